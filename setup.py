@@ -1,0 +1,84 @@
+"""How to build and install theanets, and what it needs."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# The version is written down once, in the package; importing the package to ask for it would need Theano.
+VERSION = re.search(
+    r"^__version__ = ['\"]([^'\"]+)['\"]",
+    (HERE / "theanets" / "__init__.py").read_text(encoding="utf-8"),
+    re.MULTILINE,
+).group(1)
+
+# The C back end links this build of OpenBLAS; elsewhere it takes the system's BLAS, or NumPy's routines.
+HAS_OPENBLAS_WHEEL = (
+    "(sys_platform == 'linux' or sys_platform == 'darwin') and "
+    "(platform_machine == 'x86_64' or platform_machine == 'aarch64' or platform_machine == 'arm64')"
+)
+
+EXAMPLES = [
+    "matplotlib>=3.8",
+    "scikit-learn>=1.3",
+]
+
+setup(
+    name="theanets",
+    version=VERSION,
+    description="Neural networks of many kinds, described in a line and trained with Theano",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="theanets developers",
+    maintainer="theanets developers",
+    license="MIT",
+    license_files=["LICENSE"],
+    keywords="autoencoder classification deep-learning machine-learning neural-network regression theano",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    packages=find_packages(include=["theanets", "theanets.*"]),
+    include_package_data=False,
+    zip_safe=False,
+    python_requires=">=3.10",
+    install_requires=[
+        # Exactly these: theanets.compat repairs them place by place.
+        "Theano==1.0.5",
+        "downhill==0.4.0",
+        "numpy>=1.26",
+        "scipy>=1.12",
+        # Imported by downhill, and by our own log.
+        "click>=7",
+        f"scipy-openblas32>=0.3.27; {HAS_OPENBLAS_WHEEL}",
+    ],
+    extras_require={
+        "examples": EXAMPLES,
+        "test": [
+            *EXAMPLES,
+            "hypothesis>=6",
+            "joblib>=1.3",
+            "pandas>=2.1",
+            "pytest>=8",
+            "pyyaml>=6",
+            "ruff>=0.6",
+            # For the test that builds the distributions; setuptools itself is left to the environment, because
+            # where it is installed it hides that Python has no distutils any more.
+            "wheel>=0.40",
+        ],
+    },
+)

@@ -1,0 +1,36 @@
+"""Settings that every test shares.
+
+The suite runs on Theano's Python implementations, which need no compiler and start at once; what the C back end
+does is checked in processes of its own (:mod:`tests.test_backends`). A setting made by whoever runs the tests wins.
+"""
+
+import os
+
+if "THEANO_FLAGS" not in os.environ:
+    os.environ["THEANO_FLAGS"] = "mode=FAST_COMPILE,cxx="
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import theanets  # noqa: F401  (before anything that imports Theano)
+
+DATA = pathlib.Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """Load a file of golden numbers by its name without ``golden-`` and ``.json``."""
+
+    def load(name):
+        with open(DATA / f"golden-{name}.json", encoding="utf-8") as handle:
+            return json.load(handle)
+
+    return load
+
+
+@pytest.fixture
+def rng():
+    """A generator that starts from the same state in every test."""
+    return np.random.RandomState(13)

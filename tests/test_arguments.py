@@ -1,0 +1,205 @@
+"""No silent arguments: unknown keywords are refused with a hint, old spellings work with a warning."""
+
+import warnings
+
+import numpy as np
+import pytest
+import theanets
+from theanets import util
+
+from tests.helpers import epochs, values
+
+X = np.random.RandomState(0).randn(6, 4).astype("f")
+Y = np.random.RandomState(1).randn(6, 2).astype("f")
+MODELS = [theanets.Network, theanets.Regressor, theanets.Autoencoder, theanets.Classifier]
+
+
+@pytest.fixture
+def network():
+    return theanets.Regressor([4, 3, 2])
+
+
+# Unknown keywords (defect 33).
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("kwargs, hint", [
+    (dict(lss="mse"), "loss"), (dict(wieghted=True), "weighted"), (dict(layer=[4, 2]), "layers"), (dict(xyz=1), "xyz"),
+])
+def test_constructors(model, kwargs, hint):
+    with pytest.raises(util.ConfigurationError, match=hint):
+        model([4, 3, 4], **kwargs)
+
+
+@pytest.mark.parametrize("kwargs, hint", [
+    (dict(activaton="tanh"), "activation"), (dict(sise=3), "size"), (dict(input="in"), "inputs"),
+    (dict(sparsty=0.5), "sparsity"), (dict(std_v=0.5), "std_v"), (dict(parner="hid1"), "parner"), (dict(xyz=1), "xyz"),
+    (dict(sparse=True), "sparse"), (dict(ndim=3), "ndim"),
+])
+def test_layers(kwargs, hint):
+    spec = dict(size=3, **kwargs)
+    with pytest.raises(util.ConfigurationError, match=hint):
+        theanets.Regressor([4, spec, 2])
+    with pytest.raises(util.ConfigurationError, match=hint):
+        theanets.Regressor([4]).add_layer(**spec)
+
+
+@pytest.mark.parametrize("form, kwargs", [
+    ("ff", dict(mean=0, std=1, sparsity=0.1, diagonal=0)),
+    ("ff", dict(mean_w=0, std_w=1, sparsity_w=0.1, diagonal_w=0)),
+    ("ff", dict(mean_b=0, std_b=1)), ("ff", dict(nrng=3)), ("ff", dict(activation="tanh", rng=3, inputs="in")),
+    ("classifier", dict(std_w=1)), ("tied", dict(partner="hid1", std_b=0)),
+    ("ff", dict(inputs=("in", "hid1"), std_b=0)),
+    ("ff", {"inputs": ("in", "hid1"), "std_w_in:out": 0}),
+])
+def test_keywords_that_layers_use(form, kwargs):
+    size = {} if form == "tied" else dict(size=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        theanets.Regressor([4, 4, dict(form=form, **size, **kwargs), 2])
+
+
+@pytest.mark.parametrize("form, kwargs, hint", [
+    ("flat", dict(sise=4), "size"), ("reshape", dict(shape=(2, 2), shap=3), "shape"),
+    ("tied", dict(prtner="hid1"), "partner"), ("concat", dict(inputs=("in", "hid1"), axis=1), "axis"),
+    ("input", dict(name="b", size=3, spars=True), "sparse"),
+])
+def test_keywords_of_other_layers(form, kwargs, hint):
+    with pytest.raises(util.ConfigurationError, match=hint):
+        theanets.Regressor([4, 4, dict(form=form, **kwargs), 2])
+
+
+@pytest.mark.parametrize("kwargs, hint", [
+    (dict(min_improvment=0.1), "did you mean 'min_improvement'"), (dict(learnin_rate=3), "learning_rate"),
+    (dict(hiden_l1=3), "hidden_l1"), (dict(wieght_l2=3), "weight_l2"), (dict(lerning_rate=5), "learning_rate"),
+    (dict(monitor=1), "monitors"), (dict(batchsize=3), "batch_size"), (dict(max_update=3), "max_updates"),
+    (dict(momentm=0.5), "momentum"), (dict(epoch=3), "epochs"), (dict(xyz=3), "xyz"), (dict(alg="sgd"), "algo"),
+    (dict(input_nois=1), "input_noise"), (dict(rms_halflif=3), "rms_halflife"),
+])
+def test_training(kwargs, hint, network):
+    """Before anything is computed; all of them are named at once."""
+    before = values(network)
+    message = "unknown argument '{}'.*{}".format(*kwargs, hint)
+    with pytest.raises(util.ConfigurationError, match=message):
+        network.train([X, Y], **kwargs)
+    with pytest.raises(util.ConfigurationError, match=message):
+        network.itertrain([X, Y], **kwargs)
+    with pytest.raises(util.ConfigurationError, match=f"(?s){message}.*zzz|zzz.*{message}"):
+        network.train([X, Y], zzz=1, **kwargs)
+    for name, value in values(network).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+@pytest.mark.parametrize("algo", ["layerwise", "pretrain", "sample"])
+def test_training_with_other_trainers(algo, network):
+    with pytest.raises(util.ConfigurationError, match="learning_rate"):
+        network.itertrain([X, Y], algo=algo, lerning_rate=3)
+
+
+@pytest.mark.parametrize("kwargs", [
+    dict(learning_rate=0.1, momentum=0.5, nesterov=True), dict(patience=2, validate_every=3, min_improvement=0.1),
+    dict(max_gradient_norm=1), dict(max_gradient_elem=1), dict(epochs=1), dict(max_seconds=100), dict(max_updates=1),
+    dict(algo="rprop", rprop_increase=1.1, rprop_decrease=0.9, rprop_min_step=0, rprop_max_step=1),
+    dict(algo="rmsprop", rms_halflife=3, rms_regularizer=1e-6), dict(algo="adagrad", rms_regularizer=1e-6),
+    dict(algo="adam", beta1_halflife=3, beta2_halflife=9, beta1_decay=0.9, rms_regularizer=1e-6),
+    dict(weight_l1=0.1, weight_decay=0.1, hidden_sparsity=0.1), dict(dropout={"hid1:out": 0.1}, noise={"in:out": 0.1}),
+    dict(regularizers=None, monitors={"*:out": 0.1}, monitor_gradients=True), dict(contractive=0.1),
+    dict(bernoullidropout=0.1, gaussiannoise=0.1), dict(save_every=0, save_progress=None, axis=0, iteration_size=1),
+    dict(train_batches=1, valid_batches=1, rng=3),
+])
+def test_arguments_that_training_uses(kwargs, network):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(epochs(network, [X, Y], **kwargs)).all()
+
+
+@pytest.mark.parametrize("method", ["predict", "feed_forward", "loss", "updates", "monitors", "score"])
+def test_evaluation(method, network):
+    """The issue speaks of constructors, layers and training; elsewhere a misspelling must not be silent either."""
+    arguments = dict(predict=[X], feed_forward=[X], score=[X, Y]).get(method, [])
+    with pytest.raises((util.ConfigurationError, UserWarning), match="hidden_noise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        getattr(network, method)(*arguments, hiden_noise=0.1)
+
+
+def test_losses(network):
+    for use in (lambda: network.set_loss("mse", wieght=3), lambda: network.add_loss(dict(form="mse", wieght=3)),
+                lambda: theanets.Regressor([4, 2], loss=dict(wieght=3))):
+        with pytest.raises((util.ConfigurationError, TypeError), match="wieght"):
+            use()
+
+
+# Arguments that cannot be honoured any more.
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_output_activation(model):
+    """The message shows the spec to write instead."""
+    with pytest.raises(util.ConfigurationError, match=r"(?s)output_activation.*layer.*\(.*\)"):
+        model([4, 3, 4], output_activation="sigmoid")
+
+
+# Old spellings.
+
+NOISE = dict(input_noise=0.5, hidden_noise=0.3, input_dropout=0.3, hidden_dropout=0.2)
+
+
+@pytest.mark.parametrize("old, new", [
+    (dict(optimize="sgd"), dict(algo="sgd")), (dict(algorithm="sgd"), dict(algo="sgd")),
+    (dict(gradient_clip=0.01), dict(max_gradient_elem=0.01)),
+    (dict(max_gradient_clip=0.01), dict(max_gradient_elem=0.01)),
+    (dict(hid_l1=0.7), dict(hidden_l1=0.7)), (dict(input_dropouts=0.3), dict(input_dropout=0.3)),
+    (dict(hidden_dropouts=0.3), dict(hidden_dropout=0.3)), (dict(input_noises=0.3), dict(input_noise=0.3)),
+    (dict(hidden_noises=0.3), dict(hidden_noise=0.3)), (dict(l2=0.3), dict(weight_l2=0.3)),
+    (dict(l1=0.3), dict(weight_l1=0.3)), (dict(weights_l2=0.3), dict(weight_l2=0.3)),
+])
+def test_old_spellings(old, new):
+    """They warn, name today's spelling, and do the same."""
+    one, two, plain = (theanets.Regressor([4, 3, 2]) for _ in range(3))
+    run = {} if "algo" in new else dict(algo="sgd")
+    with pytest.warns(DeprecationWarning, match="'{}'".format(*new)):
+        losses = epochs(one, [X, Y], 2, learning_rate=0.1, **old, **run)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert losses == epochs(two, [X, Y], 2, learning_rate=0.1, **new, **run)
+    assert losses != epochs(plain, [X, Y], 2, learning_rate=0.1)
+
+
+def test_old_names_of_the_data():
+    one, two = (theanets.Regressor([4, 3, 2]) for _ in range(2))
+    with pytest.warns(DeprecationWarning, match="'train'") as caught:
+        losses = epochs_by_keyword(one, train_set=[X, Y], valid_set=[X[:3], Y[:3]])
+    assert any("'valid'" in str(warning.message) for warning in caught)
+    assert losses == epochs(two, [X, Y], valid=[X[:3], Y[:3]], algo="sgd")
+    with pytest.warns(DeprecationWarning, match="'train'"):
+        one.train(train_set=[X, Y], algo="sgd", max_updates=1)
+
+
+def epochs_by_keyword(network, **data):
+    train, valid = next(network.itertrain(algo="sgd", **data))
+    return [(float(train["loss"]), float(valid["loss"]))]
+
+
+def test_the_warning_points_at_the_caller(network):
+    with pytest.warns(DeprecationWarning) as caught:
+        network.itertrain([X, Y], optimize="sgd")
+    assert [warning.filename for warning in caught if "optimize" in str(warning.message)] == [__file__]
+
+
+@pytest.mark.parametrize("kwargs", [dict(algo="sgd", optimize="sgd"), dict(hid_l1=1, hidden_l1=1),
+                                    dict(optimize="sgd", algorithm="sgd")])
+def test_both_spellings(kwargs, network):
+    with pytest.raises(util.ConfigurationError):
+        network.itertrain([X, Y], **kwargs)
+
+
+def test_lists_of_algorithms(network):
+    """Defect 65: only the first counts, and the warning says so."""
+    with pytest.warns(DeprecationWarning, match="(?i)first|only"):
+        losses = epochs(network, [X, Y], algorithm=["sgd", "rmsprop"], learning_rate=0.1)
+    assert losses == epochs(theanets.Regressor([4, 3, 2]), [X, Y], algo="sgd", learning_rate=0.1)
+
+
+@pytest.mark.parametrize("algo", ["SGD", "Sgd", "sgd"])
+def test_algorithms_in_any_case(algo, network):
+    assert epochs(network, [X, Y], algo=algo) == epochs(theanets.Regressor([4, 3, 2]), [X, Y], algo="sgd")

@@ -1,0 +1,330 @@
+"""Data: whatever holds numbers goes in, once converted; whatever does not fit is refused before training starts."""
+
+import itertools
+import re
+
+import downhill
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import theanets
+import theano
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from theanets import util
+
+from tests.helpers import epochs, values
+
+# Whole numbers between 0 and 3, so that every numeric type can hold them.
+X = np.random.RandomState(0).randint(4, size=(8, 4)).astype("f")
+Y = np.random.RandomState(1).randint(4, size=(8, 2)).astype("f")
+K = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+RUN = dict(algo="sgd", learning_rate=0.1, batch_size=3)
+
+
+def strided(array):
+    """The same numbers, every second of a longer buffer."""
+    return np.repeat(array, 2, axis=0)[::2]
+
+
+def read_only(array):
+    array = np.array(array)
+    array.setflags(write=False)
+    return array
+
+
+FORMS = {
+    "float64": lambda a: a.astype("d"), "float16": lambda a: a.astype("e"), "int64": lambda a: a.astype("int64"),
+    "uint8": lambda a: a.astype("uint8"), "longdouble": lambda a: a.astype(np.longdouble),
+    "big-endian": lambda a: a.astype(">f4"), "list": lambda a: a.tolist(),
+    "tuples": lambda a: tuple(map(tuple, a.tolist())), "list of rows": list, "object": lambda a: a.astype(object),
+    "Fortran": np.asfortranarray, "strided": strided, "read-only": read_only,
+    "reversed": lambda a: a[::-1].copy()[::-1],
+    "matrix": np.asmatrix, "frame": pd.DataFrame,
+    "mixed frame": lambda a: pd.DataFrame(a).astype({0: int, 1: "float32"}),
+    "indexed frame": lambda a: pd.DataFrame(a, index=range(50, 50 + len(a)), columns=list("abcd")[:a.shape[1]]),
+    "csr": scipy.sparse.csr_matrix, "csc": scipy.sparse.csc_matrix, "csr array": scipy.sparse.csr_array,
+    "csr of ints": lambda a: scipy.sparse.csr_matrix(a.astype(int)),
+}
+
+
+@pytest.fixture(scope="module")
+def network():
+    return theanets.Regressor([dict(size=4, name="pixels"), 3, 2], weighted=True)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return epochs(theanets.Regressor([4, 3, 2]), [X, Y], 2, valid=[X[:5], Y[:5]], **RUN)
+
+
+# What is accepted (defect 12).
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_for_training(form, expected):
+    """Every kind of container trains to the same losses, as data and as validation data."""
+    convert = FORMS[form]
+    network = theanets.Regressor([4, 3, 2])
+    data, valid = [convert(X), convert(Y)], [convert(X[:5]), convert(Y[:5])]
+    assert epochs(network, data, 2, valid=valid, **RUN) == expected
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_for_evaluation(form, network):
+    convert = FORMS[form]
+    np.testing.assert_array_equal(network.predict(convert(X)), network.predict(X))
+    np.testing.assert_array_equal(network.feed_forward(convert(X))["hid1:out"], network.feed_forward(X)["hid1:out"])
+    score = network.score(X, Y, Y + 1)
+    assert network.score(convert(X), convert(Y), convert(Y + 1)) == pytest.approx(score, rel=1e-6)
+
+
+@settings(deadline=None, max_examples=50)
+@given(dtype=st.sampled_from("?bhilqBHILQefdg"), order=st.sampled_from("CF"), rows=st.integers(1, 6),
+       step=st.sampled_from([1, 2, -1]))
+def test_any_dtype_and_layout(dtype, order, rows, step):
+    x = np.array(np.resize(X, (rows, 4)) > 1, dtype, order=order)[::step]
+    np.testing.assert_array_equal(PLAIN.predict(x), PLAIN.predict(x.astype("f")))
+
+
+PLAIN = theanets.Regressor([4, 3, 2])
+
+
+@pytest.mark.parametrize("convert", [list, np.array, pd.Series, tuple, read_only, strided, lambda k: k.astype("int8"),
+                                     lambda k: k.astype("uint64"), lambda k: k.astype("int16"),
+                                     lambda k: pd.Series(k, index=range(9, 17))])
+def test_forms_of_labels(convert):
+    """Defect 12: labels of any integer type."""
+    one, two = theanets.Classifier([4, 3]), theanets.Classifier([4, 3])
+    assert epochs(one, [X, convert(K)], **RUN) == epochs(two, [X, K.astype("int32")], **RUN)
+    assert one.score(X, convert(K)) == two.score(X, K)
+
+
+def test_labels_of_two_classes_may_be_booleans():
+    one, two = theanets.Classifier([4, 2]), theanets.Classifier([4, 2])
+    assert epochs(one, [X, K > 0], **RUN) == epochs(two, [X, (K > 0).astype(int)], **RUN)
+
+
+@pytest.mark.parametrize("convert", [np.array, list, pd.Series, lambda y: y.astype("d"), lambda y: y.astype(int)])
+def test_one_dimensional_targets(convert):
+    """A vector for a one-unit output becomes a column."""
+    y = Y[:, 0]
+    one, two = (theanets.Regressor([4, 3, 1]) for _ in range(2))
+    assert epochs(one, [X, convert(y)], 2, **RUN) == epochs(two, [X, y[:, None]], 2, **RUN)
+    assert one.score(X, convert(y)) == pytest.approx(two.score(X, y[:, None]), rel=1e-6)
+
+
+def test_one_dimensional_inputs():
+    """A vector for a one-unit input becomes a column."""
+    x = X[:, 0]
+    one, two = (theanets.Regressor([1, 3, 2]) for _ in range(2))
+    np.testing.assert_array_equal(one.predict(x), two.predict(x[:, None]))
+    assert epochs(one, [x, Y], **RUN) == epochs(two, [x[:, None], Y], **RUN)
+
+
+@pytest.mark.parametrize("convert", [np.array, list, pd.Series])
+def test_one_weight_per_row(convert):
+    w = np.arange(8.0) + 1
+    one, two = (theanets.Regressor([4, 3, 2], weighted=True) for _ in range(2))
+    assert epochs(one, [X, Y, convert(w)], **RUN) == epochs(two, [X, Y, np.repeat(w[:, None], 2, 1)], **RUN)
+
+
+def test_a_bare_array_is_a_list_of_one():
+    one, two = (theanets.Autoencoder([4, 3, 4]) for _ in range(2))
+    assert epochs(one, X.astype("d"), **RUN) == epochs(two, [X], **RUN)
+    frame = theanets.Autoencoder([4, 3, 4])
+    assert epochs(frame, pd.DataFrame(X), **RUN) == epochs(theanets.Autoencoder([4, 3, 4]), [X], **RUN)
+
+
+def test_shared_variables():
+    one, two = (theanets.Regressor([4, 3, 2]) for _ in range(2))
+    assert epochs(one, [theano.shared(X), theano.shared(Y)], **RUN) == epochs(two, [X, Y], **RUN)
+
+
+def test_data_are_converted_once_and_at_the_call():
+    network, plain = theanets.Regressor([4, 3, 2]), theanets.Regressor([4, 3, 2])
+    x, y = X.astype("d"), Y.tolist()
+    run = network.itertrain([x, y], **RUN)
+    x[:] = np.nan
+    y[:] = []
+    assert [float(next(run)[0]["loss"]) for _ in range(2)] == [loss for loss, _ in epochs(plain, [X, Y], 2, **RUN)]
+
+
+def test_data_are_left_alone():
+    x, y = X.astype("d"), Y.astype("int64")
+    before = x.copy(), y.copy()
+    theanets.Regressor([4, 3, 2]).train([x, y], max_updates=2, **RUN)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(y, before[1])
+
+
+# Datasets, callables, generators.
+
+
+def test_downhill_datasets():
+    network, plain = theanets.Regressor([4, 3, 2]), theanets.Regressor([4, 3, 2])
+    dataset = downhill.Dataset([X, Y], batch_size=3, rng=13)
+    assert epochs(network, dataset, 2, algo="sgd", learning_rate=0.1) != []
+    assert epochs(plain, [X, Y], **RUN)[0][1] == pytest.approx(
+        epochs(theanets.Regressor([4, 3, 2]), dataset, algo="sgd")[0][1], rel=1e-5)
+
+
+class Batches:
+    """A callable with a length, which hands out batches one after the other."""
+
+    def __init__(self, convert=np.asarray, count=2):
+        self.calls, self.convert, self.count = 0, convert, count
+
+    def __len__(self):
+        return self.count
+
+    def __call__(self):
+        self.calls += 1
+        return [self.convert(X), self.convert(Y)]
+
+
+@pytest.mark.parametrize("form", ["float64", "list", "frame", "uint8"])
+def test_callables(form):
+    """One update per batch; whatever a batch is made of."""
+    network, plain = theanets.Regressor([4, 3, 2]), theanets.Regressor([4, 3, 2])
+    batches = Batches(FORMS[form])
+    losses = epochs(network, batches, valid=[X, Y], algo="sgd", learning_rate=0.1)
+    assert batches.calls == 2
+    expected = [loss for loss, _ in epochs(plain, [X, Y], 2, algo="sgd", learning_rate=0.1)]
+    assert losses[0][0] == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_a_list_of_one_callable():
+    network = theanets.Regressor([4, 3, 2])
+    assert np.isfinite(epochs(network, [Batches()], valid=Batches(), algo="sgd")).all()
+
+
+def test_number_of_batches_of_a_callable():
+    batches = Batches()
+    epochs(theanets.Regressor([4, 3, 2]), batches, valid=[X, Y], algo="sgd", train_batches=5)
+    assert batches.calls == 5
+    plain = []
+    epochs(theanets.Regressor([4, 3, 2]), lambda: plain.append(1) or [X, Y], valid=[X, Y], algo="sgd")
+    assert len(plain) == 100
+
+
+def test_generators():
+    network = theanets.Regressor([4, 3, 2])
+    batches = ([X.astype("d"), Y.tolist()] for _ in itertools.count())
+    losses = epochs(network, batches, valid=[X, Y], algo="sgd", learning_rate=0.1, train_batches=2)
+    callable_ = epochs(theanets.Regressor([4, 3, 2]), Batches(), valid=[X, Y], algo="sgd", learning_rate=0.1)
+    assert losses == callable_
+
+
+@pytest.mark.parametrize("batch", [[X], [X, Y, Y], [X[:, :3], Y], [X, np.full_like(Y, np.nan)], None, []])
+def test_bad_batches_of_a_callable(batch):
+    network = theanets.Regressor([4, 3, 2])
+    with pytest.raises(util.DataError):
+        network.train(lambda: batch, valid=[X, Y], algo="sgd", max_updates=1)
+
+
+# What is refused, before training starts.
+
+
+def broken(array, value):
+    array = np.array(array, "d")
+    array[3, 1] = value
+    return array
+
+
+BAD = {
+    "width of x": (lambda: [X[:, :3], Y, Y], "pixels", "4"),
+    "width of y": (lambda: [X, np.hstack([Y, Y]), np.hstack([Y, Y])], "target", "2"),
+    "width of w": (lambda: [X, Y, X], "weights", "2"),
+    "width of a frame": (lambda: [pd.DataFrame(X[:, :3]), Y, Y], "pixels", "4"),
+    "width of sparse x": (lambda: [scipy.sparse.csr_matrix(X[:, :3]), Y, Y], "pixels", "4"),
+    "length of y": (lambda: [X, Y[:7], Y], "target", "8"),
+    "length of w": (lambda: [X, Y, Y[:7]], "weights", "8"),
+    "one axis": (lambda: [X[:, 0], Y, Y], "pixels", "2"),
+    "three axes": (lambda: [X[:, None], Y, Y], "pixels", "2"),
+    "no axis": (lambda: [3.0, Y, Y], "pixels", "2"),
+    "vector for two units": (lambda: [X, Y[:, 0], Y], "target", "2"),
+    "empty": (lambda: [X[:0], Y[:0], Y[:0]], "pixels", "empty|no (examples|rows)"),
+    "empty list": (lambda: [[], Y, Y], "pixels", ""),
+    "NaN in x": (lambda: [broken(X, np.nan), Y, Y], "pixels", "(?i)nan|finite"),
+    "infinity in x": (lambda: [broken(X, np.inf), Y, Y], "pixels", "(?i)inf"),
+    "infinity in y": (lambda: [X, broken(Y, -np.inf), Y], "target", "(?i)inf"),
+    "NaN in w": (lambda: [X, Y, broken(Y, np.nan)], "weights", "(?i)nan|finite"),
+    "NaN in a frame": (lambda: [pd.DataFrame(broken(X, np.nan)), Y, Y], "pixels", "(?i)nan|finite"),
+    "NaN in sparse x": (lambda: [scipy.sparse.csr_matrix(broken(X, np.nan)), Y, Y], "pixels", "(?i)nan|finite"),
+    "too large for the float type": (lambda: [broken(X, 1e300), Y, Y], "pixels", "(?i)inf|finite|large"),
+    "words": (lambda: [[["a", "b", "c", "d"]] * 8, Y, Y], "pixels", ""),
+    "strings": (lambda: [X.astype(str), Y, Y], "pixels", ""),
+    "objects": (lambda: [np.full((8, 4), None), Y, Y], "pixels", ""),
+    "complex": (lambda: [X + 1j, Y, Y], "pixels", ""),
+    "ragged": (lambda: [[[1, 2, 3, 4], [1, 2]] * 4, Y, Y], "pixels", ""),
+    "nothing": (lambda: [None, Y, Y], "pixels", ""),
+    "too few arrays": (lambda: [X, Y], "weights", "3"),
+    "too many arrays": (lambda: [X, Y, Y, Y], "pixels.*target.*weights", "3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("place", ["train", "valid"])
+def test_bad_data(case, place, network):
+    """The array is named, and so is what was expected; nothing has been trained."""
+    make, name, expected = BAD[case]
+    before = values(network)
+    with pytest.raises(util.DataError, match=f"(?s){name}") as caught:
+        network.itertrain(make(), **RUN) if place == "train" else network.itertrain([X, Y, Y], valid=make(), **RUN)
+    assert re.search(expected, str(caught.value))
+    assert len(str(caught.value)) < 500
+    for key, value in values(network).items():
+        np.testing.assert_array_equal(value, before[key])
+
+
+@pytest.mark.parametrize("labels, words", [
+    (np.where(K == 2, 3, K), "3"), (K - 1, "-1"), (K.astype("d") + 0.5, ""), (K.astype("d"), "int"),
+    (np.where(K == 2, 2 ** 32, K), str(2 ** 32)), (np.eye(3)[K], "1"), (K[:7], "8"), (np.array(list("abcabcab")), ""),
+])
+def test_bad_labels(labels, words):
+    """Labels run from 0 to n - 1; also those that 32 bits would wrap around."""
+    network = theanets.Classifier([4, 3])
+    with pytest.raises(util.DataError, match="target.*" + words):
+        network.itertrain([X, labels], **RUN)
+
+
+@pytest.mark.parametrize("x", [X[:, :3], X[0], X[None], np.zeros((0, 3)), [["a", "b", "c", "d"]], None,
+                               scipy.sparse.csr_matrix(X[:, :3])])
+def test_bad_data_for_evaluation(network, x):
+    for method in (network.predict, network.feed_forward):
+        with pytest.raises(util.DataError, match="pixels"):
+            method(x)
+
+
+@pytest.mark.parametrize("y, w", [(Y[:7], None), (Y[:, :1], None), (X, None), (Y, Y[:7]), (Y, X)])
+def test_bad_data_for_scores(network, y, w):
+    with pytest.raises(util.DataError):
+        network.score(X, y, w)
+
+
+def test_bad_data_for_scores_of_a_classifier():
+    network = theanets.Classifier([4, 3])
+    for y, w in ((K[:7], None), (K, np.ones(7)), (np.eye(3)[K], None)):
+        with pytest.raises(util.DataError):
+            network.score(X, y, w)
+
+
+def test_not_data_at_all(network):
+    for data in (None, 3, "train.csv", object()):
+        with pytest.raises(util.ConfigurationError):
+            network.itertrain(data, **RUN)
+
+
+def test_too_many_callables(network):
+    with pytest.raises(util.ConfigurationError):
+        network.itertrain([Batches(), Batches()], **RUN)
+
+
+def test_batches_along_another_axis():
+    """``axis`` of the contract: the batch axis of the arrays."""
+    network = theanets.Regressor([4, 3, 2])
+    with pytest.raises(util.DataError):
+        network.itertrain([X, Y[:7]], axis=0, **RUN)
+    assert np.isfinite(epochs(network, [X, Y], axis=0, **RUN)).all()

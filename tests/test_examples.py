@@ -1,0 +1,74 @@
+"""The examples run, small, and do what their docstrings promise."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+# Without a compiler an example starts at once.
+ENVIRONMENT = {
+    **os.environ,
+    "THEANO_FLAGS": "mode=FAST_COMPILE,cxx=",
+    "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "examples")]),
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+def run(code, folder):
+    """Run Python code in a process of its own, in a folder outside the checkout, and return what it prints."""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=600
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Folder, output and numbers of a small run of the digits example."""
+    folder = tmp_path_factory.mktemp("digits")
+    arguments = "picture='small.png', hidden=(32,), code=4, epochs=15"
+    output = run(f"import digits_autoencoder as it, json; print(json.dumps(it.main({arguments})))", folder)
+    return folder, output, json.loads(output.splitlines()[-1])
+
+
+def test_digits_beats_pca_even_when_small(digits):
+    numbers = digits[2]
+    assert numbers["r2"] > numbers["pca_r2"] > 0.6
+    assert numbers["error"] < numbers["pca_error"]
+
+
+def test_digits_loads_the_same_network_in_a_second_process(digits):
+    folder, output, numbers = digits
+    assert numbers["identical"] is True
+    assert (folder / "small.pkl.gz").stat().st_size > 0
+    assert "a second process loads it and predicts the same" in output
+
+
+def test_digits_prints_what_it_returns(digits):
+    _, output, numbers = digits
+    assert f"network: R2 {numbers['r2']:.3f}, mean squared error {numbers['error']:.4f}" in output
+    assert f"PCA:     R2 {numbers['pca_r2']:.3f}, mean squared error {numbers['pca_error']:.4f}" in output
+
+
+def test_digits_logs_its_progress(digits):
+    lines = [line for line in digits[1].splitlines() if "loss" in line]
+    assert len(lines) >= 15
+
+
+def test_digits_draws_a_picture(digits):
+    picture = (digits[0] / "small.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 10_000
+
+
+def test_every_example_says_what_it_shows():
+    for path in (ROOT / "examples").glob("*.py"):
+        module = path.read_text(encoding="utf-8")
+        assert module.startswith('"""'), path.name
+        assert 'if __name__ == "__main__":' in module, path.name

@@ -1,0 +1,159 @@
+"""What the library says: through the standard logging module, readable on a console, and quiet when asked.
+
+What a script prints is tried in other processes, because pytest has handlers of its own.
+"""
+
+import logging
+import re
+import textwrap
+
+import numpy as np
+import pytest
+import theanets
+from theanets import util
+
+from . import helpers
+
+#: Date, time, the logger's name, the text.
+LINE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* (?:\S+ )?(theanets|downhill)\b.*: ?.*"
+
+TRAIN = """
+import logging, sys, warnings
+import numpy as np
+import theanets
+sys.stdout.write("IMPORTED\\n")
+{setup}
+net = theanets.Regressor([3, 4, 2])
+net.train([np.ones((8, 3), "f"), np.ones((8, 2), "f")], algo="sgd", epochs=2, weight_l2=0.1)
+theanets.log("the end")
+"""
+
+
+def script(tmp_path, setup=""):
+    """Output of a small training script; its lines before and after the import."""
+    path = tmp_path / "script.py"
+    path.write_text(TRAIN.format(setup=textwrap.dedent(setup)))
+    done = helpers.run_python(str(path), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    before, after = text.split("IMPORTED\n")
+    return before, after.splitlines()
+
+
+def texts(records):
+    return [record.getMessage() for record in records]
+
+
+@pytest.fixture
+def data(rng):
+    return [helpers.floats(rng.randn(20, 3)), helpers.floats(rng.randn(20, 2))]
+
+
+# ---- records
+
+
+def test_log_is_there_under_both_names():
+    assert theanets.log is util.log
+    with helpers.log_records("theanets") as records:
+        theanets.log("one {} and {name}", 1, name="two")
+        theanets.log("braces {as} they {} are")
+        theanets.log(["any", "object"])
+    assert texts(records) == ["one 1 and two", "braces {as} they {} are", "['any', 'object']"]
+    assert {(record.name, record.levelno) for record in records} == {("theanets", logging.INFO)}
+
+
+def test_records_know_who_wrote_them():
+    with helpers.log_records("theanets") as records:
+        util.log("here")
+    assert (records[0].module, records[0].funcName) == ("test_logging", "test_records_know_who_wrote_them")
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda: theanets.Loss.build("mse", target=2, weight=3.5), ["3.5", "MeanSquaredError", "out:out"]),
+    (lambda: theanets.Regularizer.build("weight_l2", "hid*.w", 0.25), ["0.25", "WeightL2", "hid*.w"]),
+    (lambda: theanets.regularizers.BernoulliDropout("in:out", 0.25), ["0.25", "Bernoulli", "in:out"]),
+    (lambda: theanets.Regressor([3, (4, "tanh"), 2]).layers[1], ["hid1", "in:out", "tanh"]),
+], ids=["loss", "penalty", "dropout", "layer"])
+def test_parts_describe_themselves_in_one_line(make, words):
+    part = make()
+    with helpers.log_records("theanets") as records:
+        part.log()
+    (line,) = texts(records)
+    assert "\n" not in line
+    for word in words:
+        assert word in line
+
+
+def test_training_tells_its_progress(data):
+    with helpers.log_records() as records:
+        pairs = list(theanets.Regressor([3, 4, 2]).itertrain(data, algo="sgd", epochs=3, validate_every=2))
+    lines = texts(records)
+    # one line for each epoch with its loss, one for each validation.
+    for train, valid in pairs:
+        assert any(f"{train['loss']:.4g}"[:5] in line for line in lines)
+        assert any(f"{valid['loss']:.4g}"[:5] in line for line in lines)
+    assert {record.name.split(".")[0] for record in records} <= {"theanets", "downhill"}
+
+
+def test_lines_of_the_optimizer_carry_its_name(data):
+    with helpers.log_records("downhill") as records:
+        theanets.Regressor([3, 4, 2]).train(data, algo="adam", epochs=1)
+    lines = texts(records)
+    assert any(re.search("(?i)adam", line) for line in lines)
+    assert not any("\x1b" in line for line in lines)
+    assert not any(line.startswith("downhill") for line in lines)
+
+
+def test_nothing_bypasses_logging(data, capfd):
+    # handlers of pytest take the records; whatever is left on the console was printed past them.
+    net = theanets.Classifier([3, (4, "prelu"), 2])
+    for algo in ["sgd", "layerwise", "pretrain", "sample"]:
+        net.train([data[0], np.zeros(20, int)], algo=algo, epochs=1)
+    net.predict(data[0])
+    levels = {name: logging.getLogger(name).level for name in ("theanets", "downhill")}
+    try:
+        for name in levels:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        capfd.readouterr()
+        net.train([data[0], np.zeros(20, int)], algo="adam", epochs=2, hidden_l1=0.1)
+        assert capfd.readouterr() == ("", "")
+        with helpers.log_records("theanets") as records:
+            logging.getLogger("theanets").setLevel(logging.WARNING)
+            net.train([data[0], np.zeros(20, int)], algo="adam", epochs=1)
+        assert records == []
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+# ---- console
+
+
+def test_a_script_prints_readable_lines(tmp_path):
+    before, lines = script(tmp_path)
+    assert before == ""  # the import prints nothing
+    assert all(re.fullmatch(LINE, line) for line in lines), lines
+    assert {re.fullmatch(LINE, line)[1] for line in lines} == {"theanets", "downhill"}
+    assert lines[-1].endswith("the end")
+    assert len(lines) == len(set(lines)) or sum("the end" in line for line in lines) == 1
+
+
+def test_a_script_can_be_quiet(tmp_path):
+    before, lines = script(tmp_path, """
+        for name in ("theanets", "downhill"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+    """)
+    assert (before, lines) == ("", [])
+
+
+def test_handlers_of_the_script_take_over(tmp_path):
+    _, lines = script(tmp_path, """
+        logging.basicConfig(format="MINE %(name)s %(message)s", level=logging.INFO, stream=sys.stdout)
+    """)
+    assert lines and all(re.match("MINE (theanets|downhill)", line) for line in lines)
+    assert lines.count("MINE theanets the end") == 1
+
+
+def test_detailed_lines_say_where_they_come_from(tmp_path):
+    _, lines = script(tmp_path, "theanets.util.enable_detailed_callsite_logging()")
+    assert re.search(r"script\S*:\d+.*the end", lines[-1])

@@ -1,0 +1,576 @@
+"""Losses: golden numbers, the formulas in NumPy, gradients, variables, and how networks use them.
+
+The marks L1 to L15 number the items of section 7.2 of the contract.
+"""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+import theanets
+import theano
+import theano.tensor as TT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from theanets import losses, util
+
+from . import helpers
+
+GOLDEN = helpers.load_golden("activations-losses-regularizers")
+FIXED = GOLDEN["regularizers"]["network"]
+
+KEYS = {
+    "MeanSquaredError": ["mse", "meansquarederror"],
+    "MeanAbsoluteError": ["mae", "meanabsoluteerror"],
+    "GaussianLogLikelihood": ["gll", "gaussianloglikelihood"],
+    "MaximumMeanDiscrepancy": ["mmd", "maximummeandiscrepancy"],
+    "KullbackLeiblerDivergence": ["kl", "kld", "kullbackleiblerdivergence"],
+    "CrossEntropy": ["xe", "crossentropy"],
+    "Hinge": ["hinge"],
+}
+
+
+def average(errors, w=None):
+    return errors.mean() if w is None else (w * errors).sum() / w.sum()
+
+
+def kl(o, t, w=None):
+    o, t = np.clip(o, 1e-8, 1), np.clip(t, 1e-8, 1)
+    return average(t * np.log(t / o), w)
+
+
+def xe(o, t, w=None):
+    return average(-np.log(np.clip(np.take_along_axis(o, t[:, None], 1)[:, 0], 1e-8, 1)), w)
+
+
+def hinge(o, t, w=None):
+    return average(np.maximum(0, o.max(axis=1) - np.take_along_axis(o, t[:, None], 1)[:, 0]), w)
+
+
+def mmd(o, t):
+    def kernel(x, y):
+        return np.exp(-((x[:, None] - y[None, :]) ** 2).sum(axis=-1))
+
+    return kernel(t, t).mean() - 2 * kernel(t, o).mean() + kernel(o, o).mean()
+
+
+#: Every loss that compares one output with a target, in plain NumPy.
+FORMULAS = {
+    "mse": lambda o, t, w=None: average((o - t) ** 2, w),
+    "mae": lambda o, t, w=None: average(abs(o - t), w),
+    "kl": kl,
+    "xe": xe,
+    "hinge": hinge,
+    "mmd": mmd,
+}
+
+WEIGHTED = ["mse", "mae", "kl", "xe", "hinge"]
+LABELLED = ["xe", "hinge"]
+
+
+def probabilities(rng, rows=5, cols=3):
+    return helpers.floats(rng.dirichlet(np.ones(cols), size=rows))
+
+
+def sample(key, rng, rows=5, cols=3):
+    """An output, a target and weights that suit a loss."""
+    target = rng.randint(cols, size=rows).astype("int32") if key in LABELLED else probabilities(rng, rows, cols)
+    return probabilities(rng, rows, cols), target, helpers.floats(rng.rand(*target.shape))
+
+
+def value(loss, outputs, arrays):
+    """The value of a loss, given arrays for the outputs by name and for its own variables."""
+    exprs = {name: TT.TensorType(util.FLOAT, (False,) * np.ndim(array))() for name, array in outputs.items()}
+    givens = {exprs[name]: helpers.floats(array) for name, array in outputs.items()}
+    givens.update(zip(loss.variables, arrays))
+    return helpers.evaluate(loss(exprs), givens)
+
+
+def regression(rng, n=12, nin=3, nout=2):
+    return [helpers.floats(rng.randn(n, nin)), helpers.floats(rng.randn(n, nout))]
+
+
+def total(net, arrays, **kwargs):
+    return float(helpers.compute(net.loss(**kwargs), net.variables, arrays))
+
+
+# ---- values
+
+
+@pytest.mark.parametrize("case", GOLDEN["losses"], ids=lambda case: f"{case['id']}-{case['loss']}")
+def test_golden_value_and_accuracy(case):
+    # includes L4 (gll), L5 (errors), L7 (kl) and L8 (negative weights).
+    def build():
+        return theanets.Loss.build(case["loss"], target=np.ndim(case["target"]), weighted=case["weighted"],
+                                   **case["kwargs"])
+
+    expected = case.get("expected", case["reference"])
+    if expected == "ConfigurationError":
+        with pytest.raises(util.ConfigurationError):
+            build()
+        return
+    loss = build()
+    dtype = util.FLOAT if case["target_dtype"] == "float" else case["target_dtype"]
+    arrays = [np.array(case["target"], dtype)]
+    if case["weighted"]:
+        arrays.append(helpers.floats(case["weights"]))
+    helpers.assert_golden(value(loss, case["outputs"], arrays), expected)
+    if "accuracy" in case:
+        exprs = {"out:out": TT.TensorType(util.FLOAT, (False,) * np.ndim(case["outputs"]["out:out"]))()}
+        givens = {exprs["out:out"]: helpers.floats(case["outputs"]["out:out"])}
+        givens.update(zip(loss.variables, arrays))
+        helpers.assert_golden(helpers.evaluate(loss.accuracy(exprs), givens), case["accuracy"])
+
+
+def test_every_loss_has_an_expectation():
+    ours = {key: cls.__name__ for key, cls in theanets.Loss._registry.items() if cls.__module__ == "theanets.losses"}
+    assert ours == {"loss": "Loss", **{key: name for name, keys in KEYS.items() for key in keys}}
+    assert {keys[0] for keys in KEYS.values()} == set(FORMULAS) | {"gll"}
+    assert issubclass(losses.Hinge, losses.CrossEntropy)
+
+
+@pytest.mark.parametrize("key", sorted(FORMULAS))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_value_agrees_with_the_formula(key, weighted, rng):
+    if weighted and key not in WEIGHTED:
+        return  # L5: an error, see below
+    o, t, w = sample(key, rng)
+    arrays = [t, w] if weighted else [t]
+    loss = theanets.Loss.build(key, target=t.ndim, weighted=weighted)
+    doubles = [a.astype("d") if a.dtype == util.FLOAT else a for a in arrays]
+    np.testing.assert_allclose(
+        value(loss, {"out:out": o}, arrays), FORMULAS[key](o.astype("d"), *doubles), rtol=2e-5, atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.integers(1, 6), st.integers(1, 4))
+def test_gaussian_likelihood_agrees_with_the_formula(seed, rows, cols):
+    rng = np.random.RandomState(seed)
+    m, c, t = (helpers.floats(rng.randn(rows, cols)) for _ in range(3))
+    loss = losses.GaussianLogLikelihood(target=2, covar_eps=0.05)
+    v = abs(c.astype("d")) + 0.05
+    expected = (0.5 * (math.log(2 * math.pi) + np.log(v) + (t - m) ** 2 / v)).sum(axis=1).mean()
+    np.testing.assert_allclose(value(loss, {"mean:out": m, "covar:out": c}, [t]), expected, rtol=2e-4, atol=1e-4)
+
+
+def test_gaussian_likelihood_prefers_the_true_variance(rng):
+    # L4: the reference is no likelihood; a true one is best, on average, at the variance of the data.
+    t = helpers.floats(2 * rng.randn(5000, 1))
+    loss = losses.GaussianLogLikelihood(target=2, covar_eps=0)
+    costs = {v: value(loss, {"mean:out": 0 * t, "covar:out": 0 * t + v}, [t]) for v in (1, 2, 3, 4, 5, 6, 8)}
+    assert min(costs, key=costs.get) == 4
+
+
+@pytest.mark.parametrize("key", ["mse", "mae", "kl", "mmd", "xe", "hinge", "gll"])
+def test_gradient_agrees_with_finite_differences(key, rng):
+    o, t, _ = sample(key, rng, rows=3, cols=4)
+    loss = theanets.Loss.build(key, target=t.ndim)
+    x, fixed = TT.matrix(), TT.matrix()
+    outputs = {"out:out": x, "mean:out": x, "covar:out": fixed}
+    expr = loss(outputs)
+    function = theano.function([x, fixed, loss.variables[0]], [expr, TT.grad(expr, x)], on_unused_input="ignore")
+    numeric = helpers.numeric_gradient(lambda a: function(a, 0 * o + 1, t)[0], o, step=2e-3)
+    np.testing.assert_allclose(function(o, 0 * o + 1, t)[1], numeric, rtol=2e-2, atol=5e-3)
+
+
+@pytest.mark.parametrize("key", ["mse", "mae", "kl"])
+def test_errors_are_averaged_over_all_elements(key, rng):
+    # sequences count every time step; neither the batch size alone nor the width scales the value.
+    o, t, _ = sample(key, rng, rows=8, cols=3)
+    flat = value(theanets.Loss.build(key, target=2), {"out:out": o}, [t])
+    cube = value(theanets.Loss.build(key, target=3), {"out:out": o.reshape(2, 4, 3)}, [t.reshape(2, 4, 3)])
+    twice = value(theanets.Loss.build(key, target=2), {"out:out": np.vstack([o, o])}, [np.vstack([t, t])])
+    np.testing.assert_allclose([cube, twice], flat, rtol=1e-5)
+
+
+def test_true_class_of_probability_zero_has_a_finite_cost():
+    loss = theanets.Loss.build("xe", target=1)
+    cost = value(loss, {"out:out": [[1, 0]]}, [np.array([1], "int32")])
+    np.testing.assert_allclose(cost, 18.420681, rtol=1e-6)
+
+
+def test_hinge_has_no_margin():
+    loss = theanets.Loss.build("hinge", target=1)
+    assert value(loss, {"out:out": [[0.51, 0.49], [0.1, 0.9]]}, [np.array([0, 1], "int32")]) == 0
+
+
+@pytest.mark.parametrize("key", WEIGHTED)
+def test_weights_select_examples(key, rng):
+    o, t, w = sample(key, rng, rows=6)
+    w[:3], w[3:] = 0, 2
+    whole = value(theanets.Loss.build(key, target=t.ndim, weighted=True), {"out:out": o}, [t, w])
+    part = value(theanets.Loss.build(key, target=t.ndim), {"out:out": o[3:]}, [t[3:]])
+    np.testing.assert_allclose(whole, part, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("key", WEIGHTED)
+def test_l14_weights_of_zero_contribute_nothing(key, rng):
+    o, t, w = sample(key, rng)
+    loss = theanets.Loss.build(key, target=t.ndim, weighted=True)
+    x = TT.matrix()
+    expr = loss({"out:out": x})
+    result, grad = helpers.evaluate([expr, TT.grad(expr, x)], {x: o, **dict(zip(loss.variables, [t, 0 * w]))})
+    assert result == 0
+    assert (grad == 0).all()
+
+
+def test_l14_a_batch_of_weight_zero_leaves_parameters_alone(rng):
+    net = theanets.Regressor([3, 4, 2], weighted=True)
+    before = helpers.values(net)
+    x, y = regression(rng)
+    train, _ = net.train([x, y, 0 * y], algo="sgd", learning_rate=1, max_updates=2)
+    assert train["loss"] == 0
+    helpers.assert_same_values(helpers.values(net), before)
+
+
+# ---- variables and attributes
+
+
+@pytest.mark.parametrize("rank", range(5))
+@pytest.mark.parametrize("key", ["mse", "xe"])
+def test_a_rank_makes_new_variables(rank, key):
+    loss = theanets.Loss.build(key, target=rank, weighted=True)
+    target, weights = loss.variables
+    assert (target.name, weights.name) == ("target", "weights")
+    assert (target.ndim, weights.ndim) == (rank, rank)
+    assert (target.dtype, weights.dtype) == (util.FLOAT if key == "mse" else "int32", util.FLOAT)
+    assert (loss._target, loss._weights) == (target, weights)
+
+
+def test_unweighted_losses_have_one_variable():
+    loss = theanets.Loss.build("mse", target=2)
+    assert loss.variables == [loss._target]
+    assert loss._weights is None
+
+
+def test_a_variable_is_used_as_it_is():
+    x = TT.matrix("anything")
+    loss = theanets.Loss.build("mse", target=x, weighted=True)
+    assert loss.variables[0] is x
+    assert (loss.variables[1].name, loss.variables[1].ndim) == ("weights", 2)
+
+
+@pytest.mark.parametrize("given_, full", [("out", "out:out"), ("hid1", "hid1:out"), ("hid1:pre", "hid1:pre")])
+def test_output_names_are_completed(given_, full):
+    assert theanets.Loss.build("mse", target=2, output_name=given_).output_name == full
+
+
+def test_weight_and_output_name_are_writable(rng):
+    o, t, _ = sample("mse", rng)
+    loss = theanets.Loss.build("mse", target=2, weight=3)
+    assert (loss.weight, loss.output_name) == (3, "out:out")
+    loss.weight, loss.output_name = 5, "else:out"
+    # the factor is the network's business, not the loss's.
+    np.testing.assert_allclose(value(loss, {"else:out": o}, [t]), ((o - t) ** 2).mean(), rtol=1e-5)
+
+
+def test_base_class_has_no_value():
+    with pytest.raises(NotImplementedError):
+        theanets.Loss(target=2)({"out:out": TT.matrix()})
+
+
+@pytest.mark.parametrize("target", [np.int64(2), np.int32(2), np.uint8(2)])
+def test_l13_any_integer_is_a_rank(target):
+    (variable,) = theanets.Loss.build("mse", target=target).variables
+    assert variable.ndim == 2 and variable.name == "target"
+
+
+@pytest.mark.parametrize("target", [True, False, np.bool_(True), 5, -1, None, 2.0, "target"], ids=repr)
+@pytest.mark.parametrize("key", ["mse", "xe"])
+def test_l13_anything_else_is_an_error(key, target):
+    with pytest.raises(util.ConfigurationError):
+        theanets.Loss.build(key, target=target)
+
+
+@pytest.mark.parametrize("key", LABELLED)
+def test_l3_labels_may_be_a_variable_of_integers(key, rng):
+    o, t, _ = sample(key, rng)
+    for variable in [TT.ivector("labels"), TT.lvector("labels")]:
+        loss = theanets.Loss.build(key, target=variable)
+        assert loss.variables[0] is variable
+        got = value(loss, {"out:out": o}, [t.astype(variable.dtype)])
+        np.testing.assert_allclose(got, FORMULAS[key](o.astype("d"), t), rtol=1e-5)
+
+
+@pytest.mark.parametrize("key", LABELLED)
+def test_l3_labels_are_never_floats(key):
+    with pytest.raises(util.ConfigurationError, match="label"):
+        theanets.Loss.build(key, target=TT.matrix("floats"))
+    with pytest.raises(util.ConfigurationError, match="label"):
+        theanets.Autoencoder([3, 2, (3, "sigmoid")], loss=key)
+
+
+@pytest.mark.parametrize("key", ["gll", "mmd"])
+def test_l5_some_losses_cannot_be_weighted(key):
+    with pytest.raises(util.ConfigurationError, match="weight"):
+        theanets.Loss.build(key, target=2, weighted=True)
+    with pytest.raises(util.ConfigurationError, match="weight"):
+        theanets.Regressor([3, 4, 2], loss=key, weighted=True)
+
+
+# ---- kernels of the discrepancy
+
+
+def test_l6_discrepancy_can_be_saved_and_goes_on_training(tmp_path, rng):
+    net = theanets.Regressor([3, 4, 2], loss="mmd")
+    data = regression(rng)
+    net.train(data, algo="sgd", max_updates=1)
+    net.save(str(tmp_path / "net"))
+    again = theanets.Regressor.load(str(tmp_path / "net"))
+    np.testing.assert_allclose(total(again, data), total(net, data), rtol=1e-6)
+    assert again.train(data, algo="sgd", max_updates=1)[0] == net.train(data, algo="sgd", max_updates=1)[0]
+    copy.deepcopy(net.losses[0])
+
+
+@pytest.mark.parametrize("kernel", [2, 2.0, np.float32(2), np.float64(2), np.int64(2)], ids=repr)
+def test_l6_any_real_number_is_a_bandwidth(kernel, rng):
+    o, t, _ = sample("mmd", rng)
+    loss = pickle.loads(pickle.dumps(theanets.Loss.build("mmd", target=2, kernel=kernel)))
+    plain = losses.MaximumMeanDiscrepancy(target=2, kernel=losses.MaximumMeanDiscrepancy.gaussian(2))
+    np.testing.assert_allclose(value(loss, {"out:out": o}, [t]), value(plain, {"out:out": o}, [t]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", [0, -1, 0.0, -0.5, np.float32(0)], ids=repr)
+def test_l6_bandwidths_are_positive(kernel):
+    with pytest.raises(util.ConfigurationError):
+        theanets.Loss.build("mmd", target=2, kernel=kernel)
+
+
+def dot(x, y):
+    return TT.dot(x, y.T)
+
+
+def test_kernel_may_be_any_callable():
+    o, t = [[0, 1], [1, 1], [2, 0.5]], [[0.5, 0.5], [1, 0], [1.5, 1]]
+    loss = losses.MaximumMeanDiscrepancy(target=2, kernel=dot)
+    assert loss.kernel is dot
+    # with a product as kernel the value is the squared distance of the two means.
+    np.testing.assert_allclose(value(loss, {"out:out": o}, [helpers.floats(t)]), 1 / 9, rtol=1e-5)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.floats(0.1, 10))
+def test_discrepancy_of_equal_samples_is_zero_and_never_negative(seed, bandwidth):
+    o, t, _ = sample("mmd", np.random.RandomState(seed))
+    loss = losses.MaximumMeanDiscrepancy(target=2, kernel=bandwidth)
+    assert abs(value(loss, {"out:out": o}, [o[::-1]])) < 1e-6
+    assert value(loss, {"out:out": o}, [t]) > -1e-6
+
+
+# ---- in a network
+
+
+def fixed_network(**kwargs):
+    net = theanets.Regressor([3, (2, "tanh"), 2], **kwargs)
+    helpers.assign(net, FIXED["params"])
+    return net, [helpers.floats(FIXED["x"]), helpers.floats(FIXED["y"])]
+
+
+def test_golden_l1_two_losses_share_one_target():
+    net, data = fixed_network()
+    helpers.assert_golden(total(net, data), FIXED["mse_loss"])
+    net.add_loss("mae", weight=0.1)
+    assert helpers.names(net.variables) == ["in", "target"]
+    helpers.assert_golden(total(net, data), FIXED["two_losses"]["expected_total"])
+    train, _ = net.train(data, algo="sgd", learning_rate=0, max_updates=1)
+    helpers.assert_golden(train["loss"], FIXED["two_losses"]["expected_total"])
+    # the monitor is the first loss alone.
+    helpers.assert_golden(train["err"], FIXED["mse_loss"])
+    net.losses[0].weight, net.losses[1].weight = 0, 1
+    helpers.assert_golden(total(net, data), FIXED["two_losses"]["mae"])
+    train, _ = net.train(data, algo="sgd", learning_rate=0, max_updates=1)
+    helpers.assert_golden([train["loss"], train["err"]], [FIXED["two_losses"]["mae"], FIXED["mse_loss"]])
+
+
+def test_l1_weights_are_shared_too(rng):
+    net = theanets.Regressor([3, 4, 2], weighted=True)
+    net.add_loss("mae", weight=0.5, weighted=True)
+    net.add_loss("kl", weight=0)
+    assert helpers.names(net.variables) == ["in", "target", "weights"]
+    x, y = regression(rng)
+    w = helpers.floats(rng.rand(*y.shape))
+    error = net.predict(x) - y
+    expected = average(error**2, w) + 0.5 * average(abs(error), w)
+    np.testing.assert_allclose(total(net, [x, y, w]), expected, rtol=1e-5)
+    net.train([x, y, w], max_updates=1)
+
+
+def test_l1_targets_of_another_kind_add_an_array(rng):
+    net = theanets.Regressor([3, 4, (2, "softmax")])
+    net.add_loss("xe", target=1, weight=2)
+    net.add_loss("mse", target=TT.matrix("mine"), output_name="hid1")
+    net.add_loss("mae")
+    assert helpers.names(net.variables) == ["in", "target", "target", "mine"]
+    assert [v.dtype for v in net.variables] == [util.FLOAT, util.FLOAT, "int32", util.FLOAT]
+    x, y = regression(rng)
+    labels, mine = rng.randint(2, size=len(x)), helpers.floats(rng.randn(len(x), 4))
+    out = net.feed_forward(x)
+    expected = (((out["out:out"] - y) ** 2).mean() + abs(out["out:out"] - y).mean()
+                + 2 * xe(out["out:out"], labels) + ((out["hid1:out"] - mine) ** 2).mean())
+    np.testing.assert_allclose(total(net, [x, y, labels.astype("int32"), mine]), expected, rtol=1e-5)
+    train, _ = net.train([x, y, labels, mine], algo="sgd", learning_rate=0, max_updates=1)
+    np.testing.assert_allclose(train["loss"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["target", "weights"])
+def test_l2_layers_may_be_called_like_loss_variables(name, rng):
+    net = theanets.Regressor([dict(size=3, name=name), 4, 2], weighted=True)
+    assert len(net.variables) == 3
+    x, y = regression(rng)
+    train, _ = net.train([x, y, 0 * y + 1], algo="sgd", learning_rate=0, max_updates=1)
+    np.testing.assert_allclose(train["loss"], ((net.predict(x) - y) ** 2).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64"])
+@pytest.mark.parametrize("key", LABELLED)
+def test_l9_labels_of_any_integer_type(key, dtype, rng):
+    net = theanets.Classifier([3, 4, 2], loss=key)
+    labels = rng.randint(2, size=10).astype(dtype)
+    train, _ = net.train([rng.randn(10, 3), labels], algo="sgd", learning_rate=0, max_updates=1)
+    assert set(train) == {"loss", "err", "acc"}
+
+
+@pytest.mark.parametrize("labels", [np.linspace(0, 1, 10), np.ones(10, "f"), np.ones(10) * np.nan], ids=str)
+def test_l9_floats_are_not_labels(labels, rng):
+    net = theanets.Classifier([3, 4, 2])
+    with pytest.raises(util.DataError):
+        net.train([rng.randn(10, 3), labels], max_updates=1)
+
+
+def test_l9_data_are_cast(rng):
+    net, data = fixed_network()
+    for dtype in ["float64", "float32", "float16"]:
+        train, _ = net.train([a.astype(dtype) for a in data], algo="sgd", learning_rate=0, max_updates=1)
+        helpers.assert_golden(train["loss"], FIXED["mse_loss"])
+    net.train([a.astype(int) for a in data], algo="sgd", learning_rate=0, max_updates=1)
+
+
+@pytest.mark.parametrize("method", ["set_loss", "add_loss"])
+def test_l10_default_target_has_the_rank_of_the_output(method, rng):
+    net = theanets.Classifier([3, 4, 2])
+    getattr(net, method)("hinge")
+    assert [v.ndim for v in net.variables] == [2, 1]
+    x, labels = rng.randn(10, 3), rng.randint(2, size=10)
+    train, _ = net.train([x, labels], algo="sgd", learning_rate=0, max_updates=1)
+    out = net.predict_proba(x)
+    expected = hinge(out, labels) + (xe(out, labels) if method == "add_loss" else 0)
+    np.testing.assert_allclose(train["loss"], expected, rtol=1e-5)
+
+
+def test_l11_no_accuracy_without_labels(rng):
+    net = theanets.Classifier([3, 4, 2])
+    net.set_loss("mse", target=2)
+    train, valid = net.train(regression(rng), max_updates=1)
+    assert set(train) == set(valid) == {"loss", "err"}
+
+
+def test_accuracy_is_the_last_monitor_of_a_classifier(rng):
+    net = theanets.Classifier([3, 4, 2], weighted=True)
+    x, labels, w = rng.randn(20, 3), rng.randint(2, size=20), rng.rand(20)
+    train, _ = net.train([x, labels, w], algo="sgd", learning_rate=0, batch_size=20, max_updates=1,
+                         monitors={"hid1:out": 0.5})
+    assert list(train) == ["loss", "err", "hid1:out<0.5", "acc"]
+    np.testing.assert_allclose(train["acc"], average(1.0 * (net.predict(x) == labels), w), rtol=1e-5)
+
+
+def test_l12_autoencoders_take_instances_and_dicts(rng):
+    x = helpers.floats(rng.randn(10, 3))
+    net = theanets.Autoencoder([3, 2, 3], loss=theanets.Loss.build("mae", target=2))
+    train, _ = net.train([x] * len(net.variables), algo="sgd", learning_rate=0, max_updates=1)
+    np.testing.assert_allclose(train["loss"], abs(net.predict(x) - x).mean(), rtol=1e-5)
+    net = theanets.Autoencoder([3, 2, 3], loss=dict(form="mae", weight=2))
+    assert helpers.names(net.variables) == ["in"]
+    np.testing.assert_allclose(total(net, [x]), 2 * abs(net.predict(x) - x).mean(), rtol=1e-5)
+
+
+def test_add_loss_takes_a_key_a_dict_or_an_instance(rng):
+    net = theanets.Regressor([3, 4, 2], loss=None)
+    assert net.losses == []
+    net.add_loss("MAE", weight=2)
+    spec = dict(form="mse", weight=3)
+    net.add_loss(spec)
+    assert spec == dict(form="mse", weight=3)
+    mine = theanets.Loss.build("kl", target=net.losses[0].variables[0], weight=4)
+    net.add_loss(mine)
+    assert [(type(loss).__name__, loss.weight) for loss in net.losses] == [
+        ("MeanAbsoluteError", 2), ("MeanSquaredError", 3), ("KullbackLeiblerDivergence", 4)]
+    assert net.losses[2] is mine
+    net.set_loss("mse")
+    assert [type(loss) for loss in net.losses] == [losses.MeanSquaredError]
+
+
+def test_total_is_the_weighted_sum_plus_penalties():
+    net, data = fixed_network(loss=dict(form="mse", weight=3))
+    net.add_loss("mae", weight=0.5)
+    expected = 3 * FIXED["mse_loss"] + 0.5 * FIXED["two_losses"]["mae"] + 0.1 * 1.02864583333
+    helpers.assert_golden(total(net, data, weight_l2=0.1), expected)
+    monitors = dict(net.monitors(weight_l2=0.1))
+    helpers.assert_golden(helpers.compute(monitors["err"], net.variables, data), FIXED["mse_loss"])
+
+
+def heads():
+    """A network that gives mean and variance of its output, from one hidden layer."""
+    net = theanets.Regressor([3, (4, "tanh"), dict(size=2, name="covar", activation="relu", inputs="hid1"),
+                              dict(size=2, name="mean", activation="linear", inputs="hid1")])
+    net.set_loss("gll", target=2)
+    return net
+
+
+def test_two_heads_train_by_likelihood(rng):
+    net = heads()
+    x = helpers.floats(rng.randn(60, 3))
+    y = helpers.floats(x[:, :2] * 0.5 + 0.1 * rng.randn(60, 2))
+    out = net.feed_forward(x)
+    v = abs(out["covar:out"].astype("d")) + 1e-3
+    expected = (0.5 * (np.log(2 * np.pi * v) + (y - out["mean:out"]) ** 2 / v)).sum(axis=1).mean()
+    np.testing.assert_allclose(total(net, [x, y]), expected, rtol=1e-4)
+    train, _ = net.train([x, y], algo="adam", learning_rate=0.01, batch_size=60, epochs=3)
+    assert train["loss"] < expected
+
+
+@pytest.mark.parametrize("key", ["foo", "msee"])
+def test_l15_unknown_names_list_the_known_ones(key):
+    for call in [lambda: theanets.Loss.build(key, target=2), lambda: theanets.Regressor([3, 2], loss=key),
+                 lambda: theanets.Classifier([3, 2]).set_loss(key)]:
+        with pytest.raises(util.ConfigurationError) as caught:
+            call()
+        assert isinstance(caught.value, KeyError)
+        assert all(known in str(caught.value) for known in ["mse", "mae", "gll", "mmd", "kl", "xe", "hinge"])
+
+
+def test_l15_holds_for_layers_and_regularizers():
+    for family, known in [(theanets.Layer, "feedforward"), (theanets.Regularizer, "weight_l2")]:
+        with pytest.raises(util.ConfigurationError, match=known) as caught:
+            family.build("foo")
+        assert isinstance(caught.value, KeyError)
+
+
+@pytest.mark.parametrize("kwargs", [dict(wieght=2), dict(covar_eps=1), dict(kernel=2)])
+def test_arguments_that_a_loss_does_not_know_are_errors(kwargs):
+    with pytest.raises((util.ConfigurationError, TypeError), match=next(iter(kwargs))):
+        theanets.Regressor([3, 4, 2]).set_loss("mse", **kwargs)
+
+
+# ---- writing one's own
+
+
+class Quartic(theanets.Loss):
+    """Fourth powers of errors."""
+
+    __extra_registration_keys__ = ["L4"]
+
+    def __call__(self, outputs):
+        err = (outputs[self.output_name] - self._target) ** 4
+        return err.mean() if self._weights is None else (self._weights * err).sum() / self._weights.sum()
+
+
+@pytest.mark.parametrize("key", ["quartic", "Quartic", "l4"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_own_loss_is_available_by_name(key, weighted, rng):
+    net = theanets.Regressor([3, 4, 2], loss=key, weighted=weighted)
+    x, y = regression(rng)
+    w = helpers.floats(rng.rand(*y.shape))
+    train, _ = net.train([x, y, w] if weighted else [x, y], algo="sgd", learning_rate=0, max_updates=1)
+    np.testing.assert_allclose(train["loss"], average((net.predict(x) - y) ** 4, w if weighted else None), rtol=1e-4)

@@ -1,0 +1,53 @@
+"""Neural networks on Theano.
+
+A network is a list of layers, of which each may be as short as a number:
+
+>>> import theanets
+>>> net = theanets.Autoencoder([64, (32, "relu"), (64, "tied")])
+
+It is trained by ``net.train([data])``, used by ``net.predict(data)``, and saved by ``net.save(path)``. See
+:class:`Network` for everything that it can do, and :class:`Autoencoder`, :class:`Regressor` and :class:`Classifier`
+for the models.
+"""
+
+from . import logs
+
+logs.install()
+
+from . import compat  # noqa: E402
+
+compat.install()
+
+from . import activations, feedforward, graph, layers, losses, main, regularizers, trainer, util  # noqa: E402
+from .activations import Activation  # noqa: E402
+from .feedforward import Autoencoder, Classifier, Regressor  # noqa: E402
+from .graph import Network  # noqa: E402
+from .layers import Layer  # noqa: E402
+from .losses import Loss  # noqa: E402
+from .main import Experiment  # noqa: E402
+from .regularizers import Regularizer  # noqa: E402
+from .util import log  # noqa: E402
+
+__version__ = "0.9.0"
+
+__all__ = [
+    "Activation",
+    "Autoencoder",
+    "Classifier",
+    "Experiment",
+    "Layer",
+    "Loss",
+    "Network",
+    "Regressor",
+    "Regularizer",
+    "activations",
+    "feedforward",
+    "graph",
+    "layers",
+    "log",
+    "losses",
+    "main",
+    "regularizers",
+    "trainer",
+    "util",
+]

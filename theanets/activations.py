@@ -1,0 +1,340 @@
+r"""Activation functions: what a layer does to its weighted input.
+
+There are two kinds. Those without parameters are functions in the table :data:`FUNCTIONS`, one line each. Those with
+parameters of their own are subclasses of :class:`Activation`; the name of such a class, and its aliases, can be used
+wherever the name of a function can. Names joined by ``+`` are applied one after the other, from left to right.
+
+>>> import theanets
+>>> net = theanets.Regressor([4, (5, "relu+norm:z"), (3, "prelu"), 2])
+>>> [layer.activate.name for layer in net.layers[1:]]
+['norm:z(relu)', 'prelu', 'linear']
+
+To add a function, write it here and enter it into the table. To add one from outside, subclass :class:`Activation`.
+"""
+
+import numpy as np
+import theano
+import theano.tensor as TT
+
+from . import util
+
+__all__ = ["build", "Activation", "Compose", "Prelu", "LGrelu", "Elu", "Maxout", "COMMON"]
+
+#: Keeps the ``norm:*`` functions from dividing by zero.
+EPSILON = 1e-8
+
+
+def softmax(x):
+    """Compute exp(x) / sum exp(x) over the last axis, for an array of any rank."""
+    # without the largest value the exponential cannot overflow.
+    z = TT.exp(x - x.max(axis=-1, keepdims=True))
+    return z / z.sum(axis=-1, keepdims=True)
+
+
+def rect_max(x):
+    """Compute max(0, x), with a derivative of 1/2 at 0."""
+    return (x + abs(x)) / 2
+
+
+def rect_min(x):
+    """Compute min(1, x), with a derivative of 1/2 at 1."""
+    return (x + 1 - abs(x - 1)) / 2
+
+
+def rect_minmax(x):
+    """Compute min(1, max(0, x)), with a derivative of 1/2 at 0 and at 1."""
+    return (abs(x) + 1 - abs(x - 1)) / 2
+
+
+def norm_mean(x):
+    """Subtract from each example the mean of its units."""
+    return x - x.mean(axis=-1, keepdims=True)
+
+
+def norm_max(x):
+    """Divide each example by the largest absolute value of its units."""
+    return x / (abs(x).max(axis=-1, keepdims=True) + EPSILON)
+
+
+def _deviation(x):
+    """Compute the standard deviation over the last axis, with a gradient of 0 where it is 0."""
+    variance = TT.sqr(norm_mean(x)).mean(axis=-1, keepdims=True)
+    constant = TT.eq(variance, 0)
+    # the derivative of sqrt at 0 is infinite, and times a zero not a number: the inner switch keeps 0 away from it.
+    return TT.switch(constant, 0, TT.sqrt(TT.switch(constant, 1, variance)))
+
+
+def norm_std(x):
+    """Divide each example by the standard deviation of its units."""
+    return x / (_deviation(x) + EPSILON)
+
+
+def norm_z(x):
+    """Subtract from each example the mean of its units, and divide it by their standard deviation."""
+    return norm_mean(x) / (_deviation(x) + EPSILON)
+
+
+#: The functions without parameters. ``softmax`` and ``norm:*`` work along the last axis, the others elementwise.
+FUNCTIONS = {
+    # piecewise linear
+    "linear": lambda x: x,
+    "relu": rect_max,
+    "rect:max": rect_max,
+    "rect:min": rect_min,
+    "rect:minmax": rect_minmax,
+    # smooth
+    "logistic": TT.nnet.sigmoid,
+    "sigmoid": TT.nnet.sigmoid,
+    "softplus": TT.nnet.softplus,
+    "tanh": TT.tanh,
+    # over the units of one example
+    "norm:max": norm_max,
+    "norm:mean": norm_mean,
+    "norm:std": norm_std,
+    "norm:z": norm_z,
+    "softmax": softmax,
+}
+
+#: The name under which the reference release had this table.
+COMMON = FUNCTIONS
+
+
+class Activation(util.Registrar("Root", (), {"_kind": "activation"})):
+    """Base class of activations with settings or parameters of their own.
+
+    Parameters
+    ----------
+    name : str
+        What the activation is called in logs.
+    layer : :class:`theanets.Layer`
+        The layer that it belongs to. Parameters have the layer's output size and start from its generator.
+    **kwargs
+        Further settings, kept in the attribute of this name.
+
+    Attributes
+    ----------
+    params : list of theano shared variables
+        What there is to learn. They are trained, saved, regularized and monitored like the weights of the layer.
+
+    Examples
+    --------
+    A subclass needs a ``__call__``. It can be used by its name at once:
+
+    >>> class Square(Activation):
+    ...     def __call__(self, x):
+    ...         return x * x
+    >>> import theanets
+    >>> theanets.Regressor([2, (3, "square"), 1]).layers[1].activate.name
+    'square'
+    """
+
+    def __init__(self, name, layer, **kwargs):
+        self.name = name
+        self.layer = layer
+        self.kwargs = kwargs
+        self.params = []
+
+    def __call__(self, x):
+        """Apply the function to an expression of any rank whose last axis holds the units."""
+        raise NotImplementedError(f"{type(self).__name__} does not define __call__")
+
+    def _add(self, name, values):
+        """Make a parameter out of an array of initial values."""
+        param = theano.shared(np.asarray(values, util.FLOAT), name=f"{self.layer.name}.{name}")
+        self.params.append(param)
+        return param
+
+    def _add_log_slope(self, name):
+        """Make a vector of logarithms of slopes, which start a little above 0."""
+        draw = abs(self.layer.rng.randn(self.layer.output_size)).astype(util.FLOAT)
+        # scaled after the cast: the float32 values are part of the contract.
+        return self._add(name, draw * np.asarray(0.1, util.FLOAT))
+
+
+class Pointwise(Activation):
+    """An activation without parameters: a name, and the function it stands for.
+
+    The function is looked up when it is applied, so that a saved network holds a word and nothing executable.
+    """
+
+    def __call__(self, x):
+        return FUNCTIONS[self.name](x)
+
+
+class Compose(Activation):
+    """Two activations, one applied to the result of the other.
+
+    Parameters
+    ----------
+    g, f : callable
+        The outer and the inner activation: the result is ``g(f(x))``.
+    """
+
+    def __init__(self, g, f):
+        super().__init__(name=f"{g.name}({f.name})", layer=None)
+        self.f = f
+        self.g = g
+        self.params = [*g.params, *f.params]
+
+    def __call__(self, x):
+        return self.g(self.f(x))
+
+
+class Prelu(Activation):
+    r"""Rectifier with a learned slope for negative values.
+
+    .. math:: f(x) = x \mbox{ for } x \ge 0, \quad e^{\lambda} x \mbox{ for } x < 0
+
+    The parameter ``leak``, one :math:`\lambda` per unit, starts at a tenth of the absolute value of a normal draw, so
+    that slopes start at 1 or more. The derivative at 0 is the mean of the two sides.
+
+    K He, X Zhang, S Ren, J Sun, "Delving Deep into Rectifiers", ICCV 2015, https://arxiv.org/abs/1502.01852, learn
+    the slope itself rather than its logarithm.
+    """
+
+    __extra_registration_keys__ = ["leaky-relu"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.leak = self._add_log_slope("leak")
+
+    def __call__(self, x):
+        return (x + abs(x)) / 2 + TT.exp(self.leak) * (x - abs(x)) / 2
+
+
+class LGrelu(Activation):
+    r"""Rectifier with a learned slope on either side of zero.
+
+    .. math:: f(x) = e^{\gamma} x \mbox{ for } x \ge 0, \quad e^{\lambda} x \mbox{ for } x < 0
+
+    The parameters ``gain`` (:math:`\gamma`) and ``leak`` (:math:`\lambda`) have one value per unit.
+    """
+
+    __extra_registration_keys__ = ["leaky-gain-relu"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.gain = self._add_log_slope("gain")
+        self.leak = self._add_log_slope("leak")
+
+    def __call__(self, x):
+        return TT.exp(self.gain) * (x + abs(x)) / 2 + TT.exp(self.leak) * (x - abs(x)) / 2
+
+
+class Elu(Activation):
+    r"""Exponential linear unit with a learned gain.
+
+    .. math:: f(x) = x \mbox{ for } x \ge 0, \quad e^{\gamma} (e^x - 1) \mbox{ for } x < 0
+
+    The parameter ``gain`` (:math:`\gamma`) has one value per unit. The derivative at 0 is 1.
+
+    D-A Clevert, T Unterthiner, S Hochreiter, "Fast and Accurate Deep Network Learning by Exponential Linear Units",
+    ICLR 2016, https://arxiv.org/abs/1511.07289
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.gain = self._add_log_slope("gain")
+
+    def __call__(self, x):
+        # both branches of a switch have gradients: the exponential must not see the large positive values.
+        negative = TT.exp(self.gain) * (TT.exp(TT.switch(TT.lt(x, 0), x, 0)) - 1)
+        return TT.switch(TT.ge(x, 0), x, negative)
+
+
+class Maxout(Activation):
+    r"""The largest of several learned linear functions of each unit.
+
+    .. math:: f_i(x) = \max_j s_{ij} x_i + c_{ij}
+
+    The parameters ``slope`` (:math:`s`) and ``intercept`` (:math:`c`) have the shape (units, pieces) and start as
+    standard normal draws. In a layer spec the number of pieces follows a colon, e.g. ``"maxout:3"``.
+
+    I Goodfellow, D Warde-Farley, M Mirza, A Courville, Y Bengio, "Maxout Networks", ICML 2013,
+    https://arxiv.org/abs/1302.4389, take the maximum over separate weight vectors instead.
+    """
+
+    def __init__(self, *args, pieces=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not util.is_int(pieces) or pieces < 1:
+            raise util.ConfigurationError(
+                f"activation 'maxout' needs a number of pieces of at least 1, as in 'maxout:3', not {pieces!r}"
+            )
+        self.pieces = int(pieces)
+        size = self.layer.output_size
+        self.slope = self._add("slope", self.layer.rng.randn(size, self.pieces))
+        self.intercept = self._add("intercept", self.layer.rng.randn(size, self.pieces))
+
+    def __call__(self, x):
+        return (TT.shape_padright(x) * self.slope + self.intercept).max(axis=-1)
+
+
+def _unknown(name):
+    names = {*FUNCTIONS, *(key for key in Activation._registry if key not in HIDDEN)}
+    return util.unknown("activation", name, names)
+
+
+def _build_one(name, layer, **kwargs):
+    key = name.strip().lower()
+    if key in FUNCTIONS:
+        return Pointwise(key, layer)
+    base, colon, pieces = key.partition(":")
+    if base == "maxout":
+        # a count that is missing or no number is reported by Maxout, which knows what it wants.
+        kwargs.setdefault("pieces", int(pieces) if pieces.strip().isdigit() else pieces if colon else None)
+        key = base
+    if key in HIDDEN or not Activation.is_registered(key):
+        raise _unknown(name)
+    return Activation.build(key, name=key, layer=layer, **kwargs)
+
+
+def _make_names_unique(params):
+    """Give parameters of one layer that share a name the suffixes ``_2``, ``_3``, ..."""
+    seen = {}
+    for param in params:
+        seen[param.name] = count = seen.get(param.name, 0) + 1
+        if count > 1:
+            param.name = f"{param.name}_{count}"
+
+
+#: Registered classes that are no activations by themselves.
+HIDDEN = {"activation", "pointwise", "compose"}
+
+
+def build(name, layer, **kwargs):
+    """Make the activation for a layer.
+
+    Parameters
+    ----------
+    name : str or Activation
+        The name of a function or of an :class:`Activation` class, without regard to case; several of them joined by
+        ``+`` are applied from left to right. An instance is returned as it is.
+    layer : :class:`theanets.Layer`
+        The layer to build for.
+    **kwargs
+        Further settings for the constructor of the class.
+
+    Returns
+    -------
+    activation : Activation
+        A callable on expressions, with the attributes ``name`` and ``params``.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such activation.
+    """
+    if isinstance(name, Activation):
+        return name
+    if not isinstance(name, str):
+        raise util.ConfigurationError(
+            f"activation {name!r}: expected a name (one of {', '.join(sorted(FUNCTIONS))}, ...) "
+            "or an instance of theanets.Activation"
+        )
+    first, *others = [_build_one(piece, layer, **kwargs) for piece in name.split("+")]
+    drawn = [param for part in (first, *others) for param in part.params]
+    result = first
+    for outer in others:
+        result = Compose(outer, result)
+    _make_names_unique(drawn)
+    return result

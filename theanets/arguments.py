@@ -1,0 +1,119 @@
+"""Keyword arguments: which ones are known, what they used to be called, and what to say about the others.
+
+No keyword is swallowed in silence. One that nobody uses is an error that names the nearest valid ones; a spelling of
+an older release still works, with a ``DeprecationWarning`` that names today's; and one that cannot be honoured any
+more is answered with what to write instead.
+"""
+
+import inspect
+
+from . import util
+
+#: Spellings of older releases for arguments of ``train`` and ``itertrain``.
+OLD_TRAINING = {
+    "algorithm": "algo",
+    "gradient_clip": "max_gradient_elem",
+    "max_gradient_clip": "max_gradient_elem",
+    "optimize": "algo",
+    "train_set": "train",
+    "valid_set": "valid",
+}
+
+#: Spellings of older releases for regularizers, wherever those are accepted.
+OLD_REGULARIZERS = {
+    "hid_l1": "hidden_l1",
+    "hidden_dropouts": "hidden_dropout",
+    "hidden_noises": "hidden_noise",
+    "hiddens_l1": "hidden_l1",
+    "input_dropouts": "input_dropout",
+    "input_noises": "input_noise",
+    "l1": "weight_l1",
+    "l2": "weight_l2",
+    "output_dropouts": "output_dropout",
+    "output_noises": "output_noise",
+    "weights_l1": "weight_l1",
+    "weights_l2": "weight_l2",
+}
+
+#: Arguments of model constructors that have no equivalent of the same shape today.
+REFUSED_CONSTRUCTOR = {
+    "activation": "give each layer its own, e.g. layers=[10, (20, 'tanh'), 10]",
+    "hidden_activation": "give each layer its own, e.g. layers=[10, (20, 'tanh'), 10]",
+    "output_activation": "give it in the spec of the last layer, e.g. layers=[10, 20, (3, 'sigmoid')]",
+    "tied_weights": "make the decoding layers 'tied', e.g. layers=[10, 20, (10, 'tied')]",
+    "decode_from": "pass layer= to encode() or decode()",
+}
+
+
+def renamed(kwargs, table):
+    """Return a copy of ``kwargs`` in which old spellings are replaced by today's.
+
+    Parameters
+    ----------
+    kwargs : dict
+        Keyword arguments as the user gave them.
+    table : dict
+        Today's spelling for each old one.
+
+    Raises
+    ------
+    ConfigurationError
+        If both spellings of one argument are given.
+    """
+    result = {key: value for key, value in kwargs.items() if key not in table}
+    for old, new in table.items():
+        if old not in kwargs:
+            continue
+        if new in result:
+            raise util.ConfigurationError(f"{old!r} is an old spelling of {new!r}, and both are given")
+        util.warn(f"argument {old!r} is deprecated; write {new!r}", DeprecationWarning)
+        result[new] = kwargs[old]
+    return result
+
+
+def refuse(names, known, where, hints=()):
+    """Raise an error for arguments that nobody uses.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Arguments that were given.
+    known : iterable of str
+        Arguments that are used.
+    where : str
+        Who is complaining, e.g. ``"train()"``.
+    hints : dict, optional
+        What to write instead of some unknown arguments.
+
+    Raises
+    ------
+    ConfigurationError
+        If any of the names is not known. All of them are listed at once.
+
+    Examples
+    --------
+    >>> refuse(["min_improvment"], ["min_improvement", "patience"], "train()")
+    Traceback (most recent call last):
+        ...
+    theanets.util.ConfigurationError: train(): unknown argument 'min_improvment'; did you mean 'min_improvement'?
+    """
+    known = set(known)
+    complaints = []
+    for name in names:
+        if name in known:
+            continue
+        advice = f"; {hints[name]}" if name in hints else util.suggestion(name, known)
+        complaints.append(f"unknown argument {name!r}{advice}")
+    if complaints:
+        raise util.ConfigurationError(f"{where}: {', '.join(complaints)}")
+
+
+def named_parameters(cls):
+    """Return the names of all parameters of the constructors of a class and its bases."""
+    names = set()
+    for base in cls.__mro__:
+        if "__init__" in vars(base) and base is not object:
+            for parameter in inspect.signature(base.__init__).parameters.values():
+                if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                    names.add(parameter.name)
+    return names - {"self"}

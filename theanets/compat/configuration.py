@@ -1,0 +1,221 @@
+"""What the user set for Theano, and what we fill in where nothing is set."""
+
+import configparser
+import contextlib
+import os
+import shlex
+import shutil
+import sys
+
+from . import blas, c_code
+from .registry import while_importing
+
+#: two products of matrices more for every scaled one: it costs half of the time of a training step
+EXCLUDED = "local_dot22_to_dot22scalar"
+
+#: one cache of compiled modules per NumPy version: cutils_ext and lazylinker_ext do not carry it in their names
+COMPILEDIR = "compiledir_%(short_platform)s-%(processor)s-%(python_version)s-%(python_bitwidth)s-numpy%(numpy_version)s"
+
+_FLAGS = "THEANO_FLAGS"
+
+
+class UserSettings:
+    """What the user set in ``THEANO_FLAGS`` and in ``.theanorc``, read as theano/configparser.py reads it.
+
+    Parameters
+    ----------
+    environ : mapping, optional
+        Environment variables, those of the process by default.
+    """
+
+    def __init__(self, environ=None):
+        environ = os.environ if environ is None else environ
+        self.flags_text = environ.get(_FLAGS, "")
+        self.flags = _parse_flags(self.flags_text)
+        files = environ.get("THEANORC", "~/.theanorc").split(os.pathsep)
+        if "THEANORC" not in environ and sys.platform == "win32":
+            files.append("~/.theanorc.txt")
+        paths = [os.path.expanduser(file) for file in files]
+        self._raw = configparser.RawConfigParser()
+        self._raw.read(paths)
+        self._rc = configparser.ConfigParser(_interpolated(environ))
+        self._rc.read(paths)
+
+    def get(self, key):
+        """Value of one setting.
+
+        Parameters
+        ----------
+        key : str
+            Full name, such as "floatX" or "blas.ldflags".
+
+        Returns
+        -------
+        value : str or None
+            None if the user did not set it.
+        """
+        if key in self.flags:
+            return self.flags[key]
+        section, _, option = key.rpartition(".")
+        if "." in section:
+            return None
+        section = section or "global"
+        try:
+            return self._rc.get(section, option)
+        except configparser.InterpolationError:
+            return self._raw.get(section, option)
+        except (configparser.NoOptionError, configparser.NoSectionError):
+            return None
+
+    def any(self, *keys):
+        """Whether the user set one of these.
+
+        Parameters
+        ----------
+        keys : str
+            Full names.
+        """
+        return any(self.get(key) is not None for key in keys)
+
+
+def _interpolated(environ):
+    """Variables that a .theanorc can use; theano/configparser.py:79."""
+    home = os.path.expanduser("~")
+    values = {name: environ.get(name, "") for name in ("LSCRATCH", "TMPDIR", "TEMP", "TMP")}
+    return {"USER": environ.get("USER", os.path.split(home)[-1]), "PID": str(os.getpid()), **values}
+
+
+def _parse_flags(text):
+    splitter = shlex.shlex(text, posix=True)
+    splitter.whitespace = ","
+    splitter.whitespace_split = True
+    pairs = (pair.strip().split("=", 1) for pair in splitter)
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+
+
+def _quoted(value):
+    if not set(value) & set(", '\"\\#"):
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _joined(settings):
+    return ",".join(f"{key}={_quoted(value)}" for key, value in settings.items())
+
+
+def compiler(user):
+    """The C++ compiler that Theano will use.
+
+    Parameters
+    ----------
+    user : UserSettings
+        Whose ``cxx`` wins.
+
+    Returns
+    -------
+    path : str
+        Empty if there is none, or if the user wants none.
+    """
+    asked = user.get("cxx")
+    if asked is not None:
+        return asked
+    clang = sys.platform == "darwin" or sys.platform.startswith("freebsd")
+    return shutil.which("clang++" if clang else "g++") or ""
+
+
+def missing(user):
+    """Settings to fill in.
+
+    Parameters
+    ----------
+    user : UserSettings
+        What is set already.
+
+    Returns
+    -------
+    settings : dict of str to str
+        None of them set by the user.
+    """
+    wanted = {"floatX": "float32"}
+    cxx = compiler(user)
+    if cxx:
+        wanted["optimizer_excluding"] = EXCLUDED
+        wanted["allow_gc"] = "False"
+        wanted["compiledir_format"] = COMPILEDIR
+        if not user.any("blas.ldflags"):
+            wanted["blas.ldflags"] = blas.find(cxx).flags
+    else:
+        # an empty compiler keeps Theano from looking for one and from warning
+        wanted.update({"cxx": "", "blas.ldflags": ""})
+        if not user.any("mode", "linker", "optimizer"):
+            # the Python implementations of fused and inplace operations are slower by a factor of thirty
+            wanted["mode"] = "FAST_COMPILE"
+    return {key: value for key, value in wanted.items() if not user.any(key)}
+
+
+def flags_for_import(user):
+    """Text of ``THEANO_FLAGS`` for the time of Theano's import.
+
+    Parameters
+    ----------
+    user : UserSettings
+        Whose own text stands in the middle, word for word: a later value of a setting wins over an earlier one.
+
+    Returns
+    -------
+    flags : str
+        What is filled in, what the user set, and the user's compiler options with ours behind them.
+    """
+    ours = _joined(missing(user))
+    options = c_code.defines() if compiler(user) else []
+    last = _joined({"gcc.cxxflags": " ".join([user.get("gcc.cxxflags") or "", *options]).strip()}) if options else ""
+    return ",".join(filter(None, [ours, user.flags_text, last]))
+
+
+@while_importing("theano")
+def settings_filled_in():
+    """Settings that the user left open.
+
+    They go through the environment, since theano/configparser.py reads it once, while it is imported; afterwards the
+    environment is as it was, for the user and for child processes.
+    """
+    user = UserSettings()
+    with _environment(_FLAGS, flags_for_import(user)):
+        yield
+
+
+@contextlib.contextmanager
+def _environment(name, value):
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def fill_in_late(theano):
+    """Fill in what can still be set once Theano has been imported by somebody else.
+
+    Parameters
+    ----------
+    theano : module
+        Theano. Its ``floatX`` stays: whether it was set or is the default cannot be told any more.
+    """
+    user = UserSettings()
+    config = theano.config
+    if config.cxx:
+        options = config.gcc.cxxflags.split()
+        config.gcc.cxxflags = " ".join(options + [option for option in c_code.defines() if option not in options])
+        if not user.any("optimizer_excluding") and not config.optimizer_excluding:
+            config.optimizer_excluding = EXCLUDED
+        if not user.any("allow_gc"):
+            config.allow_gc = False
+            for linker in theano.compile.mode.predefined_linkers.values():
+                linker.allow_gc = False
+    elif not user.any("mode", "linker", "optimizer") and config.mode == "Mode":
+        config.mode = "FAST_COMPILE"

@@ -1,0 +1,229 @@
+"""Repairs by stage: what is mended, when, and where its cause lies.
+
+A repair is one small function, registered with the stage it belongs to and the module it is about:
+
+:func:`while_importing`
+    a context manager around the execution of one module, for what must exist while that module is imported and must
+    be gone afterwards (modules that Python lost, names that NumPy lost);
+:func:`after_importing`
+    a function of the imported module that replaces what is broken in it;
+:func:`before_first_compile`
+    a function that runs once, before Theano compiles its first function.
+
+Each says with ``needed`` where its symptom shows, by trying it where that is cheap, and is left out anywhere else.
+Modules are repaired at the moment they are imported, by whoever imports them, so that nothing has to be imported
+early only in order to be mended. The docstring of a repair names the file and function of Theano (or downhill) where
+the cause lies.
+"""
+
+import contextlib
+import importlib.abc
+import importlib.util
+import os
+import sys
+import threading
+
+#: names of repairs to leave out, for tests and for finding out which one is to blame; read when the package is loaded
+WITHOUT_VARIABLE = "THEANETS_COMPAT_WITHOUT"
+
+
+class Repair:
+    """One repair.
+
+    Parameters
+    ----------
+    function : callable
+        Does the repair. Its name, with dashes, is the name of the repair.
+    module : str or None
+        The module that it is about.
+    needed : callable or None
+        Tells whether the symptom exists here. None stands for always.
+    """
+
+    def __init__(self, function, module, needed):
+        self.function = function
+        self.module = module
+        self.name = function.__name__.replace("_", "-")
+        self._needed = needed
+
+    def __repr__(self):
+        return f"<Repair {self.name} of {self.module}>"
+
+    def needed(self):
+        """Whether the symptom that this mends exists here and nobody asked to leave the repair out."""
+        return self.name not in _left_out and (self._needed is None or bool(self._needed()))
+
+
+_contexts = {}
+_patches = {}
+_first_compile = []
+_applied = {}
+_left_out = frozenset(filter(None, os.environ.get(WITHOUT_VARIABLE, "").split(",")))
+_lock = threading.RLock()
+
+
+def while_importing(module, needed=None):
+    """Register a context manager to hold while ``module`` is executed for the first time.
+
+    Parameters
+    ----------
+    module : str
+        Full name of a module.
+    needed : callable, optional
+        Tells whether the symptom exists here.
+    """
+
+    def register(function):
+        _contexts.setdefault(module, []).append(Repair(function, module, needed))
+        return function
+
+    return register
+
+
+def after_importing(*modules, needed=None):
+    """Register a function to call with each of ``modules`` as soon as it has been imported.
+
+    Parameters
+    ----------
+    modules : str
+        Full names of modules.
+    needed : callable, optional
+        Tells whether the symptom exists here.
+    """
+
+    def register(function):
+        for module in modules:
+            _patches.setdefault(module, []).append(Repair(function, module, needed))
+        return function
+
+    return register
+
+
+def before_first_compile(needed=None):
+    """Register a function to call once, before Theano compiles its first function.
+
+    Parameters
+    ----------
+    needed : callable, optional
+        Tells whether there is anything to do here.
+    """
+
+    def register(function):
+        _first_compile.append(Repair(function, None, needed))
+        return function
+
+    return register
+
+
+def applied():
+    """Names of the repairs done so far.
+
+    Returns
+    -------
+    names : list of str
+        In the order in which they were done.
+    """
+    return list(_applied)
+
+
+def known():
+    """All repairs.
+
+    Returns
+    -------
+    repairs : list of Repair
+        Those that apply here and those that do not.
+    """
+    groups = [*_contexts.values(), *_patches.values(), _first_compile]
+    return [repair for group in groups for repair in group]
+
+
+def _note(repair):
+    _applied.setdefault(repair.name, repair)
+
+
+def patch(module):
+    """Do the repairs of one imported module; those of a module are done once.
+
+    Parameters
+    ----------
+    module : module
+        A module that has been executed.
+    """
+    with _lock:
+        for repair in _patches.pop(module.__name__, ()):
+            if repair.needed():
+                repair.function(module)
+                _note(repair)
+
+
+@contextlib.contextmanager
+def _import_contexts(name):
+    with contextlib.ExitStack() as stack:
+        for repair in _contexts.pop(name, ()):
+            if repair.needed():
+                stack.enter_context(contextlib.contextmanager(repair.function)())
+                _note(repair)
+        yield
+
+
+class _RepairingLoader(importlib.abc.Loader):
+    """Loads a module as its own loader does, within its contexts, and patches it at once."""
+
+    def __init__(self, loader):
+        self.loader = loader
+
+    def create_module(self, spec):
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module):
+        # the module must not show who loaded it: its loader also serves its source and its resources
+        module.__spec__.loader = module.__loader__ = self.loader
+        with _import_contexts(module.__name__):
+            self.loader.exec_module(module)
+        patch(module)
+
+
+class _RepairingFinder(importlib.abc.MetaPathFinder):
+    """Finds the modules that have repairs; every other import passes it by."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname not in _patches and fullname not in _contexts:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
+                    spec.loader = _RepairingLoader(spec.loader)
+                return spec
+        return None
+
+
+_finder = _RepairingFinder()
+
+
+def activate():
+    """Repair what has been imported and watch for what will be."""
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    for name in list(_patches):
+        if sys.modules.get(name) is not None:
+            patch(sys.modules[name])
+    for name in list(_contexts):
+        if sys.modules.get(name) is not None:
+            del _contexts[name]
+
+
+def first_compile():
+    """Do what belongs before the first compilation; nothing from the second call on."""
+    if not _first_compile:
+        return
+    with _lock:
+        while _first_compile:
+            # taken off before it runs, since a repair may itself make Theano compile
+            repair = _first_compile.pop(0)
+            if repair.needed():
+                repair.function()
+                _note(repair)

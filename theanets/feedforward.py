@@ -1,0 +1,365 @@
+r"""Models that map one array to another: autoencoders, regressors and classifiers.
+
+=====================  ===================  ==============================
+model                  target               loss by default
+=====================  ===================  ==============================
+:class:`Autoencoder`   the input itself     squared error
+:class:`Regressor`     an array of numbers  squared error
+:class:`Classifier`    class labels         cross-entropy
+=====================  ===================  ==============================
+
+All of them are networks, and are trained and used like them; see :class:`theanets.Network`.
+"""
+
+import numpy as np
+import theano
+
+from . import data, graph, layers, util
+
+__all__ = ["Autoencoder", "Regressor", "Classifier"]
+
+
+class Autoencoder(graph.Network):
+    r"""A model that learns to reproduce its input.
+
+    It is a map :math:`F_\theta: S \to S` from a space onto itself, which can be split into an encoder
+    :math:`f_\alpha: S \to Z` and a decoder :math:`g_\beta: Z \to S`, with :math:`Z = R^{n_z}` for a code of
+    :math:`n_z` variables.
+
+    Parameters
+    ----------
+    layers : iterable of layer specs, optional
+        See :mod:`theanets.specs`. The last layer must have the size of the first.
+    loss : str, dict, :class:`theanets.Loss` or None, optional
+        Default ``'mse'``. The target is the input.
+    weighted : bool, optional
+        If true, the elements of the input have weights, given with the data. Default False.
+    rng : int, None or numpy.random.RandomState, optional
+        The seed of everything random. Default 13.
+
+    Examples
+    --------
+    A model with one code layer, one whose decoder is the transpose of its encoder, and one that finds the principal
+    components of its data:
+
+    >>> import theanets
+    >>> plain = theanets.Autoencoder([10, 20, 10])
+    >>> tied = theanets.Autoencoder([10, 20, (10, "tied")])
+    >>> pca = theanets.Autoencoder([10, (5, "linear"), (10, "tied")])
+    >>> plain.num_params, tied.num_params, pca.num_params
+    (430, 230, 65)
+
+    With ``pca.train([inputs], hidden_l1=0.1)`` the last one finds independent components. Codes, and back:
+
+    >>> inputs = np.random.RandomState(0).randn(3, 10)
+    >>> code = plain.encode(inputs)
+    >>> code.shape, plain.decode(code).shape
+    ((3, 20), (3, 10))
+    """
+
+    def __init__(self, layers=(), loss="mse", weighted=False, rng=13, **unknown):
+        super().__init__(layers, loss=loss, weighted=weighted, rng=rng, **unknown)
+
+    def _default_target(self):
+        return self.inputs[0]
+
+    def _find_output(self, layer):
+        """Return the full name of the output that stands for a layer."""
+        self._require_layers()
+        if layer is None:
+            layer = len(self.layers) // 2
+        if util.is_int(layer):
+            if not -len(self.layers) <= layer < len(self.layers):
+                raise IndexError(f"layer {layer}: this network has {len(self.layers)} layers")
+            layer = self.layers[layer]
+        if isinstance(layer, layers.Layer):
+            return layer.output_name
+        if not isinstance(layer, str):
+            raise TypeError(f"layer={layer!r}: expected the name of a layer, its index, or a layer")
+        return layer if ":" in layer else f"{layer}:out"
+
+    def encode(self, x, layer=None, sample=False, batch_size=None, **kwargs):
+        """Compute the code for some data.
+
+        Parameters
+        ----------
+        x : array-like (num-examples, num-variables)
+            Data for the input.
+        layer : str, int or :class:`theanets.Layer`, optional
+            The layer that makes the code, by name, by index or itself; a name such as ``'hid1:pre'`` stands for any
+            output. Default: the layer in the middle, of index ``len(layers) // 2``.
+        sample : bool, optional
+            If true, take the values as probabilities and draw from them, once for each. Default False.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`.
+
+        Returns
+        -------
+        code : ndarray (num-examples, num-units)
+            Of the float type; or, when sampling, of zeros and ones of the type uint8.
+
+        Raises
+        ------
+        KeyError, IndexError
+            If there is no such layer.
+        ValueError
+            If values outside [0, 1] should be taken as probabilities.
+
+        See Also
+        --------
+        decode : Go back from a code to data.
+        """
+        name = self._find_output(layer)
+        code = self._output(name, x, batch_size, kwargs, "encode()")
+        if not sample:
+            return code
+        if code.size and not (code.min() >= 0 and code.max() <= 1):
+            raise ValueError(
+                f"sample=True: the values of {name!r} reach from {code.min()} to {code.max()}, "
+                "expected probabilities from 0 to 1, as a layer with the activation 'sigmoid' makes them"
+            )
+        return self._generator().binomial(n=1, p=code.astype("float64")).astype("uint8")
+
+    def _generator(self):
+        """Return the generator for sampling; with an int seed, one that nobody else uses."""
+        if self._sampler is None:
+            self._sampler = util.random_state(self.rng)
+        return self._sampler
+
+    def decode(self, z, layer=None, batch_size=None, **kwargs):
+        """Compute the output that some code leads to.
+
+        Parameters
+        ----------
+        z : array-like (num-examples, num-units)
+            Values for the output of a layer.
+        layer : str, int or :class:`theanets.Layer`, optional
+            The layer whose output this is; see :meth:`encode`.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`.
+
+        Returns
+        -------
+        x : ndarray (num-examples, num-variables)
+
+        Raises
+        ------
+        KeyError, IndexError
+            If there is no such layer.
+        ConfigurationError
+            If the output cannot be computed from the code alone, or does not depend on it.
+        """
+        name = self._find_output(layer)
+        regs = self._regularizers(kwargs, "decode()")
+        outputs, updates = self.build_graph(regs)
+        source = self._get_output(outputs, name)
+
+        code = self._functions.get(("code", self._graph_key(regs), name), source.type)
+        function = self._function(
+            ("decode", self._graph_key(regs), name),
+            [code],
+            lambda: ([self._substitute(outputs[self.layers[-1].output_name], source, code, name)], updates),
+        )
+        shape = next((layer.shapes.get(output) for layer, output in self._owners(name)), None)
+        return graph._in_batches(function, [data.cast(z, data.Slot("z", code, shape))], batch_size)[0]
+
+    def _owners(self, name):
+        owner, _, output = name.partition(":")
+        return [(layer, output) for layer in self.layers if layer.name == owner]
+
+    def _substitute(self, output, source, code, name):
+        """Return an expression of the output in which the code takes the place of what computes it."""
+        result = theano.clone(output, replace={source: code})
+        used = theano.gof.graph.inputs([result])
+        missing = [variable.name for variable in self.inputs if any(variable is other for other in used)]
+        if missing:
+            raise util.ConfigurationError(
+                f"decode(): the output cannot be computed from {name!r} alone; it also depends on {', '.join(missing)}"
+            )
+        if not any(code is other for other in used):
+            raise util.ConfigurationError(f"decode(): the output does not depend on {name!r}")
+        return result
+
+    def score(self, x, w=None, batch_size=None, **kwargs):
+        """Compute the coefficient of determination between output and input.
+
+        Parameters
+        ----------
+        x : array-like (num-examples, num-variables)
+            Data for the input.
+        w : array-like (num-examples, num-variables) or (num-examples, ), optional
+            Weights. Default: 1 for all.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`.
+
+        Returns
+        -------
+        score : float
+            See :meth:`theanets.Network.score`.
+        """
+        arrays = data.cast_all(x, self._input_slots())
+        return super().score(arrays, arrays[0], w=w, batch_size=batch_size, **kwargs)
+
+
+class Regressor(graph.Network):
+    r"""A model that learns to predict numbers.
+
+    Parameters
+    ----------
+    layers : iterable of layer specs, optional
+        See :mod:`theanets.specs`.
+    loss : str, dict, :class:`theanets.Loss` or None, optional
+        Default ``'mse'``.
+    weighted : bool, optional
+        If true, the elements of the target have weights, given with the data. Default False.
+    rng : int, None or numpy.random.RandomState, optional
+        The seed of everything random. Default 13.
+
+    Notes
+    -----
+    The data for training are ``[x, y]`` or ``[x, y, weights]``: x of shape (num-examples, num-inputs), y and weights
+    of shape (num-examples, num-outputs).
+
+    Examples
+    --------
+    >>> import theanets
+    >>> theanets.Regressor([10, 20, 3]).predict(np.zeros((5, 10))).shape
+    (5, 3)
+    """
+
+
+class Classifier(graph.Network):
+    r"""A model that learns to tell classes apart.
+
+    The last layer puts out the probabilities of the classes.
+
+    Parameters
+    ----------
+    layers : iterable of layer specs, optional
+        See :mod:`theanets.specs`. The size of the last layer is the number of classes.
+    loss : str, dict, :class:`theanets.Loss` or None, optional
+        Default ``'xe'``.
+    weighted : bool, optional
+        If true, examples have weights, given with the data. Default False.
+    rng : int, None or numpy.random.RandomState, optional
+        The seed of everything random. Default 13.
+
+    Notes
+    -----
+    The data for training are ``[x, y]`` or ``[x, y, weights]``: x of shape (num-examples, num-inputs); y, the labels
+    from 0 to (number of classes - 1), and weights of shape (num-examples, ).
+
+    Examples
+    --------
+    >>> import theanets
+    >>> theanets.Classifier([10, 20, 3]).predict(np.zeros((5, 10))).shape
+    (5,)
+    """
+
+    DEFAULT_OUTPUT_ACTIVATION = "softmax"
+    DEFAULT_LOSS = "xe"
+    OUTPUT_NDIM = 1
+
+    def __init__(self, layers=(), loss="xe", weighted=False, rng=13, **unknown):
+        super().__init__(layers, loss=loss, weighted=weighted, rng=rng, **unknown)
+
+    def monitors(self, monitors=None, **kwargs):
+        """Return expressions for what is to be reported during training.
+
+        Those of :meth:`theanets.Network.monitors`, and ``acc``, the fraction of examples whose most probable class is
+        the right one, if the first loss tells.
+        """
+        result = super().monitors(monitors=monitors, **kwargs)
+        if self.losses and hasattr(self.losses[0], "accuracy"):
+            outputs, _ = self.build_graph(self._training_regularizers(kwargs, "monitors()"))
+            result.append(("acc", self.losses[0].accuracy(outputs)))
+        return result
+
+    def predict(self, x, batch_size=None, **kwargs):
+        """Compute the most probable class.
+
+        Parameters
+        ----------
+        x : array-like (num-examples, num-variables)
+            Data for the input.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`.
+
+        Returns
+        -------
+        labels : ndarray (num-examples, )
+            Of the type int64.
+        """
+        return self.predict_proba(x, batch_size=batch_size, **kwargs).argmax(axis=-1).astype("int64")
+
+    def predict_proba(self, x, batch_size=None, **kwargs):
+        """Compute the probabilities of the classes; for the arguments see :meth:`predict`.
+
+        Returns
+        -------
+        probabilities : ndarray (num-examples, num-classes)
+            The rows sum to 1.
+        """
+        return super().predict(x, batch_size=batch_size, **kwargs)
+
+    def predict_logit(self, x, batch_size=None, **kwargs):
+        """Compute the values that the probabilities are made of; for the arguments see :meth:`predict`.
+
+        Returns
+        -------
+        logits : ndarray (num-examples, num-classes)
+
+        Raises
+        ------
+        KeyError
+            If the last layer has no output ``pre``.
+        """
+        self._require_layers()
+        return self._output(self.layers[-1].full_name("pre"), x, batch_size, kwargs, "predict_logit()")
+
+    def classify(self, x, **kwargs):
+        """Compute the most probable class. Deprecated: call :meth:`predict`."""
+        util.warn("classify() is deprecated; call predict()", DeprecationWarning)
+        return self.predict(x, **kwargs)
+
+    def score(self, x, y, w=None, batch_size=None, **kwargs):
+        """Compute the fraction of examples whose most probable class is the right one.
+
+        Parameters
+        ----------
+        x : array-like (num-examples, num-variables)
+            Data for the input.
+        y : array-like of int (num-examples, )
+            The right classes.
+        w : array-like (num-examples, ), optional
+            Weights. Default: 1 for all.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`.
+
+        Returns
+        -------
+        score : float
+        """
+        predicted = self.predict(x, batch_size=batch_size, **kwargs)
+        right = self._compare(predicted, y, "y") == predicted
+        if w is None:
+            return right.mean()
+        weights = self._compare(predicted, w, "w")
+        return (weights * right).sum() / weights.sum()
+
+    @staticmethod
+    def _compare(predicted, values, name):
+        values = np.asarray(values)
+        if values.shape != predicted.shape:
+            raise util.DataError(f"array {name!r} has the shape {values.shape}, expected {predicted.shape}")
+        return values

@@ -1,0 +1,882 @@
+"""Networks: lists of layers that become Theano graphs.
+
+A :class:`Network` owns layers and losses. It wires the layers up, turns them into a graph of expressions whenever one
+is needed, and compiles and evaluates what is asked for. Models for particular tasks, in :mod:`theanets.feedforward`,
+say what the target is and how the output is to be read.
+"""
+
+import contextlib
+import time
+from collections import OrderedDict
+
+import numpy as np
+import theano
+import theano.tensor as TT
+
+from . import arguments, caching, data, layers, losses, regularizers, specs, storage, trainer, util
+
+__all__ = ["Network", "Error", "LayerError"]
+
+#: Names of the exceptions in release 0.7.
+Error = util.Error
+LayerError = util.ConfigurationError
+
+
+class _OnClass:
+    """A class method that refuses to be called on an instance."""
+
+    def __init__(self, function):
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance, owner):
+        if instance is not None:
+            return self._refuse
+        return self.function.__get__(owner, type(owner))
+
+    @staticmethod
+    def _refuse(*args, **kwargs):
+        raise TypeError(
+            "load() makes a new network and cannot change an existing one; write net = theanets.Network.load(path)"
+        )
+
+
+class Network:
+    """A list of layers, wired up to map inputs to outputs, with losses to train it by.
+
+    Parameters
+    ----------
+    layers : iterable of layer specs, optional
+        See :mod:`theanets.specs`. The first layer must be an input. By default each further layer reads the one
+        before it; layers are called ``in``, ``hid1``, ``hid2``, ..., ``out``.
+    loss : str, dict, :class:`theanets.Loss` or None, optional
+        See :meth:`add_loss`. Default ``'mse'``.
+    weighted : bool, optional
+        If true, the elements of the target have weights, given with the data. Default False.
+    rng : int, None or numpy.random.RandomState, optional
+        The seed of everything random: initial parameters, the order of batches, noise and dropout. Default 13. With an
+        int, every layer starts from the same random numbers; with a generator, layers draw one after the other.
+
+    Attributes
+    ----------
+    layers : list of :class:`theanets.Layer`
+        The layers.
+    losses : list of :class:`theanets.Loss`
+        The losses.
+
+    Raises
+    ------
+    ConfigurationError
+        If the layers cannot be made or do not fit together.
+
+    Examples
+    --------
+    >>> net = Network([4, (3, "tanh"), 2])
+    >>> [layer.name for layer in net.layers], net.num_params
+    (['in', 'hid1', 'out'], 23)
+    >>> net.predict([[0, 1, 2, 3], [4, 5, 6, 7]]).shape
+    (2, 2)
+    """
+
+    #: Activation of the last layer, if its spec names none.
+    DEFAULT_OUTPUT_ACTIVATION = "linear"
+
+    #: Loss that a dict without ``form`` stands for.
+    DEFAULT_LOSS = "mse"
+
+    #: Number of dimensions of the input, that of the batch included, where the spec does not tell.
+    INPUT_NDIM = 2
+
+    #: Number of dimensions of the target.
+    OUTPUT_NDIM = 2
+
+    def __init__(self, layers=(), loss="mse", weighted=False, rng=13, **unknown):
+        hints = {**dict.fromkeys(trainer.keywords(), "pass it to train()"), **arguments.REFUSED_CONSTRUCTOR}
+        known = arguments.named_parameters(type(self))
+        arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
+        util.random_state(rng)  # refuses what cannot be one.
+        self.rng = rng
+        self.layers = []
+        self.losses = []
+        self._reset_caches()
+        self._default_loss = dict(loss=loss, weighted=weighted) if loss else None
+        try:
+            layer_specs = list(layers)
+        except TypeError:
+            raise util.ConfigurationError(f"layers={layers!r}, expected a list of layer specs") from None
+        self._add_layers(layer_specs)
+        if self.layers:
+            self._ensure_loss()
+
+    def _reset_caches(self):
+        self._graphs = caching.Cache(8)
+        self._functions = caching.Cache(32)
+        self._seed = None
+        self._sampler = None
+
+    def __getstate__(self):
+        state = dict(vars(self))
+        for key in ("_graphs", "_functions", "_sampler"):
+            del state[key]
+        return state
+
+    def __setstate__(self, state):
+        self.rng = 13
+        self._default_loss = None
+        self._reset_caches()
+        vars(self).update(state)
+
+    def __repr__(self):
+        return f"<{type(self).__name__}: {', '.join(layer.name for layer in self.layers) or 'no layers'}>"
+
+    # -- layers -------------------------------------------------------------------------------------------------------
+
+    def _add_layers(self, layer_specs):
+        """Add the layers of a list: create all of them, then bind them in order."""
+        last = len(layer_specs) - 1
+        for i, spec in enumerate(layer_specs):
+            name = "in" if i == 0 else "out" if i == last else f"hid{i}"
+            self._append(self._create_layer(spec, name, is_output=i == last))
+        for layer in self.layers:
+            layer.bind(self)
+
+    def add_layer(self, layer=None, is_output=False, **kwargs):
+        """Add a layer to the end of the network.
+
+        Parameters
+        ----------
+        layer : layer spec
+            See :mod:`theanets.specs`.
+        is_output : bool, optional
+            Whether this is going to be the last layer: it is then called ``out``, and has the output activation of the
+            model, unless told otherwise. Default False.
+        **kwargs
+            Options of the layer that the spec does not give.
+
+        Raises
+        ------
+        ConfigurationError
+            If the layer cannot be made, or does not fit. The network is then what it was before.
+
+        Examples
+        --------
+        >>> net = Network()
+        >>> net.add_layer(4)
+        >>> net.add_layer((3, "tanh"))
+        >>> net.add_layer(2, is_output=True)
+        >>> [layer.name for layer in net.layers]
+        ['in', 'hid1', 'out']
+        """
+        count = len(self.layers)
+        name = "in" if not count else "out" if is_output else f"hid{count}"
+        new = self._create_layer(layer, name, is_output=is_output, **kwargs)
+        self._append(new)
+        try:
+            new.bind(self)
+        except Exception:
+            self.layers.remove(new)
+            raise
+        if is_output:
+            self._ensure_loss()
+
+    def _append(self, layer):
+        if any(layer.name == other.name for other in self.layers):
+            raise util.ConfigurationError(f"there is more than one layer of the name {layer.name!r}")
+        self.layers.append(layer)
+
+    def _create_layer(self, spec, name, is_output=False, **defaults):
+        """Make a layer from a spec, with the defaults for its position."""
+        if isinstance(spec, layers.Layer):
+            return self._adopt(spec)
+        who = f"layer {defaults.get('name', name)!r}"
+        form, options = specs.read(spec, who)
+        options = {**defaults, **options}
+        form = form or options.pop("form", None) or ("feedforward" if self.layers else "input")
+        options.pop("form", None)
+        options.setdefault("name", name)
+        who = f"layer {options['name']!r}"
+        cls = specs.get_class(form, who)
+        if issubclass(cls, layers.Input):
+            if not options.get("shape"):
+                options.setdefault("ndim", self.INPUT_NDIM)
+            return cls(**options)
+        if not self.layers:
+            raise util.ConfigurationError(f"{who}: the first layer must be an input, not of the form {form!r}")
+        options.setdefault("activation", self.DEFAULT_OUTPUT_ACTIVATION if is_output else "relu")
+        options.setdefault("inputs", self.layers[-1].output_name)
+        if "nrng" not in options:
+            options.setdefault("rng", self.rng)
+        if issubclass(cls, layers.Tied) and options.get("partner") is None:
+            options["partner"] = specs.find_partner(self.layers, who).name
+        return cls(**options)
+
+    def _adopt(self, layer):
+        """Take a layer that the user has made, and chain it to the last one if it names no input."""
+        if isinstance(layer, layers.Input):
+            return layer
+        if not self.layers:
+            raise util.ConfigurationError(f"layer {layer.name!r}: the first layer must be an input")
+        layer.chain_to(self.layers[-1])
+        return layer
+
+    def _require_layers(self):
+        if not self.layers:
+            raise util.ConfigurationError(f"this {type(self).__name__} has no layers yet; add some by add_layer()")
+
+    @property
+    def params(self):
+        """List of all parameters, in the order of the layers. One that layers share is listed once."""
+        unique = OrderedDict((id(param), param) for layer in self.layers for param in layer.params)
+        return list(unique.values())
+
+    @property
+    def num_params(self):
+        """Number of learnable scalars."""
+        return int(sum(param.get_value(borrow=True).size for param in self.params))
+
+    @property
+    def inputs(self):
+        """List of the symbolic input variables, in the order of the layers."""
+        return [layer.input for layer in self.layers if isinstance(layer, layers.Input)]
+
+    @property
+    def variables(self):
+        """List of the symbolic variables of all data: inputs first, then targets and weights of the losses."""
+        self._ensure_loss()
+        unique = OrderedDict((id(v), v) for v in [*self.inputs, *(v for loss in self.losses for v in loss.variables)])
+        return list(unique.values())
+
+    @property
+    def seed(self):
+        """An integer from which noise and dropout start, if they are not given another one."""
+        if self._seed is None or util.is_int(self.rng):
+            self._seed = regularizers.seed_of(self.rng)
+        return self._seed
+
+    def find(self, which, param):
+        """Return a parameter.
+
+        Parameters
+        ----------
+        which : str or int
+            Name or index of a layer; the input has the index 0.
+        param : str or int
+            Name of the parameter within the layer, or its index there.
+
+        Raises
+        ------
+        KeyError
+            If there is no such layer, or no such parameter.
+
+        Examples
+        --------
+        >>> Network([4, 3, 2]).find("hid1", "w").get_value().shape
+        (4, 3)
+        """
+        for i, layer in enumerate(self.layers):
+            if which == layer.name if isinstance(which, str) else util.is_int(which) and which == i:
+                return layer.find(param)
+        raise KeyError(which)
+
+    # -- losses -------------------------------------------------------------------------------------------------------
+
+    def _default_target(self):
+        """Return what a loss compares the output with by default: a number of dimensions, or a variable."""
+        return self.OUTPUT_NDIM
+
+    def _ensure_loss(self):
+        """Add the loss that the constructor asked for, once there are layers for it."""
+        if self._default_loss is not None and self.layers:
+            self.add_loss(**self._default_loss)
+
+    def add_loss(self, loss=None, **kwargs):
+        """Add a loss.
+
+        Parameters
+        ----------
+        loss : str, dict or :class:`theanets.Loss`, optional
+            Name of a loss; a dict with its name as ``form`` and further arguments for it; or a loss.
+        **kwargs
+            Arguments for the loss. By default it reads the last layer, and has the target of the model. Losses with
+            targets of the same kind share one array of the data.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such loss, or it does not take these arguments.
+
+        Examples
+        --------
+        >>> net = Network([4, 3, 2])
+        >>> net.add_loss("mae", weight=0.1)
+        >>> [v.name for v in net.variables]
+        ['in', 'target']
+        """
+        self._require_layers()
+        if not isinstance(loss, losses.Loss):
+            loss = self._build_loss(loss, kwargs)
+        for other in self.losses:
+            loss.share_variables(other)
+        self._default_loss = None
+        self.losses.append(loss)
+
+    def _build_loss(self, loss, kwargs):
+        options = dict(kwargs)
+        form = options.pop("form", None)
+        if isinstance(loss, dict):
+            options = {**options, **loss}
+            form = options.pop("form", form)
+        elif isinstance(loss, str):
+            form = form or loss
+        elif loss:
+            raise util.ConfigurationError(f"loss={loss!r}, expected the name of a loss, a dict, or a theanets.Loss")
+        options.setdefault("target", self._default_target())
+        options.setdefault("output_name", self.layers[-1].output_name)
+        return losses.Loss.build(form or self.DEFAULT_LOSS, **options)
+
+    def set_loss(self, *args, **kwargs):
+        """Replace all losses by a new one; see :meth:`add_loss` for the arguments."""
+        before, default = self.losses, self._default_loss
+        self.losses = []
+        try:
+            self.add_loss(*args, **kwargs)
+        except Exception:
+            self.losses, self._default_loss = before, default
+            raise
+
+    # -- graphs -------------------------------------------------------------------------------------------------------
+
+    def _graph_key(self, regs):
+        # regularizers that only add to the loss leave the graph as it is.
+        modifying = [reg for reg in regs if type(reg).modify_graph is not regularizers.Regularizer.modify_graph]
+        return caching.fingerprint(self.layers), caching.fingerprint(modifying)
+
+    def build_graph(self, regularizers=()):
+        """Connect the layers.
+
+        Parameters
+        ----------
+        regularizers : sequence of :class:`theanets.Regularizer`, optional
+            What may modify outputs on the way.
+
+        Returns
+        -------
+        outputs : dict
+            Expressions of all outputs of all layers, by full name, in the order of the layers.
+        updates : list of (shared variable, expression)
+            What has to be updated whenever the outputs are computed.
+        """
+        self._require_layers()
+        return self._graphs.get(self._graph_key(regularizers), lambda: self._connect(regularizers))
+
+    def _connect(self, regs):
+        regularizers.share_streams(regs)
+        outputs, updates = OrderedDict(), []
+        for layer in self.layers:
+            new, its_updates = layer.connect(outputs)
+            for reg in regs:
+                reg.modify_graph(new)
+            outputs.update(new)
+            updates.extend(its_updates)
+        return outputs, updates
+
+    def _regularizers(self, kwargs, where):
+        """Turn keyword arguments into regularizers, refusing those that nobody uses."""
+        known = regularizers.keywords()
+        arguments.refuse([key for key in kwargs if key.lower() not in known], known, where)
+        return regularizers.from_kwargs(self, **kwargs)
+
+    def _training_regularizers(self, kwargs, where, *more):
+        """The same for methods that are handed everything that ``train`` was given."""
+        kwargs = {key: value for key, value in kwargs.items() if key not in more and key not in trainer.keywords()}
+        return self._regularizers(kwargs, where)
+
+    def loss(self, **kwargs):
+        """Return an expression for the total loss.
+
+        Parameters
+        ----------
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`.
+
+        Returns
+        -------
+        loss : expression
+            The sum of all losses and penalties, each times its weight; 0 if there are none.
+        """
+        self._ensure_loss()
+        regs = self._training_regularizers(kwargs, "loss()", "monitors")
+        outputs, _ = self.build_graph(regs)
+        for loss in self.losses:
+            for name in loss.output_names:
+                self._get_output(outputs, name)
+        terms = [_factor(loss.weight) * loss(outputs) for loss in self.losses]
+        terms += [_factor(reg.weight) * reg.loss(self.layers, outputs) for reg in regs]
+        return sum(terms[1:], terms[0]) if terms else 0
+
+    def updates(self, **kwargs):
+        """Return the list of updates of the graph; the arguments are those of :meth:`loss`."""
+        return self.build_graph(self._training_regularizers(kwargs, "updates()", "monitors"))[1]
+
+    def monitors(self, monitors=None, **kwargs):
+        """Return expressions for what is to be reported during training.
+
+        Parameters
+        ----------
+        monitors : dict or sequence of pairs, optional
+            Patterns for names of outputs or parameters, each with levels: a number t reports the fraction of values
+            less than t; a callable, or a pair or dict entry (label, callable), reports what it makes of the
+            expression. Levels can be put in a list.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`.
+
+        Returns
+        -------
+        monitors : list of (str, expression)
+            The first is ``err``, the value of the first loss without its weight and without penalties.
+
+        Examples
+        --------
+        >>> [name for name, _ in Network([4, 3, 2]).monitors(monitors={"hid1:out": [0.1, 0.9]})]
+        ['err', 'hid1:out<0.1', 'hid1:out<0.9']
+        """
+        self._ensure_loss()
+        outputs, _ = self.build_graph(self._training_regularizers(kwargs, "monitors()"))
+        result = [("err", loss(outputs)) for loss in self.losses[:1]]
+        table = {} if monitors is None else monitors
+        for pattern, levels in table.items() if hasattr(table, "items") else table:
+            matches = [*util.outputs_matching(outputs, pattern), *util.params_matching(self.layers, pattern)]
+            for name, value in matches:
+                result.extend((name + label, measure(util.dense(value))) for label, measure in _read_levels(levels))
+        return result
+
+    # -- evaluation ---------------------------------------------------------------------------------------------------
+
+    def _input_slots(self):
+        sources = [layer for layer in self.layers if isinstance(layer, layers.Input)]
+        return [data.Slot(layer.name, layer.input, layer.output_shape) for layer in sources]
+
+    def slots(self):
+        """Describe the arrays that the network is trained on.
+
+        Returns
+        -------
+        slots : list of :class:`theanets.data.Slot`
+            One for each of :attr:`variables`.
+        """
+        result = OrderedDict(zip(map(id, self.inputs), self._input_slots()))
+        shapes = {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}
+        for loss in self.losses:
+            shape = loss.target_shape(shapes)
+            classes = loss.num_classes(shapes)
+            target, *weights = loss.variables
+            result.setdefault(id(target), data.Slot(target.name, target, shape, classes))
+            for variable in weights:
+                result.setdefault(id(variable), data.Slot(variable.name, variable, shape, per_example=True))
+        return [result[id(variable)] for variable in self.variables]
+
+    def _function(self, key, inputs, make_outputs):
+        """Return a compiled function; what it computes is described by the key."""
+
+        def compile_it():
+            outputs, updates = make_outputs()
+            return theano.function(inputs, outputs, updates=updates, on_unused_input="ignore")
+
+        return self._functions.get((key, tuple(map(caching.Identity, inputs))), compile_it)
+
+    def _evaluate(self, names, x, regs, batch_size=None):
+        """Compute outputs by name; return a list of arrays."""
+
+        def make_outputs():
+            outputs, updates = self.build_graph(regs)
+            return [self._get_output(outputs, name) for name in names], updates
+
+        function = self._function((self._graph_key(regs), tuple(names)), self.inputs, make_outputs)
+        return _in_batches(function, data.cast_all(x, self._input_slots()), batch_size)
+
+    @staticmethod
+    def _get_output(outputs, name):
+        if name not in outputs:
+            raise util.UnknownNameError(f"there is no output {name!r} (outputs: {', '.join(outputs)})")
+        return outputs[name]
+
+    def feed_forward(self, x, batch_size=None, **kwargs):
+        """Compute every output of every layer.
+
+        Parameters
+        ----------
+        x : array-like (num-examples, num-variables)
+            Data for the input; with several inputs, a list of arrays in their order, or a dict by their names.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
+
+        Returns
+        -------
+        outputs : dict
+            Arrays by full output name, such as ``hid1:out``.
+        """
+        self._require_layers()
+        regs = self._regularizers(kwargs, "feed_forward()")
+        names = list(self.build_graph(regs)[0])
+        return OrderedDict(zip(names, self._evaluate(names, x, regs, batch_size)))
+
+    def _output(self, name, x, batch_size, kwargs, where):
+        self._require_layers()
+        return self._evaluate([name], x, self._regularizers(kwargs, where), batch_size)[0]
+
+    def predict(self, x, batch_size=None, **kwargs):
+        """Compute the output of the last layer.
+
+        Parameters
+        ----------
+        x : array-like (num-examples, num-variables)
+            Data for the input; with several inputs, a list of arrays in their order, or a dict by their names.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
+
+        Returns
+        -------
+        y : ndarray (num-examples, num-outputs)
+        """
+        self._require_layers()
+        return self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict()")
+
+    def score(self, x, y, w=None, batch_size=None, **kwargs):
+        r"""Compute the coefficient of determination of the predictions.
+
+        .. math:: R^2 = 1 - \frac{\sum_i w_i (y_i - \hat y_i)^2}{\sum_i w_i (y_i - \bar y)^2}
+
+        The sums are over all elements, and :math:`\bar y` is the mean of all elements of y: one number.
+
+        Parameters
+        ----------
+        x : array-like (num-examples, num-variables)
+            Data for the input.
+        y : array-like (num-examples, num-outputs)
+            What should be predicted.
+        w : array-like (num-examples, num-outputs) or (num-examples, ), optional
+            Weights. Default: 1 for all.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`.
+
+        Returns
+        -------
+        score : float
+            1 for perfect predictions, 0 for those no better than the mean.
+        """
+        predicted = self.predict(x, batch_size=batch_size, **kwargs)
+        shape = predicted.shape[1:]
+        target = data.cast(y, _score_slot("y", shape))
+        if len(target) != len(predicted):
+            raise util.DataError(f"array 'y' has {len(target)} examples, but 'x' has {len(predicted)}")
+        weights = 1
+        if w is not None:
+            weights = data.cast(w, _score_slot("w", shape, per_example=True))
+            if len(weights) != len(predicted):
+                raise util.DataError(f"array 'w' has {len(weights)} examples, but 'x' has {len(predicted)}")
+        residual = (weights * (target - predicted) ** 2).sum()
+        total = (weights * (target - target.mean()) ** 2).sum()
+        # a target without variance gives -inf, or nan for a perfect prediction of it, and no warning.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 1 - residual / total
+
+    # -- training -----------------------------------------------------------------------------------------------------
+
+    def train(self, *args, **kwargs):
+        """Train until the loss stops improving, or until told to stop.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            See :meth:`itertrain`.
+
+        Returns
+        -------
+        monitors : pair of dicts
+            Values on the training data and on the validation data after the last epoch; None if there was no epoch.
+        """
+        monitors = None
+        with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
+            for monitors in epochs:
+                pass
+        return monitors
+
+    def itertrain(
+        self, train=None, valid=None, algo="rmsprop", subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
+    ):
+        """Train, giving back control after each epoch.
+
+        However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
+        parameters at the end is computed on the way out.
+
+        Parameters
+        ----------
+        train : array, list of arrays, dict, callable, iterator or downhill.Dataset
+            The data: an array for each of :attr:`variables`, in their order or by name. A callable returns such a list
+            each time it is called, for one batch; an iterator yields them.
+        valid : the same, optional
+            Data to validate on. Default: the training data.
+        algo : str or trainer, optional
+            How to train: the name of an algorithm of downhill (``sgd``, ``nag``, ``rprop``, ``rmsprop``, ``adagrad``,
+            ``adadelta``, ``esgd``, ``adam``); ``layerwise``, ``pretrain`` or ``sample``, see :mod:`theanets.trainer`;
+            or an object with a method ``itertrain(train, valid, **kwargs)``. Default ``'rmsprop'``.
+        subalgo : str, optional
+            The algorithm that ``layerwise`` and ``pretrain`` use. Default ``'rmsprop'``.
+        save_every : int or float, optional
+            Save after so many epochs (int) or minutes (float). Default 0, which is never.
+        save_progress : str, pathlib.Path or binary file, optional
+            Where to save. ``{}`` in a path becomes the time in seconds.
+        batch_size : int, optional
+            Number of examples in a batch; 0 for all of them. Default 32.
+        train_batches, valid_batches, iteration_size : int, optional
+            Number of batches in an epoch, for either dataset or for both. Default: all.
+        axis : int, optional
+            The axis of the batch. Default 0.
+        rng : int, None or numpy.random.RandomState, optional
+            The order of batches, noise and dropout. Default: that of the network.
+        epochs, max_updates : int, optional
+            Stop after so many passes over the training data.
+        max_seconds : float, optional
+            Stop after so many seconds.
+        monitors : dict, optional
+            See :meth:`monitors`.
+        monitor_gradients : bool, optional
+            Report the sum of squares of each parameter's gradient. Default False.
+        **kwargs
+            Options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
+            :func:`theanets.regularizers.from_kwargs`.
+
+        Yields
+        ------
+        train, valid : pair of dicts
+            Values of the monitors on the training data of this epoch, and on the validation data when they were last
+            used. The first key is ``loss``.
+
+        Raises
+        ------
+        ConfigurationError
+            At the call, for arguments that nobody uses and for data that does not fit.
+        """
+        given = dict(kwargs, train=train, valid=valid, algo=algo)
+        for old, new in arguments.OLD_TRAINING.items():
+            if old in kwargs and new in ("train", "valid", "algo"):
+                # these have places in the signature, so that only their defaults can be replaced.
+                _refuse_both(given, old, new, {"algo": "rmsprop"}.get(new))
+        kwargs = arguments.renamed(given, arguments.OLD_TRAINING)
+        train, valid, algo = kwargs.pop("train"), kwargs.pop("valid"), kwargs.pop("algo")
+        if train is None:
+            raise util.DataError("train data: expected arrays, a callable or a dataset, found None")
+        self._require_layers()
+        self._ensure_loss()
+        kwargs.setdefault("rng", self.rng)
+        runner = trainer.build(algo, subalgo, self)
+        make = self._dataset_maker(train, valid, runner, kwargs)
+        saver = _Saver(self, save_progress, save_every)
+        return self._run(runner, make, saver, kwargs)
+
+    def _dataset_maker(self, train, valid, runner, kwargs):
+        """Check arguments and data, and return a function that makes the two datasets of it."""
+        slots, surplus = self.slots(), False
+        if isinstance(runner, trainer.Trainer):
+            runner.check(kwargs)
+            slots, surplus = runner.slots(), runner.ignores_surplus
+        options = {key: kwargs[key] for key in trainer.DATA_KEYWORDS if key in kwargs}
+        axis = options.get("axis") or 0
+        size = options.get("iteration_size")
+        for key in ("batch_size", "train_batches", "valid_batches", "iteration_size", "axis"):
+            if options.get(key) is not None and not util.is_int(options[key]):
+                raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
+        train_source = data.make_source(train, slots, "train", axis, surplus)
+        valid_source = train_source if valid is None else data.make_source(valid, slots, "valid", axis, surplus)
+
+        def make(source, name):
+            return data.make_dataset(
+                source,
+                name=name,
+                batch_size=32 if options.get("batch_size") is None else int(options["batch_size"]),
+                iteration_size=size or options.get(f"{name}_batches"),
+                axis=axis,
+                rng=kwargs["rng"],
+            )
+
+        def make_both():
+            # in this order, as both are shuffled when they are made.
+            valid_dataset = make(valid_source, "valid")
+            return make(train_source, "train"), valid_dataset
+
+        return make_both
+
+    @staticmethod
+    def _run(runner, make_datasets, saver, kwargs):
+        train, valid = make_datasets()
+        with contextlib.closing(runner.itertrain(train, valid, **kwargs)) as epochs, saver:
+            for i, monitors in enumerate(epochs):
+                saver.epoch_ends()
+                yield monitors
+                saver.next_epoch_begins(i)
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def save(self, filename_or_handle=None, *, filename=None):
+        """Save the network: its layers, parameters, losses and generator.
+
+        Parameters
+        ----------
+        filename_or_handle : str, pathlib.Path or writable binary file
+            A path is compressed if it ends in ``.gz``. An existing file is replaced only when all has been written.
+        filename : str or pathlib.Path, optional
+            Another name for the same argument.
+
+        See Also
+        --------
+        load : Read it again.
+        """
+        target = filename if filename_or_handle is None else filename_or_handle
+        storage.save(self, target)
+        util.log(f"saved {self!r}" + (f" to {target}" if not hasattr(target, "write") else ""))
+
+    @_OnClass
+    def load(cls, filename_or_handle=None, *, filename=None):
+        """Load a network that was saved. This is a class method: write ``net = theanets.Network.load(path)``.
+
+        Parameters
+        ----------
+        filename_or_handle : str, pathlib.Path or readable binary file
+            Compressed files are recognised by what they hold.
+        filename : str or pathlib.Path, optional
+            Another name for the same argument.
+
+        Returns
+        -------
+        network : Network
+            Of the class that was saved, whatever class this method is called on.
+
+        Raises
+        ------
+        TypeError
+            If the file holds something else, or if the method is called on an instance.
+        """
+        source = filename if filename_or_handle is None else filename_or_handle
+        network = storage.load(source)
+        if not isinstance(network, Network):
+            raise TypeError(f"{source!r} holds a {type(network).__name__}, expected a theanets.Network")
+        return network
+
+
+def _refuse_both(given, old, new, default):
+    if given[new] is not None and given[new] != default:
+        raise util.ConfigurationError(f"{old!r} is an old spelling of {new!r}, and both are given")
+    del given[new]
+
+
+def _factor(weight):
+    # numpy's float64 numbers would turn float32 expressions into float64 ones.
+    return float(weight) if util.is_real(weight) else weight
+
+
+def _score_slot(name, shape, **kwargs):
+    return data.Slot(name, TT.TensorType("float64", (False,) * (len(shape) + 1))(name), shape, **kwargs)
+
+
+def _read_levels(levels):
+    """Generate (label, function of an expression) for the levels of a monitor."""
+    if hasattr(levels, "items"):
+        levels = list(levels.items())
+    elif not isinstance(levels, (list, tuple)) or len(levels) == 2 and isinstance(levels[0], str):
+        levels = [levels]
+    for level in levels:
+        if util.is_real(level):
+            # bound as a default, as the loop goes on.
+            yield f"<{level}", lambda value, level=float(level): TT.lt(value, level).mean(dtype=util.FLOAT)
+        elif callable(level):
+            yield f":{getattr(level, '__name__', type(level).__name__)}", level
+        elif isinstance(level, (list, tuple)) and len(level) == 2 and callable(level[1]):
+            yield f":{level[0]}", level[1]
+        else:
+            raise util.ConfigurationError(
+                f"monitor level {level!r}: expected a number, a callable, or a pair of a label and a callable"
+            )
+
+
+def _in_batches(function, arrays, batch_size):
+    """Call a function for some examples at a time, and join the results."""
+    if batch_size is not None and (not util.is_int(batch_size) or batch_size < 1):
+        raise util.ConfigurationError(f"batch_size={batch_size!r}, expected a positive integer")
+    count = arrays[0].shape[0] if arrays else 0
+    if batch_size is None or count <= batch_size:
+        return function(*arrays)
+    parts = [
+        function(*[array[start : start + batch_size] for array in arrays]) for start in range(0, count, batch_size)
+    ]
+    return [_join(pieces) for pieces in zip(*parts)]
+
+
+def _join(pieces):
+    if hasattr(pieces[0], "tocsr"):
+        import scipy.sparse
+
+        return scipy.sparse.vstack(pieces, format=pieces[0].format)
+    return np.concatenate(pieces)
+
+
+class _Saver:
+    """Saves a network every so often while it is trained, and once more at the end.
+
+    Parameters
+    ----------
+    network : Network
+        What to save.
+    target : str, pathlib.Path, binary file or None
+        Where to.
+    every : int or float
+        Number of epochs, or of minutes; 0 for never.
+    """
+
+    def __init__(self, network, target, every):
+        if not util.is_real(every) or every < 0:
+            raise util.ConfigurationError(f"save_every={every!r}, expected a number of epochs (int) or minutes (float)")
+        self.network = network
+        self.target = target
+        self.every = every if target is not None else 0
+        self.last_time = time.time()
+        self.unsaved = 0
+
+    def __enter__(self):
+        self.last_time = time.time()
+        return self
+
+    def epoch_ends(self):
+        """Take note that there is something to save."""
+        self.unsaved += 1
+
+    def next_epoch_begins(self, i):
+        """Save if it is time to; ``i`` is the index of the epoch that was seen last."""
+        if not self.every or not i:
+            return
+        due = i % self.every == 0 if util.is_int(self.every) else time.time() - self.last_time > 60 * self.every
+        if due:
+            self.save()
+
+    def save(self):
+        """Save the network as it is."""
+        self.unsaved = 0
+        self.last_time = time.time()
+        target = self.target
+        if hasattr(target, "write"):
+            if hasattr(target, "seekable") and target.seekable():
+                # a handle holds the latest state, not one after the other.
+                target.seek(0)
+                target.truncate()
+        else:
+            target = str(target).replace("{}", str(int(time.time())))
+        self.network.save(target)
+
+    def __exit__(self, *error):
+        if self.every and self.unsaved:
+            self.save()

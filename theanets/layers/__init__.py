@@ -1,0 +1,9 @@
+"""The layers that networks are made of.
+
+Each is a class; in the list of layers that a network is built from, it goes by its lower-cased name or an alias:
+``(10, 'tied')`` or ``dict(form='concat', inputs=('a', 'b'))``. To add one, subclass :class:`Layer`.
+"""
+
+from . import base, feedforward
+from .base import *
+from .feedforward import *

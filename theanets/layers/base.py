@@ -1,0 +1,662 @@
+"""What all layers share: names, wiring, shapes, parameters and their initial values; and the input layer.
+
+A layer has a short life story. Its constructor keeps the options that it is given. :meth:`Layer.bind` attaches it to
+the layers before it: it resolves the shapes of its inputs and of its outputs, builds the activation and creates the
+parameters. :meth:`Layer.connect` makes expressions of its outputs from expressions of its inputs, once per graph.
+
+Shapes describe one example, without the axis of the batch. An entry is ``None`` where a length is known only with the
+data; the last entry is the number of units.
+"""
+
+import re
+from collections import OrderedDict
+
+import numpy as np
+import theano
+import theano.sparse as SS
+
+from .. import activations, arguments, util
+
+__all__ = ["Layer", "Input"]
+
+#: Options for the initial values of one parameter, such as ``std_w``.
+PER_PARAMETER = re.compile(r"(mean|std|sparsity|diagonal|radius)_(.+)")
+
+
+class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
+    """Base class of layers.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the layer. It must differ from the names of the network's other layers, and hold no colon. The default
+        is made of the class name and a number.
+    size : int, optional
+        Number of units in the default output.
+    shape : tuple of int, optional
+        Full shape of the default output, instead of ``size``; without the axis of the batch.
+    inputs : str, Layer, tuple, list or dict, optional
+        The outputs that feed this layer: names such as ``'hid1'`` or ``'hid1:pre'``, or layers. A dict maps them to
+        the sizes that they are expected to have.
+    activation : str or :class:`theanets.Activation`, optional
+        See :mod:`theanets.activations`. Default ``'relu'``.
+    rng : int, None or numpy.random.RandomState, optional
+        Where initial values come from; ``nrng`` is another name for it.
+    mean, std, sparsity, diagonal : float, optional
+        Initial values of the weight matrices, see :meth:`add_weights`. With the name of a parameter appended, as in
+        ``std_w`` or ``mean_b``, they are for that parameter alone.
+
+    Raises
+    ------
+    ConfigurationError
+        For options that the class does not know, and for values that no layer can have.
+
+    Notes
+    -----
+    To write a layer, override :meth:`setup` (create parameters) and :meth:`transform` (compute outputs), and
+    :meth:`resolve_outputs` if the output shape is not the input's with another size. Options of its own are listed in
+    the class attribute ``keywords``, or named in its constructor.
+
+    Examples
+    --------
+    >>> import theanets
+    >>> class NoBias(theanets.Layer):
+    ...     def setup(self):
+    ...         self.add_weights("w", self.input_size, self.output_size)
+    ...
+    ...     def transform(self, inputs):
+    ...         return inputs[self.input_name].dot(self.find("w")), []
+    >>> net = theanets.Autoencoder([4, (3, "nobias", "linear"), (4, "tied", "linear")])
+    >>> [p.name for p in net.params]
+    ['hid1.w', 'out.b']
+    """
+
+    #: Names of the options that this class adds to those of its bases.
+    keywords = (
+        "size",
+        "shape",
+        "inputs",
+        "activation",
+        "rng",
+        "nrng",
+        "mean",
+        "std",
+        "sparsity",
+        "diagonal",
+    )
+
+    #: Whether the layer applies its activation. If not, none is built, and its parameters do not exist.
+    applies_activation = True
+
+    _count = 0
+
+    def __init__(self, name=None, **kwargs):
+        Layer._count += 1
+        self.name = str(name) if name else f"{type(self).__name__.lower()}{Layer._count}"
+        if ":" in self.name:
+            raise util.ConfigurationError(f"layer {self.name!r}: a layer name must not hold a colon")
+        self.kwargs = kwargs
+        self._check_keywords()
+        self._given_shape = self._read_shape()
+        self._requested = self._read_inputs(kwargs.get("inputs"))
+        self._inputs = []
+        self._output_shapes = {}
+        self._params = []
+        self._activation_spec = None
+        self.activate = None
+        self.rng = util.random_state(kwargs.get("rng", kwargs.get("nrng")))
+
+    # -- options ------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def known_keywords(cls):
+        """Return the names of all options that a layer of this class understands."""
+        names = arguments.named_parameters(cls)
+        for base in cls.__mro__:
+            names.update(vars(base).get("keywords", ()))
+        return names
+
+    def _check_keywords(self):
+        known = self.known_keywords()
+        names = [key for key in self.kwargs if key not in known and not PER_PARAMETER.fullmatch(str(key))]
+        if type(self).__module__.startswith(__package__ + "."):
+            return arguments.refuse(names, known, f"layer {self.name!r}")
+        # a user's class may read its options from kwargs without telling us their names.
+        arguments.refuse([key for key in names if util.suggestion(key, known)], known, f"layer {self.name!r}")
+        if names:
+            util.warn(
+                f"layer {self.name!r}: {type(self).__name__} does not declare {', '.join(map(repr, names))}; "
+                "list the options that it uses in its class attribute 'keywords'"
+            )
+
+    def _read_shape(self):
+        """Return the shape that the options ask for: a tuple whose last entry is the size, ``(size, )``, or None."""
+        size, shape = self.kwargs.get("size"), self.kwargs.get("shape")
+        if size is not None and (not util.is_int(size) or size < 1):
+            raise util.ConfigurationError(f"layer {self.name!r}: size={size!r}, expected a positive integer")
+        if shape is None or len(shape) == 0:
+            return None if size is None else (int(size),)
+        shape = tuple(shape)
+        if not all(entry is None or util.is_int(entry) and self._allows(entry) for entry in shape):
+            raise util.ConfigurationError(f"layer {self.name!r}: shape={shape!r}, expected positive integers")
+        shape = tuple(entry if entry is None else int(entry) for entry in shape)
+        if size is not None and size != shape[-1]:
+            raise util.ConfigurationError(f"layer {self.name!r}: size={size!r} contradicts shape={shape!r}")
+        return shape
+
+    def _allows(self, entry):
+        """Tell whether an integer may stand in a shape."""
+        return entry > 0
+
+    def _read_inputs(self, inputs):
+        """Return pairs (full output name, expected size or None) for the requested inputs."""
+        if inputs is None:
+            return []
+        if isinstance(inputs, (str, Layer)):
+            inputs = [inputs]
+        if not isinstance(inputs, (tuple, list, dict)):
+            raise util.ConfigurationError(
+                f"layer {self.name!r}: inputs={inputs!r}, expected the name of an output, a layer, or several of them"
+            )
+        sizes = inputs if isinstance(inputs, dict) else {}
+        requested = []
+        for source in inputs:
+            size = sizes.get(source) if sizes else None
+            if isinstance(source, Layer):
+                source = source.output_name
+            if not isinstance(source, str):
+                raise util.ConfigurationError(
+                    f"layer {self.name!r}: input {source!r} is neither the name of an output nor a layer"
+                )
+            requested.append((source if ":" in source else f"{source}:out", size))
+        return requested
+
+    # -- what a layer looks like from outside -------------------------------------------------------------------------
+
+    @property
+    def params(self):
+        """List of the parameters: the layer's own in the order of their creation, then those of its activation."""
+        return [*self._params, *getattr(self.activate, "params", ())]
+
+    @property
+    def num_params(self):
+        """Number of learnable scalars."""
+        return int(sum(param.get_value(borrow=True).size for param in self.params))
+
+    @property
+    def input_names(self):
+        """Full names of the inputs, in order."""
+        return [name for name, _ in self._inputs or self._requested]
+
+    @property
+    def input_name(self):
+        """Full name of the only input."""
+        names = self.input_names
+        if len(names) != 1:
+            raise util.ConfigurationError(f"layer {self.name!r}: expected exactly one input, found {names!r}")
+        return names[0]
+
+    @property
+    def input_shape(self):
+        """Shape of the only input; ``None`` before binding."""
+        return dict(self._inputs).get(self.input_name)
+
+    @property
+    def input_size(self):
+        """Number of units of the only input."""
+        shape = self.input_shape
+        if not shape:
+            raise util.ConfigurationError(f"layer {self.name!r}: the shape of its input is not known before binding")
+        return shape[-1]
+
+    @property
+    def output_name(self):
+        """Full name of the default output."""
+        return self.full_name("out")
+
+    @property
+    def output_shape(self):
+        """Shape of the default output; ``None`` before binding."""
+        return self._output_shapes.get("out")
+
+    @property
+    def output_size(self):
+        """Number of units of the default output."""
+        if not self.output_shape:
+            raise util.ConfigurationError(f"layer {self.name!r}: its output shape is not known before binding")
+        return self.output_shape[-1]
+
+    @property
+    def size(self):
+        """Number of units of the default output; ``None`` before binding."""
+        return self.output_shape[-1] if self.output_shape else None
+
+    @property
+    def inputs(self):
+        """Sizes of the inputs by their full names; ``None`` for each before binding."""
+        shapes = dict(self._inputs)
+        return OrderedDict((name, shapes[name][-1] if shapes.get(name) else None) for name in self.input_names)
+
+    @property
+    def activation(self):
+        """The activation that was asked for, by name or as an instance."""
+        return self.kwargs.get("activation", "relu")
+
+    @property
+    def shapes(self):
+        """Shapes of the outputs that are known so far, by their names without the layer's; empty before binding."""
+        return dict(self._output_shapes)
+
+    def chain_to(self, layer):
+        """Read the default output of another layer, if no inputs were asked for."""
+        if not self._requested:
+            self.kwargs["inputs"] = layer.output_name
+            self._requested = self._read_inputs(layer.output_name)
+
+    def full_name(self, name):
+        """Return the name under which a network knows an output of this layer."""
+        return f"{self.name}:{name}"
+
+    def find(self, key):
+        """Return one of :attr:`params`.
+
+        Parameters
+        ----------
+        key : str or int
+            Name of the parameter without the layer's name, e.g. ``'w'``, or its index.
+
+        Raises
+        ------
+        KeyError
+            If there is no such parameter.
+        """
+        params = self.params
+        if util.is_int(key):
+            if 0 <= key < len(params):
+                return params[key]
+            raise KeyError(key)
+        for param in params:
+            if param.name == f"{self.name}.{key}":
+                return param
+        raise KeyError(key)
+
+    def to_spec(self):
+        """Return a dict that :meth:`theanets.Network.add_layer` turns into a layer like this one."""
+        return dict(self.kwargs, form=type(self).__name__.lower(), name=self.name, activation=self.activation)
+
+    # -- binding ------------------------------------------------------------------------------------------------------
+
+    def bind(self, graph, reset=True, initialize=True):
+        """Attach the layer to a network.
+
+        Parameters
+        ----------
+        graph : object with an attribute ``layers``
+            Where the layer finds its inputs. It need not hold the layer itself.
+        reset : bool, optional
+            Forget shapes that were resolved before.
+        initialize : bool, optional
+            Create the parameters. A parameter that exists with the right name and shape is kept, so that binding
+            again does no harm; without ``initialize`` all of them are.
+
+        Raises
+        ------
+        ConfigurationError
+            If the inputs do not exist, or do not fit.
+        """
+        if reset:
+            self._inputs = []
+            self._output_shapes = {}
+        self.resolve_inputs(graph.layers)
+        self.resolve_outputs()
+        self._build_activation()
+        if initialize:
+            self._initialize()
+        self.log()
+
+    def _build_activation(self):
+        spec = self.activation if self.applies_activation else "linear"
+        wanted = (spec, self.output_size if self.output_shape else None)
+        if self.activate is not None and self._activation_spec == wanted:
+            return
+        try:
+            self.activate = activations.build(spec, self)
+        except util.ConfigurationError as error:
+            raise type(error)(f"layer {self.name!r}: {error}") from None
+        self._activation_spec = wanted
+
+    def _initialize(self):
+        self._kept = {param.name: param for param in self._params}
+        self._params = []
+        try:
+            self.setup()
+        finally:
+            del self._kept
+        names = [param.name[len(self.name) + 1 :] for param in self.params]
+        for key in self.kwargs:
+            match = PER_PARAMETER.fullmatch(str(key))
+            if match and key not in self.known_keywords() and match.group(2) not in names:
+                raise util.ConfigurationError(
+                    f"layer {self.name!r}: unknown argument {key!r}, as there is no parameter {match.group(2)!r} "
+                    f"(there are: {', '.join(names) or 'none'})"
+                )
+
+    def resolve_inputs(self, layers):
+        """Find the outputs that this layer wants to read, and their shapes.
+
+        Parameters
+        ----------
+        layers : sequence of Layer
+            All layers of a network. Only those before this one can be read.
+        """
+        layers = list(layers)
+        position = next((i for i, layer in enumerate(layers) if layer is self), len(layers))
+        self._inputs = [
+            (name, self._resolve_input(name, size, layers, position)) for name, size in self._requested
+        ]
+
+    def _resolve_input(self, name, size, layers, position):
+        layer_name, _, output = name.partition(":")
+        found = [layer for layer in layers[:position] if layer.name == layer_name]
+        if len(found) != 1:
+            reason = "there is none of that name"
+            if found:
+                reason = f"there are {len(found)} of that name"
+            elif any(layer.name == layer_name for layer in layers[position:]):
+                reason = "it does not come before this one"
+            known = ", ".join(layer.name for layer in layers[:position]) or "none"
+            raise util.ConfigurationError(
+                f"layer {self.name!r}: cannot read from layer {layer_name!r}, {reason} (layers before it: {known})"
+            )
+        shape = found[0].shape_of(output, layers)
+        if size is not None and shape[-1] != size:
+            raise util.ConfigurationError(
+                f"layer {self.name!r}: input {name!r} was said to have {size!r} units, but has {shape[-1]}"
+            )
+        return shape
+
+    def shape_of(self, output, layers=()):
+        """Return the shape of one of the outputs.
+
+        Parameters
+        ----------
+        output : str
+            Name of an output, without the layer's name.
+        layers : sequence of Layer, optional
+            The layers of the network, needed for outputs that :meth:`resolve_outputs` says nothing of.
+
+        Raises
+        ------
+        ConfigurationError
+            If the layer has no such output.
+        """
+        if output not in self._output_shapes:
+            self._output_shapes[output] = _probe_shape(self, output, layers)
+        return self._output_shapes[output]
+
+    def resolve_outputs(self):
+        """Work out the shapes of the outputs, and keep them in ``_output_shapes``.
+
+        The rule of the base class: inputs must have shapes of the same length which agree in all known entries but
+        the last, and the output has the shape of the first input with another size.
+        """
+        shapes = [shape for _, shape in self._inputs]
+        for name, shape in self._inputs[1:]:
+            agree = len(shape) == len(shapes[0]) and all(
+                a == b or a is None or b is None for a, b in zip(shape[:-1], shapes[0][:-1])
+            )
+            if not agree:
+                raise util.ConfigurationError(
+                    f"layer {self.name!r}: input {name!r} of shape {shape!r} does not go with "
+                    f"{self._inputs[0][0]!r} of shape {shapes[0]!r}"
+                )
+        given = self._given_shape
+        if given is None:
+            raise util.ConfigurationError(f"layer {self.name!r}: expected a size or a shape, found neither")
+        if self.kwargs.get("shape") is None and shapes:
+            given = shapes[0][:-1] + given
+        self._output_shapes["out"] = given
+
+    def setup(self):
+        """Create the parameters, by calls of :meth:`add_weights` and :meth:`add_bias`."""
+
+    # -- parameters ---------------------------------------------------------------------------------------------------
+
+    def _setting(self, setting, name, default, general=True):
+        default = self.kwargs.get(setting, default) if general else default
+        return self.kwargs.get(f"{setting}_{name}", default)
+
+    def _add_param(self, name, shape, draw):
+        """Append a parameter, keeping an existing one of the same name and shape."""
+        full_name = f"{self.name}.{name}"
+        param = getattr(self, "_kept", {}).get(full_name)
+        if param is None or param.get_value(borrow=True).shape != shape:
+            param = theano.shared(draw(), name=full_name)
+        self._params.append(param)
+        return param
+
+    def add_weights(self, name, nin, nout, mean=0, std=0, sparsity=0, diagonal=0):
+        """Create a weight matrix.
+
+        The options of the layer for this parameter (``std_w``), or else those for all matrices (``std``), go before
+        the arguments given here.
+
+        Parameters
+        ----------
+        name : str
+            Name of the parameter, without the layer's name.
+        nin, nout : int
+            Shape of the matrix.
+        mean, std, sparsity, diagonal : float, optional
+            See :func:`theanets.util.random_matrix`. A ``std`` argument of 0 stands for ``1 / sqrt(nin + nout)``.
+        """
+        mean = self._setting("mean", name, mean)
+        std = self._setting("std", name, std or 1 / np.sqrt(nin + nout))
+        sparsity = self._setting("sparsity", name, sparsity)
+        diagonal = self._setting("diagonal", name, diagonal)
+        return self._add_param(
+            name,
+            (nin, nout),
+            lambda: util.random_matrix(nin, nout, mean, std, sparsity=sparsity, diagonal=diagonal, rng=self.rng),
+        )
+
+    def add_bias(self, name, size, mean=0, std=1):
+        """Create a bias vector.
+
+        Its values are drawn from a normal distribution; they do not start at zero. Of the layer's options only those
+        for this very parameter (``mean_b``, ``std_b``) matter, not the general ``mean`` and ``std``.
+
+        Parameters
+        ----------
+        name : str
+            Name of the parameter, without the layer's name.
+        size : int
+            Length of the vector.
+        mean, std : float, optional
+            Mean and standard deviation of the initial values. Defaults 0 and 1.
+        """
+        mean = self._setting("mean", name, mean, general=False)
+        std = self._setting("std", name, std, general=False)
+        return self._add_param(name, (size,), lambda: util.random_vector(size, mean, std, rng=self.rng))
+
+    # -- connecting ---------------------------------------------------------------------------------------------------
+
+    def connect(self, inputs):
+        """Make expressions for the outputs.
+
+        Parameters
+        ----------
+        inputs : dict
+            Expressions by full output name, of all layers before this one.
+
+        Returns
+        -------
+        outputs : dict
+            Expressions of this layer's outputs by their full names.
+        updates : list of (shared variable, expression)
+            What has to be updated whenever the outputs are computed.
+        """
+        outputs, updates = self.transform(inputs)
+        if hasattr(outputs, "items"):
+            outputs = sorted(outputs.items())
+        elif not isinstance(outputs, (tuple, list)):
+            outputs = [("out", outputs)]
+        return OrderedDict((self.full_name(name), value) for name, value in outputs), list(updates)
+
+    def transform(self, inputs):
+        """Compute the outputs from the inputs.
+
+        Parameters
+        ----------
+        inputs : dict
+            Expressions by full output name.
+
+        Returns
+        -------
+        outputs : expression, dict or sequence of (str, expression)
+            One expression for the default output ``out``, or several with their names.
+        updates : list of (shared variable, expression)
+            What has to be updated whenever the outputs are computed.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define transform()")
+
+    # -- log ----------------------------------------------------------------------------------------------------------
+
+    def log(self):
+        """Write a line that describes the layer."""
+        inputs = ", ".join(f"{name} {_show(shape)}" for name, shape in self._inputs)
+        activation = f", {getattr(self.activate, 'name', '')}" if self.applies_activation else ""
+        # not through str.format: names may hold braces.
+        util.log(
+            f"layer {self.name!r} ({type(self).__name__.lower()}{activation}): "
+            f"{inputs}{' -> ' if inputs else ''}{_show(self.output_shape)}, {self.num_params} parameters"
+        )
+
+    def log_params(self):
+        """Write a line for each parameter; return the number of learnable scalars."""
+        for param in self.params:
+            util.log(f"parameter {param.name!r}: {_show(param.get_value(borrow=True).shape)}")
+        return self.num_params
+
+
+def _show(shape):
+    return "x".join("?" if entry is None else str(entry) for entry in shape or ()) or "-"
+
+
+def _probe_shape(layer, output, layers):
+    """Find the shape of an output that its layer does not declare, by computing it for arrays of zeros.
+
+    It is done twice, with different lengths for the unknown entries of the input shapes: whatever differs between the
+    two results is unknown as well.
+    """
+    before = []
+    for other in layers:
+        before.append(other)
+        if other is layer:
+            break
+    outputs = OrderedDict()
+    if before and before[-1] is layer:
+        for other in before:
+            outputs.update(other.connect(outputs)[0])
+    full_name = layer.full_name(output)
+    if full_name not in outputs:
+        known = [name for name in outputs if name.startswith(f"{layer.name}:")]
+        raise util.ConfigurationError(
+            f"layer {layer.name!r} has no output {output!r} (it has: {', '.join(known) or layer.output_name})"
+        )
+    sources = [other for other in before if isinstance(other, Input)]
+    measure = theano.function(
+        [source.input for source in sources],
+        outputs[full_name].shape,
+        mode="FAST_COMPILE",
+        on_unused_input="ignore",
+    )
+    lengths = [measure(*[source.zeros(length) for source in sources]) for length in (2, 3)]
+    return tuple(int(a) if a == b else None for a, b in zip(*(length[1:] for length in lengths)))
+
+
+class Input(Layer):
+    """A layer that data comes in through.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the layer, and of its symbolic variable. Default ``'in'``.
+    ndim : int, optional
+        Number of dimensions of the data, that of the batch included. Default 2.
+    sparse : bool or str, optional
+        ``'csr'`` (or True) or ``'csc'`` for sparse matrices in that format; default False, for arrays.
+    size : int
+        Number of variables; or
+    shape : tuple of int
+        the full shape of one example, in which case ``ndim`` follows from it.
+
+    Attributes
+    ----------
+    input : theano variable
+        The symbolic variable.
+
+    Notes
+    -----
+    The default output ``out`` is the variable itself.
+    """
+
+    applies_activation = False
+
+    def __init__(self, name="in", ndim=2, sparse=False, **kwargs):
+        kwargs["activation"] = "linear"
+        super().__init__(name=name or "in", **kwargs)
+        self.sparse = self._read_format(sparse)
+        shape, ndim = self._read_dimensions(ndim)
+        if self.sparse and ndim != 2:
+            raise util.ConfigurationError(f"input layer {self.name!r}: sparse data has 2 dimensions, not {ndim}")
+        self.kwargs.pop("size", None)
+        self.kwargs["shape"] = self._given_shape = shape
+        if self.sparse:
+            self.kwargs["sparse"] = self.sparse
+        self._output_shapes = {"out": shape}
+        self.input = self._make_variable(ndim)
+
+    def _read_format(self, sparse):
+        if sparse in (False, None):
+            return False
+        if sparse is True:
+            return "csr"
+        if isinstance(sparse, str) and sparse.lower() in ("csr", "csc"):
+            return sparse.lower()
+        raise util.ConfigurationError(
+            f"input layer {self.name!r}: sparse={sparse!r}, expected True, False, 'csr' or 'csc'"
+        )
+
+    def _read_dimensions(self, ndim):
+        if self._given_shape is None:
+            raise util.ConfigurationError(f"input layer {self.name!r}: expected a size or a shape, found neither")
+        if self.kwargs.get("shape"):
+            return self._given_shape, len(self._given_shape) + 1
+        if not util.is_int(ndim) or ndim < 0:
+            raise util.ConfigurationError(f"input layer {self.name!r}: ndim={ndim!r}, expected a number of dimensions")
+        return (None,) * (int(ndim) - 2) + self._given_shape, int(ndim)
+
+    def _make_variable(self, ndim):
+        if self.sparse:
+            return SS.matrix(self.sparse, name=self.name, dtype=util.FLOAT)
+        return theano.tensor.TensorType(util.FLOAT, (False,) * ndim)(self.name)
+
+    def zeros(self, length):
+        """Return data of zeros for one example, with a given length along the axes whose length is unknown."""
+        values = np.zeros((1, *(length if entry is None else entry for entry in self.output_shape)), util.FLOAT)
+        if not self.sparse:
+            return values
+        import scipy.sparse
+
+        return getattr(scipy.sparse, f"{self.sparse}_matrix")(values)
+
+    def resolve_inputs(self, layers):
+        """Do nothing, as there are no inputs."""
+
+    def resolve_outputs(self):
+        """Keep the shape that the layer was made with."""
+        self._output_shapes["out"] = self._given_shape
+
+    def transform(self, inputs):
+        return self.input, []

@@ -1,0 +1,398 @@
+r"""Losses: how far the outputs of a network are from what they should be.
+
+A loss is built by name, as in ``theanets.Regressor([4, 2], loss="mae")``, or is an instance of a class below. It owns
+the symbolic variables of its target and of its weights, and it turns the outputs of a network into one number.
+
+=======  ==================================  =============================================
+name     class                               for
+=======  ==================================  =============================================
+mse      :class:`MeanSquaredError`           real targets
+mae      :class:`MeanAbsoluteError`          real targets with outliers
+kl       :class:`KullbackLeiblerDivergence`  targets that are distributions
+gll      :class:`GaussianLogLikelihood`      real targets, with an estimate of their spread
+mmd      :class:`MaximumMeanDiscrepancy`     matching the distribution of a set of targets
+xe       :class:`CrossEntropy`               classes
+hinge    :class:`Hinge`                      classes
+=======  ==================================  =============================================
+
+To add one, subclass :class:`Loss`.
+"""
+
+import numpy as np
+import theano.tensor as TT
+
+from . import arguments, util
+
+__all__ = [
+    "Loss",
+    "MeanSquaredError",
+    "MeanAbsoluteError",
+    "GaussianLogLikelihood",
+    "MaximumMeanDiscrepancy",
+    "KullbackLeiblerDivergence",
+    "CrossEntropy",
+    "Hinge",
+]
+
+#: Probabilities below this are raised to it before their logarithm is taken.
+EPSILON = 1e-8
+
+
+def _with_output(name):
+    return name if ":" in name else f"{name}:out"
+
+
+class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
+    r"""Base class of losses.
+
+    Parameters
+    ----------
+    target : int or theano variable
+        Number of dimensions of the target, 0 to 4; or a variable to use as the target.
+    weight : float, optional
+        Factor of this loss in the total of its network. Default 1.
+    weighted : bool, optional
+        If true, each element of the target has a weight, given with the data in an array of the target's shape; the
+        loss is then the weighted mean :math:`\sum_i w_i e_i / \sum_i w_i` of the errors. Default False.
+    output_name : str, optional
+        The output of the network to compare with the target. Default ``'out'``, which means ``'out:out'``.
+
+    Raises
+    ------
+    ConfigurationError
+        For a target that is neither a number of dimensions nor a variable, and for unknown arguments.
+
+    Notes
+    -----
+    Calling a loss with a dict of outputs returns an expression of its value, without the factor ``weight``. A
+    subclass defines :meth:`elementwise`, and has its means and weights taken care of; or it defines ``__call__``, with
+    ``_target``, ``_weights`` (None if there are none) and ``output_name``.
+
+    Examples
+    --------
+    >>> class Quartic(Loss):
+    ...     def elementwise(self, output, target):
+    ...         return (output - target) ** 4
+    >>> import theanets
+    >>> theanets.Regressor([4, 2], loss="quartic").losses[0].output_name
+    'out:out'
+    """
+
+    #: Constructors of variables for targets with 0, 1, ... dimensions.
+    TARGETS = util.FLOAT_CONTAINERS
+
+    def __init__(self, target, weight=1.0, weighted=False, output_name="out", **unknown):
+        arguments.refuse(unknown, arguments.named_parameters(type(self)), f"loss {type(self).__name__}")
+        self.owns_target = util.is_int(target)
+        self._target = self._make_target(target)
+        self._weights = util.FLOAT_CONTAINERS[self._target.ndim]("weights") if weighted else None
+        self.weight = weight
+        self.output_name = _with_output(output_name)
+
+    def _make_target(self, target):
+        if util.is_int(target) and 0 <= target < len(self.TARGETS):
+            return self.TARGETS[target]("target")
+        if not hasattr(target, "type"):
+            raise util.ConfigurationError(
+                f"loss {type(self).__name__}: target={target!r}, expected a number of dimensions from 0 to "
+                f"{len(self.TARGETS) - 1}, or a variable"
+            )
+        return target
+
+    @property
+    def variables(self):
+        """The symbolic inputs of the loss: its target, and its weights if there are any."""
+        return [self._target] if self._weights is None else [self._target, self._weights]
+
+    @property
+    def output_names(self):
+        """Full names of the network outputs that the loss reads."""
+        return [self.output_name]
+
+    def share_variables(self, other):
+        """Use the variables that another loss has made, where they are of the same kind as one's own."""
+        if self.owns_target and other.owns_target and self._target.type == other._target.type:
+            self._target = other._target
+        if None not in (self._weights, other._weights) and self._weights.type == other._weights.type:
+            self._weights = other._weights
+
+    def target_shape(self, shapes):
+        """Return the shape that the target should have for one example.
+
+        Parameters
+        ----------
+        shapes : dict
+            Shapes of network outputs by full name.
+
+        Returns
+        -------
+        shape : tuple or None
+            None if nothing is known about it.
+        """
+        own_formula = type(self).__call__ is not Loss.__call__
+        return None if own_formula else shapes.get(self.output_name)
+
+    def num_classes(self, shapes):
+        """Return the number of classes, if the target consists of class labels; else None."""
+        return None
+
+    def log(self):
+        """Write a line that describes the loss."""
+        util.log(f"loss {type(self).__name__} of {', '.join(self.output_names)}, weight {self.weight}")
+
+    def average(self, values):
+        """Return the mean, or weighted mean, of an array of errors of the target's shape."""
+        if self._weights is None:
+            return values.mean()
+        total = self._weights.sum()
+        # a batch whose weights are all zero has nothing to say, and must not say "not a number".
+        return (self._weights * values).sum() / TT.switch(TT.eq(total, 0), 1, total)
+
+    def elementwise(self, output, target):
+        """Return an array of errors.
+
+        Parameters
+        ----------
+        output, target : expression
+            The output and its target.
+
+        Returns
+        -------
+        errors : expression
+            Of the shape of the target.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines neither elementwise() nor __call__()")
+
+    def _check_dimensions(self, output, target):
+        # arrays of different dimensions would be broadcast, e.g. a column against a row into a matrix.
+        if output.ndim != target.ndim:
+            raise util.ConfigurationError(
+                f"loss {type(self).__name__}: target has {target.ndim} dimensions, but output {self.output_name!r} "
+                f"has {output.ndim}"
+            )
+
+    def __call__(self, outputs):
+        output, target = util.dense(outputs[self.output_name]), util.dense(self._target)
+        self._check_dimensions(output, target)
+        return self.average(self.elementwise(output, target))
+
+
+class MeanSquaredError(Loss):
+    r"""Mean of the squared differences: :math:`\frac{1}{n} \sum_i (x_i - t_i)^2`, over all elements of the batch."""
+
+    __extra_registration_keys__ = ["mse"]
+
+    def elementwise(self, output, target):
+        return TT.sqr(output - target)
+
+
+class MeanAbsoluteError(Loss):
+    r"""Mean of the absolute differences: :math:`\frac{1}{n} \sum_i |x_i - t_i|`, over all elements of the batch."""
+
+    __extra_registration_keys__ = ["mae"]
+
+    def elementwise(self, output, target):
+        return abs(output - target)
+
+
+class KullbackLeiblerDivergence(Loss):
+    r"""Divergence of the target from the output, both seen as probabilities.
+
+    .. math:: \frac{1}{n} \sum_i t_i \log \frac{t_i}{x_i}
+
+    Both arrays are clipped to [1e-8, 1 - 1e-8], and are not normalised.
+
+    S Kullback, R A Leibler, "On Information and Sufficiency", Ann. Math. Statist. 22(1), 1951
+    """
+
+    __extra_registration_keys__ = ["kl", "kld"]
+
+    def elementwise(self, output, target):
+        x, t = (TT.clip(z, EPSILON, 1 - EPSILON) for z in (output, target))
+        return t * TT.log(t / x)
+
+
+class CrossEntropy(Loss):
+    r"""Negative logarithm of the probability that the network gives to the true class.
+
+    .. math:: -\frac{1}{n} \sum_i \log x_{i, t_i}
+
+    The target is an array of integer labels from 0 to k - 1, with one dimension less than the output, whose last axis
+    holds the probabilities of the k classes. These are raised to 1e-8 if they are below.
+
+    Parameters
+    ----------
+    target : int or theano variable
+        Number of dimensions of the labels, or a variable of an integer type.
+    weight, weighted, output_name
+        See :class:`Loss`.
+    """
+
+    __extra_registration_keys__ = ["xe"]
+
+    TARGETS = util.INT_CONTAINERS
+
+    def _make_target(self, target):
+        target = super()._make_target(target)
+        if "int" not in str(target.dtype):
+            raise util.ConfigurationError(
+                f"loss {type(self).__name__}: target {target} is of type {target.dtype}, but class labels are needed, "
+                "which are integers"
+            )
+        return target
+
+    def target_shape(self, shapes):
+        shape = shapes.get(self.output_name)
+        return None if shape is None else shape[:-1]
+
+    def num_classes(self, shapes):
+        return shapes.get(self.output_name, (None,))[-1]
+
+    def _check_dimensions(self, output, target):
+        if output.ndim != target.ndim + 1:
+            raise util.ConfigurationError(
+                f"loss {type(self).__name__}: the labels of output {self.output_name!r}, which has {output.ndim} "
+                f"dimensions, need {output.ndim - 1}, not {target.ndim}"
+            )
+
+    @staticmethod
+    def _of_true_class(output, target):
+        rows = output.reshape((-1, output.shape[-1]), ndim=2)
+        labels = target.flatten()
+        return rows[TT.arange(labels.shape[0]), labels].reshape(target.shape, ndim=target.ndim)
+
+    def elementwise(self, output, target):
+        return -TT.log(TT.clip(self._of_true_class(output, target), EPSILON, 1))
+
+    def accuracy(self, outputs):
+        """Return an expression for the (weighted) fraction of examples whose largest output is the true class."""
+        output = outputs[self.output_name]
+        return self.average(TT.cast(TT.eq(output.argmax(axis=-1), self._target), util.FLOAT))
+
+
+class Hinge(CrossEntropy):
+    r"""How much the output of the true class falls short of the largest one.
+
+    .. math:: \frac{1}{n} \sum_i \max(0, \max_k x_{ik} - x_{i, t_i})
+
+    There is no margin: the loss of an example is zero as soon as its true class has the largest output.
+    """
+
+    def elementwise(self, output, target):
+        return TT.maximum(0, output.max(axis=-1) - self._of_true_class(output, target))
+
+
+class GaussianLogLikelihood(Loss):
+    r"""Negative logarithm of the likelihood of the target under a normal distribution that the network describes.
+
+    One output of the network is the mean :math:`m`, another one the variance of each variable, in the form
+    :math:`v = |c| + \epsilon`. The loss is the mean over examples of
+
+    .. math:: \frac{1}{2} \sum_i \left( \log 2 \pi + \log v_i + \frac{(t_i - m_i)^2}{v_i} \right)
+
+    Parameters
+    ----------
+    mean_name, covar_name : str, optional
+        Outputs with the mean and the variance. Default ``'mean'`` and ``'covar'``.
+    covar_eps : float, optional
+        The smallest variance. Default 1e-3.
+    target, weight
+        See :class:`Loss`. There is no weighted form, and ``output_name`` has no effect.
+
+    Examples
+    --------
+    >>> import theanets
+    >>> net = theanets.Network(
+    ...     [4, 8, dict(size=2, name="covar", inputs="hid1"), dict(size=2, name="mean", inputs="hid1")],
+    ...     loss=dict(form="gll"),
+    ... )
+    >>> net.losses[0].output_names
+    ['mean:out', 'covar:out']
+    """
+
+    __extra_registration_keys__ = ["gll"]
+
+    def __init__(self, *args, mean_name="mean", covar_name="covar", covar_eps=1e-3, **kwargs):
+        super().__init__(*args, **kwargs)
+        _refuse_weights(self)
+        self.mean_name = _with_output(mean_name)
+        self.covar_name = _with_output(covar_name)
+        self.covar_eps = covar_eps
+
+    @property
+    def output_names(self):
+        return [self.mean_name, self.covar_name]
+
+    def target_shape(self, shapes):
+        return shapes.get(self.mean_name)
+
+    def __call__(self, outputs):
+        mean, covar, target = outputs[self.mean_name], outputs[self.covar_name], util.dense(self._target)
+        self._check_dimensions(mean, target)
+        variance = abs(covar) + self.covar_eps
+        terms = float(np.log(2 * np.pi)) + TT.log(variance) + TT.sqr(target - mean) / variance
+        return terms.sum(axis=-1).mean() / 2
+
+
+class GaussianKernel:
+    r"""The kernel :math:`k(x, y) = e^{-|x - y|^2 / b}` for all pairs of examples.
+
+    Parameters
+    ----------
+    bandwidth : float
+        The squared distance b at which the value has fallen to 1 / e.
+    """
+
+    def __init__(self, bandwidth):
+        if not util.is_real(bandwidth) or not bandwidth > 0:
+            raise util.ConfigurationError(f"Gaussian kernel: bandwidth {bandwidth!r}, expected a positive number")
+        self.bandwidth = float(bandwidth)
+
+    def __call__(self, x, y):
+        squares = TT.sqr(TT.shape_padleft(x).dimshuffle(1, 0, *range(2, x.ndim + 1)) - TT.shape_padleft(y))
+        return TT.exp(-squares.sum(axis=-1) / self.bandwidth)
+
+
+class MaximumMeanDiscrepancy(Loss):
+    r"""Distance between the distributions of the outputs and of the targets of a batch.
+
+    .. math:: \overline{k(t, t)} - 2 \, \overline{k(t, x)} + \overline{k(x, x)}
+
+    The means are over all pairs of examples; which output belongs to which target does not matter.
+
+    Parameters
+    ----------
+    kernel : float or callable, optional
+        The bandwidth of a Gaussian kernel; or a function that takes two expressions with examples on their first axes
+        and returns an expression of the kernel's value for each pair. Default 1.
+    target, weight, output_name
+        See :class:`Loss`. There is no weighted form.
+
+    Notes
+    -----
+    A Gretton, K Borgwardt, M Rasch, B Schölkopf, A Smola, "A Kernel Method for the Two-Sample Problem", NIPS 2007
+    """
+
+    __extra_registration_keys__ = ["mmd"]
+
+    def __init__(self, *args, kernel=1, **kwargs):
+        super().__init__(*args, **kwargs)
+        _refuse_weights(self)
+        self.kernel = kernel if callable(kernel) else self.gaussian(kernel)
+
+    @staticmethod
+    def gaussian(bandwidth):
+        """Return a :class:`GaussianKernel`, which can be saved with a network."""
+        return GaussianKernel(bandwidth)
+
+    def target_shape(self, shapes):
+        return shapes.get(self.output_name)
+
+    def __call__(self, outputs):
+        x, t, k = util.dense(outputs[self.output_name]), util.dense(self._target), self.kernel
+        return k(t, t).mean() - 2 * k(t, x).mean() + k(x, x).mean()
+
+
+def _refuse_weights(loss):
+    if loss._weights is not None:
+        raise util.ConfigurationError(f"loss {type(loss).__name__} has no weighted form; leave out weighted=True")

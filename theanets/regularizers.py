@@ -1,0 +1,507 @@
+r"""Regularizers: what keeps a network from fitting too well.
+
+Penalties add a term to the loss; noise and dropout modify outputs while the graph is built. All are asked for by
+keywords of ``train``, and of every other method that computes something:
+
+>>> import theanets
+>>> net = theanets.Autoencoder([10, 20, 10])
+>>> for reg in from_kwargs(net, weight_l2=1e-3, hidden_l1=0.1, input_noise=0.5):
+...     print(type(reg).__name__, reg.weight, reg.pattern)
+GaussianNoise 0.5 ('in:out',)
+WeightL2 0.001 *
+HiddenL1 0.1 *
+
+Noise and dropout act where they are asked for: in ``train``, on the data for validation too; in ``predict`` only if
+``predict`` is given the keyword.
+
+To add a regularizer, subclass :class:`Regularizer`; its lower-cased name is a new keyword.
+"""
+
+import copy
+
+import theano.sparse as SS
+import theano.tensor as TT
+
+from . import arguments, layers, util
+
+__all__ = [
+    "from_kwargs",
+    "Regularizer",
+    "WeightL2",
+    "WeightL1",
+    "HiddenL1",
+    "RecurrentNorm",
+    "RecurrentState",
+    "Contractive",
+    "GaussianNoise",
+    "BernoulliDropout",
+]
+
+#: Keywords that give noise or dropout a level, each with the part of the network that it applies to.
+LEVELS = {
+    f"{part}_{kind}": (part, kind) for kind in ("dropout", "noise") for part in ("input", "hidden", "output")
+}
+
+#: Keywords that map patterns of output names to levels.
+TABLES = ("dropout", "noise")
+
+#: Appended to the name of an output that a regularizer has modified, for the value that it had before.
+CLEAN_SUFFIXES = ("-predrop", "-prenoise")
+
+
+class Regularizer(util.Registrar("Root", (), {"_kind": "regularizer"})):
+    """Base class of regularizers.
+
+    Parameters
+    ----------
+    pattern : str or sequence of str, optional
+        Shell patterns for the names of the outputs, or of the parameters, that are concerned. ``None`` means the
+        default of the class. A number in this place is taken as the weight.
+    weight : float, optional
+        Strength. Default 0.
+
+    Notes
+    -----
+    A subclass overrides :meth:`loss` to add a penalty, or :meth:`modify_graph` to change outputs.
+
+    Examples
+    --------
+    >>> class Bounded(Regularizer):
+    ...     def loss(self, layers, outputs):
+    ...         return sum(abs(value).max() for _, value in util.outputs_matching(outputs, self.pattern))
+    >>> import theanets
+    >>> [reg.weight for reg in from_kwargs(theanets.Regressor([3, 2]), bounded=0.5)]
+    [0.5]
+    """
+
+    #: The pattern that stands for ``None``.
+    DEFAULT_PATTERN = "*"
+
+    def __init__(self, pattern=None, weight=0.0, **unknown):
+        arguments.refuse(unknown, arguments.named_parameters(type(self)), f"regularizer {type(self).__name__}")
+        if util.is_real(pattern):
+            pattern, weight = None, pattern
+        if not util.is_real(weight) and not hasattr(weight, "type"):
+            raise util.ConfigurationError(f"regularizer {type(self).__name__}: weight={weight!r}, expected a number")
+        self.pattern = self.DEFAULT_PATTERN if pattern is None else pattern
+        self.weight = weight
+
+    def log(self):
+        """Write a line that describes the regularizer."""
+        util.log(f"regularizer {type(self).__name__} on {self.pattern}, weight {self.weight}")
+
+    def modify_graph(self, outputs):
+        """Change outputs of one layer, before later layers read them.
+
+        Parameters
+        ----------
+        outputs : dict
+            Expressions by full name, of the outputs of the layer that was just connected. It is modified in place.
+        """
+
+    def loss(self, layers, outputs):
+        """Return the penalty, without the factor ``weight``.
+
+        Parameters
+        ----------
+        layers : list of :class:`theanets.Layer`
+            All layers of the network.
+        outputs : dict
+            Expressions of all outputs by full name.
+
+        Returns
+        -------
+        penalty : expression or 0
+        """
+        return 0
+
+
+def _mean(terms):
+    """Return the mean of some scalar expressions; 0 if there are none."""
+    terms = list(terms)
+    return sum(terms) / len(terms) if terms else 0
+
+
+def hidden_layers(network_layers):
+    """Return the layers that are neither an input nor the last one."""
+    return [layer for layer in network_layers[:-1] if not isinstance(layer, layers.Input)]
+
+
+def _hidden_outputs(pattern, network_layers, outputs):
+    """Return the outputs that a pattern stands for, where ``*`` means the default outputs of hidden layers."""
+    if pattern == "*":
+        pattern = [util.ExactName(layer.output_name) for layer in hidden_layers(network_layers)]
+    return [value for _, value in util.outputs_matching(outputs, pattern)]
+
+
+class _WeightPenalty:
+    """The mean of a function of the weights, over the matching parameters that have more than one dimension."""
+
+    def loss(self, layers, outputs):
+        params = [param for _, param in util.params_matching(layers, self.pattern) if param.ndim > 1]
+        return _mean(self.penalty(param).mean() for param in params)
+
+
+class WeightL2(_WeightPenalty, Regularizer):
+    r"""Penalty on the squares of weights: the mean over matching matrices :math:`p` of the mean of :math:`p^2`.
+
+    Vectors, such as biases, are never penalised. The pattern is for names of parameters; the default is all of them.
+
+    A Krogh, J Hertz, "A Simple Weight Decay Can Improve Generalization", NIPS 1991
+    """
+
+    __extra_registration_keys__ = ["weight_l2", "weight_decay"]
+
+    penalty = staticmethod(TT.sqr)
+
+
+class WeightL1(_WeightPenalty, Regularizer):
+    r"""Penalty on the sizes of weights: the mean over matching matrices :math:`p` of the mean of :math:`|p|`.
+
+    Vectors, such as biases, are never penalised. The pattern is for names of parameters; the default is all of them.
+    """
+
+    __extra_registration_keys__ = ["weight_l1", "weight_sparsity"]
+
+    penalty = staticmethod(abs)
+
+
+class HiddenL1(Regularizer):
+    r"""Penalty on the sizes of activations: the mean over matching outputs :math:`h` of the mean of :math:`|h|`.
+
+    The pattern is for names of outputs; the default is the ``out`` of each hidden layer.
+
+    H Lee, C Ekanadham, A Ng, "Sparse deep belief net model for visual area V2", NIPS 2008
+    """
+
+    __extra_registration_keys__ = ["hidden_l1", "hidden_sparsity"]
+
+    def loss(self, layers, outputs):
+        return _mean(abs(util.dense(h)).mean() for h in _hidden_outputs(self.pattern, layers, outputs))
+
+
+class _SequencePenalty:
+    """A penalty on how sequences change from one step to the next."""
+
+    def __init__(self, pattern=None, weight=0.0, **unknown):
+        super().__init__(pattern=pattern, weight=weight, **unknown)
+        if pattern is None or util.is_real(pattern):
+            raise util.ConfigurationError(
+                f"regularizer {type(self).__name__} needs a pattern of the outputs that it applies to, "
+                f"as in dict(weight={self.weight}, pattern='hid1:out')"
+            )
+
+    def loss(self, layers, outputs):
+        sequences = [value for _, value in util.outputs_matching(outputs, self.pattern) if value.ndim == 3]
+        return _mean(TT.sqr(h[:, 1:] - h[:, :-1]).mean() for h in map(self.watched, sequences))
+
+
+class RecurrentNorm(_SequencePenalty, Regularizer):
+    r"""Penalty on changes in the size of a state: the mean of :math:`(|h_t|^2 - |h_{t-1}|^2)^2`.
+
+    The pattern, which must be given, is for names of outputs of shape (batch, time, units).
+
+    D Krueger, R Memisevic, "Regularizing RNNs by Stabilizing Activations", ICLR 2016,
+    https://arxiv.org/abs/1511.08400, use lengths rather than their squares.
+    """
+
+    __extra_registration_keys__ = ["recurrent_norm"]
+
+    @staticmethod
+    def watched(h):
+        """Return the squared length of each state."""
+        return TT.sqr(h).sum(axis=-1)
+
+
+class RecurrentState(_SequencePenalty, Regularizer):
+    r"""Penalty on changes of a state: the mean of :math:`(h_t - h_{t-1})^2`.
+
+    The pattern, which must be given, is for names of outputs of shape (batch, time, units).
+    """
+
+    __extra_registration_keys__ = ["recurrent_state"]
+
+    @staticmethod
+    def watched(h):
+        """Return the states themselves."""
+        return h
+
+
+class Contractive(Regularizer):
+    r"""Penalty on how much the inputs move the hidden layers.
+
+    The term is the mean, over matching outputs :math:`h` and inputs :math:`x`, of the mean over the elements of
+    :math:`x` of
+
+    .. math:: \left( \frac{\partial \, \overline{h}}{\partial x} \right)^2
+
+    where :math:`\overline{h}` is the mean over the batch and the units. This is what the library has always computed,
+    and weights were tuned to it. It is not the squared norm of the Jacobian: units that change in opposite directions
+    cancel out, and the term falls with the square of the size of the batch.
+
+    Parameters
+    ----------
+    pattern : str or sequence of str, optional
+        Patterns for names of outputs. Default: the ``out`` of each hidden layer.
+    weight : float, optional
+        Strength. Default 0.
+    wrt : str or sequence of str, optional
+        Patterns for the names of input layers. Default ``'*'``, all of them.
+
+    Notes
+    -----
+    After S Rifai, P Vincent, X Muller, X Glorot, Y Bengio, "Contractive Auto-Encoders", ICML 2011
+    """
+
+    def __init__(self, pattern=None, weight=0.0, wrt="*", **unknown):
+        super().__init__(pattern=pattern, weight=weight, **unknown)
+        self.wrt = "*" if wrt is None else wrt
+
+    def loss(self, layers, outputs):
+        inputs = dict(util.outputs_matching([(name, x) for name, x in _input_variables(layers)], self.wrt))
+        for name, x in inputs.items():
+            if isinstance(x.type, SS.SparseType):
+                raise util.ConfigurationError(
+                    f"regularizer Contractive: input {name!r} is sparse, and has no gradient; choose others by wrt="
+                )
+        if not inputs:
+            return 0
+        return _mean(
+            TT.sqr(gradient).mean()
+            for h in _hidden_outputs(self.pattern, layers, outputs)
+            for gradient in TT.grad(h.mean(), list(inputs.values()), disconnected_inputs="ignore")
+        )
+
+
+def _input_variables(network_layers):
+    return [(layer.name, layer.input) for layer in network_layers if isinstance(layer, layers.Input)]
+
+
+def seed_of(rng):
+    """Return a seed for symbolic random numbers.
+
+    Parameters
+    ----------
+    rng : int, None or numpy.random.RandomState
+        The result depends on the state of a generator, but does not change it. ``None`` gives a new seed each time.
+
+    Returns
+    -------
+    seed : int
+    """
+    if util.is_int(rng):
+        return int(rng)
+    return int(copy.deepcopy(util.random_state(rng)).randint(1, 2**31 - 1))
+
+
+class _Stochastic:
+    """A change of outputs that draws random numbers.
+
+    Parameters
+    ----------
+    pattern : str or sequence of str, optional
+        Patterns for names of outputs. Default ``'*:out'``, the default output of every layer.
+    weight : float, optional
+        Strength. Default 0.
+    rng : int, None, numpy.random.RandomState or a symbolic random stream, optional
+        Where random numbers come from. Default 13. Regularizers with the same seed that work on the same graph draw
+        from one stream, one after the other, so that no two of them draw the same numbers.
+
+    Attributes
+    ----------
+    seed : int or None
+        The seed; None if a stream was given.
+    rng : symbolic random stream
+        The stream.
+    """
+
+    DEFAULT_PATTERN = "*:out"
+
+    def __init__(self, pattern=None, weight=0.0, rng=13, **unknown):
+        super().__init__(pattern=pattern, weight=weight, **unknown)
+        self._check_level(self.weight)
+        self.seed = None if _is_stream(rng) else seed_of(rng)
+        self.rng = rng if self.seed is None else _make_stream(self.seed)
+
+    def modify_graph(self, outputs):
+        for name, value in list(util.outputs_matching(outputs, self.pattern)):
+            if name.endswith(CLEAN_SUFFIXES):
+                continue
+            value = util.dense(value)
+            outputs.setdefault(name + self.clean_suffix, value)
+            outputs[name] = self.disturb(value)
+
+
+def _make_stream(seed):
+    # imported here as it brings Theano's GPU code along.
+    from theano.sandbox.rng_mrg import MRG_RandomStreams
+
+    return MRG_RandomStreams(seed)
+
+
+def _is_stream(rng):
+    return hasattr(rng, "state_updates")
+
+
+class GaussianNoise(_Stochastic, Regularizer):
+    """Add normally distributed noise, with the standard deviation ``weight``, to outputs.
+
+    The value without the noise stays available under the output's name with ``-prenoise`` appended.
+
+    P Vincent, H Larochelle, Y Bengio, P-A Manzagol, "Extracting and Composing Robust Features with Denoising
+    Autoencoders", ICML 2008
+    """
+
+    clean_suffix = "-prenoise"
+
+    @staticmethod
+    def _check_level(weight):
+        if util.is_real(weight) and not weight >= 0:
+            raise util.ConfigurationError(f"noise of {weight!r}: a standard deviation must be 0 or more")
+
+    def disturb(self, value):
+        """Return the value plus noise."""
+        return value + self.rng.normal(size=value.shape, std=self.weight, dtype=util.FLOAT)
+
+
+class BernoulliDropout(_Stochastic, Regularizer):
+    """Set elements of outputs to zero with the probability ``weight``, and divide the others by ``1 - weight``.
+
+    The value before that stays available under the output's name with ``-predrop`` appended.
+
+    N Srivastava, G Hinton, A Krizhevsky, I Sutskever, R Salakhutdinov, "Dropout: A Simple Way to Prevent Neural
+    Networks from Overfitting", JMLR 15, 2014
+    """
+
+    clean_suffix = "-predrop"
+
+    @staticmethod
+    def _check_level(weight):
+        if util.is_real(weight) and not 0 <= weight < 1:
+            raise util.ConfigurationError(f"dropout of {weight!r}: a rate must be at least 0 and less than 1")
+
+    def log(self):
+        """Write a line that describes the regularizer."""
+        util.log(f"regularizer {type(self).__name__} on {self.pattern}, rate {self.weight}")
+
+    def disturb(self, value):
+        """Return the value with some of its elements set to zero."""
+        keep = 1 - self.weight
+        mask = self.rng.binomial(size=value.shape, n=1, p=keep, dtype=util.FLOAT)
+        return value * mask / keep
+
+
+def share_streams(regularizers):
+    """Let regularizers with the same seed draw from the same stream."""
+    streams = {}
+    for reg in regularizers:
+        if isinstance(reg, _Stochastic) and reg.seed is not None:
+            reg.rng = streams.setdefault(reg.seed, reg.rng)
+
+
+def keywords():
+    """Return the set of keywords that :func:`from_kwargs` understands, in lower case."""
+    registered = {key for key in Regularizer._registry if key != "regularizer"}
+    return registered | {*LEVELS, *TABLES, "rng", "regularizers"} | set(arguments.OLD_REGULARIZERS)
+
+
+def from_kwargs(graph, **kwargs):
+    """Make regularizers from keyword arguments.
+
+    Parameters
+    ----------
+    graph : :class:`theanets.Network`
+        The network to be regularized.
+    regularizers : sequence or dict, optional
+        A list or tuple of regularizers is returned as it is; a dict of keyword arguments goes before the others.
+    input_dropout, hidden_dropout, output_dropout : float, optional
+        Rate of dropout on input layers, hidden layers or the last layer. Default 0, which is none.
+    input_noise, hidden_noise, output_noise : float, optional
+        Standard deviation of noise on input layers, hidden layers or the last layer. Default 0, which is none.
+    dropout, noise : dict, optional
+        Rates, or standard deviations, by patterns of output names.
+    rng : int, None, numpy.random.RandomState or symbolic random stream, optional
+        Where noise and dropout come from. Default: the seed of the network.
+    **kwargs
+        The name of any other regularizer, with a number (its weight) or a dict (arguments for its constructor). Names
+        that stand for no regularizer are ignored.
+
+    Returns
+    -------
+    regularizers : list of Regularizer
+        Dropout first, then noise, then the others in the order of their keywords.
+
+    Raises
+    ------
+    ConfigurationError
+        For values that a regularizer cannot have.
+    """
+    kwargs = dict(kwargs)
+    given = kwargs.pop("regularizers", None)
+    if isinstance(given, (list, tuple)):
+        for reg in given:
+            if not isinstance(reg, Regularizer):
+                raise util.ConfigurationError(f"regularizers={given!r}: {reg!r} is not a theanets.Regularizer")
+        return given
+    if given is not None and not isinstance(given, dict):
+        raise util.ConfigurationError(f"regularizers={given!r}: expected a list of regularizers, or a dict of keywords")
+    kwargs = arguments.renamed({**kwargs, **(given or {})}, arguments.OLD_REGULARIZERS)
+    rng = _seed_or_stream(graph, kwargs)
+    kinds = {"dropout": BernoulliDropout, "noise": GaussianNoise}
+    result = [
+        kinds[kind](pattern=pattern, weight=level, rng=rng)
+        for kind in TABLES
+        for pattern, level in [*_levels(graph, kwargs, kind), *_table(kwargs, kind)]
+    ]
+    for key, value in kwargs.items():
+        name = key.lower()
+        if value is None or name in LEVELS or name in TABLES or not Regularizer.is_registered(name):
+            continue
+        cls = Regularizer.get_class(name)
+        options = dict(value) if isinstance(value, dict) else {"weight": value}
+        if issubclass(cls, _Stochastic):
+            options.setdefault("rng", rng)
+        result.append(cls(**options))
+    return result
+
+
+def _seed_or_stream(graph, kwargs):
+    default = getattr(graph, "seed", 13)
+    if "rng" not in kwargs or kwargs["rng"] is getattr(graph, "rng", None):
+        return default
+    rng = kwargs["rng"]
+    return rng if _is_stream(rng) else seed_of(rng)
+
+
+def _levels(graph, kwargs, kind):
+    """Return (pattern, level) for each ``input_noise`` and the like that is not zero."""
+    parts = {
+        "input": [layer for layer in graph.layers if isinstance(layer, layers.Input)],
+        "hidden": hidden_layers(graph.layers),
+        "output": graph.layers[-1:],
+    }
+    result = []
+    for key, (part, its_kind) in LEVELS.items():
+        level = kwargs.get(key)
+        if its_kind != kind or level is None:
+            continue
+        if not util.is_real(level):
+            raise util.ConfigurationError(
+                f"{key}={level!r}: expected a number; to choose outputs write {kind}={{'hid1:out': 0.1}}"
+            )
+        if level != 0:
+            result.append((tuple(util.ExactName(layer.output_name) for layer in parts[part]), level))
+    return result
+
+
+def _table(kwargs, kind):
+    """Return (pattern, level) for each entry of ``noise={...}`` or ``dropout={...}`` that is not zero."""
+    table = kwargs.get(kind)
+    if table is None:
+        return []
+    if not isinstance(table, dict):
+        raise util.ConfigurationError(
+            f"{kind}={table!r}: expected a dict from names of outputs to levels, such as {{'hid1:out': 0.1}}; "
+            f"for all hidden layers write hidden_{kind}={table!r}"
+        )
+    return [(pattern, level) for pattern, level in table.items() if level is not None and level != 0]

@@ -1,0 +1,118 @@
+"""Networks on disk."""
+
+import contextlib
+import gzip
+import io
+import os
+import pathlib
+import pickle
+import tempfile
+
+__all__ = ["save", "load"]
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def _is_handle(target):
+    return hasattr(target, "write") or hasattr(target, "read")
+
+
+def save(network, target):
+    """Write a network.
+
+    Parameters
+    ----------
+    network : :class:`theanets.Network`
+        What to save.
+    target : str, pathlib.Path or writable binary file
+        A path is compressed if it ends in ``.gz``, and is replaced only when all has been written: if anything goes
+        wrong, the file that was there before is left. An open file is written at its position, and left open.
+
+    Raises
+    ------
+    TypeError
+        If the target is neither a path nor a file.
+    """
+    # made before a file is touched, as this is the step that may fail.
+    content = pickle.dumps(network, protocol=pickle.HIGHEST_PROTOCOL)
+    if _is_handle(target):
+        target.write(content)
+        return
+    path = pathlib.Path(target)
+    if path.suffix.lower() == ".gz":
+        # without a time in its header, the same network makes the same file.
+        content = gzip.compress(content, mtime=0)
+    write_atomically(path, content)
+
+
+def write_atomically(path, content):
+    """Write bytes to a new file beside ``path``, and move it to its place when it is complete."""
+    path = pathlib.Path(path)
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(temporary, mode if mode is not None else 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _umask():
+    # the mask can only be read by setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _unzip_member(handle, start):
+    """Read one compressed pickle from the position of a handle, and leave the handle behind it."""
+    import zlib
+
+    handle.seek(start)
+    unzipper = zlib.decompressobj(wbits=31)
+    pieces = []
+    while not unzipper.eof:
+        block = handle.read(1 << 16)
+        if not block:
+            raise EOFError("the compressed file ends too early")
+        pieces.append(unzipper.decompress(block))
+    handle.seek(-len(unzipper.unused_data), os.SEEK_CUR)
+    return io.BytesIO(b"".join(pieces))
+
+
+def load(source):
+    """Read what :func:`save` has written.
+
+    Parameters
+    ----------
+    source : str, pathlib.Path or readable binary file
+        Compressed files are recognised by what they hold. An open file is read from its position, and left open
+        behind the network, so that several can be read one after the other.
+
+    Returns
+    -------
+    content : object
+        What the file holds. It is for the caller to see whether it is a network.
+
+    Raises
+    ------
+    TypeError
+        If the source is neither a path nor a file.
+    FileNotFoundError
+        If there is no such file.
+    """
+    if not _is_handle(source):
+        with open(pathlib.Path(source), "rb") as handle:
+            return load(handle)
+    if not (hasattr(source, "seekable") and source.seekable()):
+        content = source.read()
+        return load(io.BytesIO(content))
+    start = source.tell()
+    zipped = source.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    source.seek(start)
+    return pickle.load(_unzip_member(source, start) if zipped else source)

@@ -1,0 +1,313 @@
+"""Small things that the rest of the library shares: errors, registries, random arrays, name patterns."""
+
+import difflib
+import fnmatch
+import os
+import sys
+import warnings
+
+import numpy as np
+import theano
+import theano.sparse as SS
+import theano.tensor as TT
+
+from .logs import enable_detailed_callsite_logging, log
+
+__all__ = [
+    "Error",
+    "ConfigurationError",
+    "UnknownNameError",
+    "DataError",
+    "basestring",
+    "FLOAT",
+    "FLOAT_CONTAINERS",
+    "INT_CONTAINERS",
+    "Registrar",
+    "enable_detailed_callsite_logging",
+    "log",
+    "random_matrix",
+    "random_vector",
+    "outputs_matching",
+    "params_matching",
+]
+
+basestring = str
+
+#: Name of the float type of all parameters and outputs, as configured in Theano when the library was imported.
+FLOAT = theano.config.floatX
+
+#: Constructors of symbolic float inputs with 0 to 4 dimensions; each takes a name.
+FLOAT_CONTAINERS = (TT.scalar, TT.vector, TT.matrix, TT.tensor3, TT.tensor4)
+
+#: Constructors of symbolic 32-bit integer inputs with 0 to 4 dimensions; each takes a name.
+INT_CONTAINERS = (TT.iscalar, TT.ivector, TT.imatrix, TT.itensor3, TT.itensor4)
+
+
+class Error(Exception):
+    """Base class of the library's exceptions."""
+
+
+class ConfigurationError(Error):
+    """A mistake in the description of a model or of its training."""
+
+
+class UnknownNameError(ConfigurationError, KeyError):
+    """A name that nothing is registered under."""
+
+    # KeyError would show the message in quotes.
+    __str__ = Exception.__str__
+
+
+class DataError(ConfigurationError, ValueError):
+    """An array that does not fit the model it is given to."""
+
+
+def unknown(kind, name, known):
+    """Make an error for a name that is not known, pointing at the likeliest misspellings.
+
+    Parameters
+    ----------
+    kind : str
+        What was looked for, e.g. ``"activation"``.
+    name : object
+        The name that was given.
+    known : iterable of str
+        The names that would have worked.
+
+    Returns
+    -------
+    error : UnknownNameError
+        For the caller to raise.
+
+    Examples
+    --------
+    >>> print(unknown("activation", "sigmod", ["relu", "sigmoid"]))
+    unknown activation 'sigmod'; did you mean 'sigmoid'? (known: relu, sigmoid)
+    """
+    names = sorted(known)
+    return UnknownNameError(f"unknown {kind} {name!r}{suggestion(name, names)} (known: {', '.join(names)})")
+
+
+def suggestion(name, known):
+    """Return ``"; did you mean 'x'?"`` for the names in ``known`` nearest to ``name``, or an empty string."""
+    close = difflib.get_close_matches(str(name).lower(), sorted(known), n=2, cutoff=0.65)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def warn(message, category=UserWarning):
+    """Issue a warning that points at the first caller outside this package."""
+    package = os.path.dirname(os.path.abspath(__file__)) + os.sep
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and os.path.abspath(frame.f_code.co_filename).startswith(package):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+class Registrar(type):
+    """Metaclass of class families whose members can be built by name.
+
+    Calling it with a name, no bases and no members makes the hidden root of a family. Each class derived from that
+    root is listed under its lower-cased name, and under each string in the ``__extra_registration_keys__`` of its own
+    body; keys are looked up without regard to case. A class that takes over the key of another one wins, with a
+    ``UserWarning``.
+
+    Examples
+    --------
+    >>> class Shape(Registrar("Root", (), {})):
+    ...     __extra_registration_keys__ = ["Form"]
+    >>> Shape.is_registered("FORM"), Shape.get_class("shape") is Shape
+    (True, True)
+    """
+
+    def __init__(cls, name, bases, members):
+        super().__init__(name, bases, members)
+        if not hasattr(cls, "_registry"):
+            cls._registry = {}
+            return
+        for key in (name, *members.get("__extra_registration_keys__", ())):
+            cls._enter(key.lower())
+
+    def _enter(cls, key):
+        old = cls._registry.get(key)
+        # running a notebook cell again makes a class of the same name once more: nobody needs to hear of that.
+        if old is not None and (old.__module__, old.__qualname__) != (cls.__module__, cls.__qualname__):
+            warn(f"{cls.__module__}.{cls.__qualname__} replaces {old.__module__}.{old.__qualname__} under {key!r}")
+        cls._registry[key] = cls
+
+    @property
+    def kind(cls):
+        """What a member of this family is called in messages."""
+        return getattr(cls, "_kind", "class")
+
+    def get_class(cls, key):
+        """Return the class registered under ``key``; raise :class:`UnknownNameError` (a ``KeyError``) without one."""
+        if not cls.is_registered(key):
+            raise unknown(cls.kind, key, cls._registry)
+        return cls._registry[key.lower()]
+
+    def build(cls, key, *args, **kwargs):
+        """Return an instance of the class registered under ``key``, made with the other arguments."""
+        return cls.get_class(key)(*args, **kwargs)
+
+    def is_registered(cls, key):
+        """Tell whether there is a class of the name ``key``."""
+        return isinstance(key, str) and key.lower() in cls._registry
+
+
+def is_int(value):
+    """Tell whether a value is an integer of Python or NumPy; booleans are not."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+
+
+def is_real(value):
+    """Tell whether a value is a real number of Python or NumPy; booleans are not."""
+    return is_int(value) or isinstance(value, (float, np.floating))
+
+
+def random_state(rng):
+    """Turn a seed into a generator.
+
+    Parameters
+    ----------
+    rng : int, None or numpy.random.RandomState
+        A seed, nothing (for a generator that starts anywhere), or a generator, which is returned as it is.
+
+    Raises
+    ------
+    TypeError
+        For anything else. In particular ``numpy.random.Generator`` draws other numbers from the same seed, so models
+        would not start from the weights that are documented for them.
+    """
+    if isinstance(rng, np.random.RandomState):
+        return rng
+    if rng is None:
+        return np.random.RandomState()
+    if is_int(rng):
+        return np.random.RandomState(int(rng))
+    raise TypeError(f"rng={rng!r}: expected an int, None or a numpy.random.RandomState")
+
+
+def random_matrix(rows, cols, mean=0, std=1, sparsity=0, radius=0, diagonal=0, rng=None):
+    """Draw a matrix of normally distributed values.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Shape of the result.
+    mean, std : float, optional
+        Mean (default 0) and standard deviation (default 1) of the values.
+    sparsity : float, optional
+        Fraction of the values that become zero; the main diagonal never does, except for a sparsity of 1 or more,
+        which clears the whole matrix. Default 0.
+    radius : float, optional
+        If positive, scale the matrix so that this is its largest singular value. Default 0.
+    diagonal : float or ndarray (min(rows, cols), ), optional
+        If not zero, return a matrix with this diagonal and zeros elsewhere. Default 0.
+    rng : int, None or numpy.random.RandomState, optional
+        Where random numbers come from. Normal values are always drawn, even if the diagonal replaces them.
+
+    Returns
+    -------
+    matrix : ndarray (rows, cols)
+        Of the type :data:`FLOAT`.
+
+    Examples
+    --------
+    >>> random_matrix(2, 3, diagonal=0.5).tolist()
+    [[0.5, 0.0, 0.0], [0.0, 0.5, 0.0]]
+    """
+    rng = random_state(rng)
+    values = mean + std * rng.randn(rows, cols)
+    if sparsity >= 1:
+        values = np.zeros_like(values)
+    elif sparsity > 0:
+        mask = rng.binomial(n=1, p=1 - sparsity, size=(rows, cols)).astype(bool)
+        np.fill_diagonal(mask, True)
+        # a product rather than an assignment: masked negative values become -0.0.
+        values = values * mask
+    if radius > 0:
+        u, s, v = np.linalg.svd(values, full_matrices=False)
+        if s.size and s[0] > 0:
+            values = np.dot(u * (radius * s / abs(s[0])), v)
+    if np.any(diagonal):
+        values = np.zeros_like(values)
+        np.fill_diagonal(values, diagonal)
+    return values.astype(FLOAT)
+
+
+def random_vector(size, mean=0, std=1, rng=None):
+    """Draw a vector of normally distributed values.
+
+    Parameters
+    ----------
+    size : int
+        Length of the result.
+    mean, std : float, optional
+        Mean (default 0) and standard deviation (default 1) of the values.
+    rng : int, None or numpy.random.RandomState, optional
+        Where random numbers come from.
+
+    Returns
+    -------
+    vector : ndarray (size, )
+        Of the type :data:`FLOAT`.
+    """
+    return (mean + std * random_state(rng).randn(size)).astype(FLOAT)
+
+
+def dense(x):
+    """Turn an expression of a sparse matrix into one of an array; return others as they are."""
+    return SS.dense_from_sparse(x) if isinstance(x.type, SS.SparseType) else x
+
+
+class ExactName(str):
+    """A name that stands for itself where patterns are expected, whatever characters it holds."""
+
+
+def _matches(name, patterns):
+    return any(name == p if isinstance(p, ExactName) else fnmatch.fnmatchcase(name, p) for p in patterns)
+
+
+def _as_patterns(patterns):
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def outputs_matching(outputs, patterns):
+    """Generate the (name, expression) pairs whose name fits a pattern.
+
+    Parameters
+    ----------
+    outputs : dict or sequence of (str, expression)
+        Outputs by their full names, such as ``hid1:out``. Their order is kept.
+    patterns : str or sequence of str
+        Shell patterns (``*``, ``?``, ``[..]``) for the whole name, with regard to case.
+
+    Examples
+    --------
+    >>> dict(outputs_matching({"hid1:out": 1, "hid1:pre": 2, "out:out": 3}, "*:out"))
+    {'hid1:out': 1, 'out:out': 3}
+    """
+    patterns = _as_patterns(patterns)
+    for name, expression in outputs.items() if hasattr(outputs, "items") else outputs:
+        if _matches(name, patterns):
+            yield name, expression
+
+
+def params_matching(layers, patterns):
+    """Generate the (name, parameter) pairs of some layers whose name fits a pattern.
+
+    Parameters
+    ----------
+    layers : sequence of :class:`theanets.Layer`
+        Where to look, in order.
+    patterns : str or sequence of str
+        Shell patterns for whole names such as ``hid1.w``.
+    """
+    patterns = _as_patterns(patterns)
+    seen = set()
+    for layer in layers:
+        for param in layer.params:
+            if id(param) not in seen and _matches(param.name, patterns):
+                seen.add(id(param))
+                yield param.name, param
