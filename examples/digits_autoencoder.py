@@ -5,18 +5,19 @@ the picture again from these. The way back uses the weights of the way in, trans
 parameters of its own. Principal component analysis (PCA) does the same with one straight projection; it is the best
 that any linear map can do, so what the network gains over it is what its bends are worth.
 
-What you should see: some lines of progress in which the loss falls, then two lines like these
+What you should see: a line for each pass over the training data, in which the loss falls, then lines like these
 
-    network: R2 0.91, mean squared error 0.012
-    PCA:     R2 0.82, mean squared error 0.025
+    300 digits that the network has never seen, 8 numbers each:
+    network: R2 0.916, mean squared error 0.0119
+    PCA:     R2 0.832, mean squared error 0.0239
 
-measured on digits that were used neither to train nor to decide when to stop: the network makes about half the
-error. Then the network is saved, and a second Python process loads it and predicts the same, bit for bit. Last, a
-picture shows one digit of each kind, below it what the network makes of it, and below that what PCA does: the
-network's strokes are crisper, and PCA's have ghosts.
+None of these digits was used to train or to decide when to stop, and the network makes half the error. Then the
+network is saved, and a second Python process loads it and predicts the same, bit for bit. Last, a picture shows one
+digit of each kind, below it what the network makes of it, and below that what PCA does: the network's strokes are
+crisper, and PCA's have ghosts.
 
-Run it with no arguments, or with the name of the picture to write. It takes well under a minute, most of which
-Theano spends compiling if it has not seen this network before.
+Run it with no arguments, or with the name of the picture to write. It takes well under a minute, and most of that
+goes into compiling; the second time it is a matter of seconds.
 """
 
 import pathlib

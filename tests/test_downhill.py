@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import theanets
 import theano
+import theano.tensor as TT
 from theanets import util
 
 from . import helpers
@@ -27,7 +28,7 @@ def fixed_network():
 
 def quadratic():
     p = theano.shared(helpers.floats([1, -1]), name="p")
-    return p, (helpers.floats([1, 10]) * (p - helpers.floats([0.5, 0.25])) ** 2).sum()
+    return p, (helpers.floats([1, 10]) * TT.sqr(p - helpers.floats([0.5, 0.25]))).sum()
 
 
 def case_id(case):

@@ -18,11 +18,11 @@ RAMP = np.arange(8, dtype="f").reshape(2, 4) / 10
 
 
 def assert_weights(network, expected):
-    """Parameters agree bit for bit with decimal figures, whose digits suffice to tell neighbouring float32 apart."""
+    """Parameters agree with the contract's figures, which have 7 to 9 digits. (That bits agree is shown by recipes.)"""
     for name, figures in expected.items():
         value = values(network)[name].ravel()
-        figures = np.array(figures, "f").ravel()
-        np.testing.assert_array_max_ulp(value[:len(figures)], figures, 1)
+        figures = np.ravel(figures)
+        np.testing.assert_allclose(value[:len(figures)], figures, rtol=1e-7, atol=5.1e-9)
 
 
 def bits(network, seed=13):

@@ -43,7 +43,7 @@ def texts():
 
 def test_continuous_integration_runs_the_commands_of_the_readme():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    lines = [line.strip() for line in script]
+    lines = [line.strip().removesuffix(" || status=$?") for line in script]
     install, tests = next(parts[-2:] for parts in commands() if "pytest" in parts[-1])
     assert install in lines
     assert tests in lines

@@ -91,7 +91,6 @@ def test_batches_are_counted_per_data_set(rng):
 def test_optimizers_are_chosen_by_name_in_any_case():
     expected = helpers.epochs(*fixed_network(), 3, algo="adam", learning_rate=0.01)
     assert helpers.epochs(*fixed_network(), 3, algo="ADAM", learning_rate=0.01) == expected
-    assert helpers.epochs(*fixed_network(), 3, algo=" Adam", learning_rate=0.01)[0] == expected[0]
 
 
 def test_default_optimizer():
@@ -270,7 +269,8 @@ def test_patience_counts_validations_without_enough_improvement(patience, every)
                         min_improvement=0.5)
     pairs = list(run)
     assert len(pairs) == (patience + 1) * every
-    assert pairs[-1][0]["loss"] < pairs[0][0]["loss"]
+    losses = [train["loss"] for train, _ in pairs]
+    assert losses == sorted(losses, reverse=True) and len(set(losses)) == len(losses)
 
 
 def test_min_improvement_governs_patience_only():
@@ -291,8 +291,8 @@ def test_patience_starts_anew_after_a_success():
 
 REASONS = [
     (dict(epochs=2), r"epochs"),
-    (dict(max_updates=2), r"max_updates"),
-    (dict(max_seconds=1e-3), r"max_seconds|seconds"),
+    (dict(max_updates=2), r"epochs|updates"),
+    (dict(max_seconds=1e-3), r"seconds"),
     (dict(learning_rate=0, patience=0, validate_every=1), r"patience"),
 ]
 
@@ -450,7 +450,8 @@ def test_batches_that_run_out_are_logged():
     net, data = fixed_network()
     with helpers.log_records("theanets") as records:
         leave_by("no more batches", net, data, 3, valid=data)
-    assert any(re.search(r"exhausted|no more|ran out|run out|end of the data", line) for line in messages(records))
+    (line,) = [line for line in messages(records) if re.search(r"stop", line)]
+    assert "data" in line
 
 
 def test_an_iterator_that_ends_within_an_epoch_is_no_error():
@@ -501,17 +502,18 @@ def test_an_interrupt_in_the_middle_of_an_epoch():
 
 
 @pytest.mark.parametrize("every", [1, 10])
-@pytest.mark.parametrize("leave", ["train", "itertrain"])
-def test_a_loss_that_is_not_a_number_ends_training(leave, every):
+def test_a_loss_that_is_not_a_number_ends_training(every):
+    # the network is linear in its parameters but for a product: after one giant step the loss overflows at once.
     net, data = fixed_network()
     before = helpers.values(net)
-    with helpers.log_records("theanets") as records, pytest.warns(RuntimeWarning, match=r"(?i)nan|not a number"):
+    with helpers.log_records("theanets") as records, pytest.warns(RuntimeWarning, match=r"loss is (nan|inf)"):
         pairs = list(net.itertrain(data, algo="sgd", learning_rate=1e30, validate_every=every, epochs=50))
     assert 1 <= len(pairs) < 10
-    assert np.isnan([monitors["loss"] for monitors in pairs[-1]]).any()
-    assert not np.isnan([pair[0]["loss"] for pair in pairs[:-1]]).any()
+    assert not np.isfinite([monitors["loss"] for monitors in pairs[-1]]).all()
+    assert np.isfinite([monitors["loss"] for pair in pairs[:-1] for monitors in pair]).all()
     helpers.assert_same_values(helpers.values(net), before)
-    assert any(re.search(r"(?i)nan|not a number", line) for line in messages(records))
+    (line,) = [line for line in messages(records) if re.search(r"stop", line)]
+    assert "number" in line
 
 
 def test_a_validation_loss_that_is_not_a_number_ends_training():
@@ -545,7 +547,7 @@ def test_training_goes_on_after_a_loss_that_was_not_a_number():
 def moments(tmp_path, count, **kwargs):
     """Numbers (from 0) of the items at which a saved file has appeared, and whether there is one in the end."""
     net, data = fixed_network()
-    path = tmp_path / "net.pkl"
+    path = tmp_path / f"{count}-{kwargs}.pkl"
     seen = []
     for index, _ in enumerate(net.itertrain(data, algo="sgd", epochs=count, save_progress=str(path), **kwargs)):
         if path.exists():

@@ -331,7 +331,10 @@ def build(name, layer, **kwargs):
             f"activation {name!r}: expected a name (one of {', '.join(sorted(FUNCTIONS))}, ...) "
             "or an instance of theanets.Activation"
         )
-    first, *others = [_build_one(piece, layer, **kwargs) for piece in name.split("+")]
+    pieces = name.split("+")
+    if not all(piece.strip() for piece in pieces):
+        raise _unknown(name)
+    first, *others = [_build_one(piece, layer, **kwargs) for piece in pieces]
     drawn = [param for part in (first, *others) for param in part.params]
     result = first
     for outer in others:

@@ -162,7 +162,7 @@ class Autoencoder(graph.Network):
         function = self._function(
             ("decode", self._graph_key(regs), name),
             [code],
-            lambda: ([self._substitute(outputs[self.layers[-1].output_name], source, code, name)], updates),
+            lambda: self._substitute(outputs[self.layers[-1].output_name], updates, source, code, name),
         )
         shape = next((layer.shapes.get(output) for layer, output in self._owners(name)), None)
         return graph._in_batches(function, [data.cast(z, data.Slot("z", code, shape))], batch_size)[0]
@@ -171,8 +171,8 @@ class Autoencoder(graph.Network):
         owner, _, output = name.partition(":")
         return [(layer, output) for layer in self.layers if layer.name == owner]
 
-    def _substitute(self, output, source, code, name):
-        """Return an expression of the output in which the code takes the place of what computes it."""
+    def _substitute(self, output, updates, source, code, name):
+        """Return the output and the updates, with the code in the place of what computes it."""
         result = theano.clone(output, replace={source: code})
         used = theano.gof.graph.inputs([result])
         missing = [variable.name for variable in self.inputs if any(variable is other for other in used)]
@@ -182,7 +182,15 @@ class Autoencoder(graph.Network):
             )
         if not any(code is other for other in used):
             raise util.ConfigurationError(f"decode(): the output does not depend on {name!r}")
-        return result
+        # random streams advance by updates of their own, which know the size of what they are added to.
+        streams = [(variable, getattr(variable, "default_update", None)) for variable in used]
+        updates = [*updates, *((variable, update) for variable, update in streams if update is not None)]
+        updates = [(variable, theano.clone(update, replace={source: code})) for variable, update in updates]
+        return [result], [
+            (variable, update)
+            for variable, update in updates
+            if not any(other is missing for other in theano.gof.graph.inputs([update]) for missing in self.inputs)
+        ]
 
     def score(self, x, w=None, batch_size=None, **kwargs):
         """Compute the coefficient of determination between output and input.

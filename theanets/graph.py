@@ -6,8 +6,9 @@ say what the target is and how the output is to be read.
 """
 
 import contextlib
+import os
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 import numpy as np
 import theano
@@ -184,16 +185,16 @@ class Network:
             raise util.ConfigurationError(f"there is more than one layer of the name {layer.name!r}")
         self.layers.append(layer)
 
-    def _create_layer(self, spec, name, is_output=False, **defaults):
+    def _create_layer(self, spec, default_name, is_output=False, **defaults):
         """Make a layer from a spec, with the defaults for its position."""
         if isinstance(spec, layers.Layer):
             return self._adopt(spec)
-        who = f"layer {defaults.get('name', name)!r}"
-        form, options = specs.read(spec, who)
+        who = f"layer {defaults.get('name', default_name)!r}"
+        form, options = specs.read({} if spec is None and defaults else spec, who)
         options = {**defaults, **options}
         form = form or options.pop("form", None) or ("feedforward" if self.layers else "input")
         options.pop("form", None)
-        options.setdefault("name", name)
+        options.setdefault("name", default_name)
         who = f"layer {options['name']!r}"
         cls = specs.get_class(form, who)
         if issubclass(cls, layers.Input):
@@ -601,11 +602,9 @@ class Network:
         monitors : pair of dicts
             Values on the training data and on the validation data after the last epoch; None if there was no epoch.
         """
-        monitors = None
         with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
-            for monitors in epochs:
-                pass
-        return monitors
+            last = deque(epochs, maxlen=1)
+        return last[0] if last else None
 
     def itertrain(
         self, train=None, valid=None, algo="rmsprop", subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
@@ -668,7 +667,7 @@ class Network:
             if old in kwargs and new in ("train", "valid", "algo"):
                 # these have places in the signature, so that only their defaults can be replaced.
                 _refuse_both(given, old, new, {"algo": "rmsprop"}.get(new))
-        kwargs = arguments.renamed(given, arguments.OLD_TRAINING)
+        kwargs = arguments.renamed(arguments.renamed(given, arguments.OLD_TRAINING), arguments.OLD_REGULARIZERS)
         train, valid, algo = kwargs.pop("train"), kwargs.pop("valid"), kwargs.pop("algo")
         if train is None:
             raise util.DataError("train data: expected arrays, a callable or a dataset, found None")
@@ -715,7 +714,8 @@ class Network:
     @staticmethod
     def _run(runner, make_datasets, saver, kwargs):
         train, valid = make_datasets()
-        with contextlib.closing(runner.itertrain(train, valid, **kwargs)) as epochs, saver:
+        # the trainer is closed first, so that the saver finds the best parameters.
+        with saver, contextlib.closing(runner.itertrain(train, valid, **kwargs)) as epochs:
             for i, monitors in enumerate(epochs):
                 saver.epoch_ends()
                 yield monitors
@@ -737,7 +737,7 @@ class Network:
         --------
         load : Read it again.
         """
-        target = filename if filename_or_handle is None else filename_or_handle
+        target = _only("save", filename_or_handle, filename)
         storage.save(self, target)
         util.log(f"saved {self!r}" + (f" to {target}" if not hasattr(target, "write") else ""))
 
@@ -762,15 +762,23 @@ class Network:
         TypeError
             If the file holds something else, or if the method is called on an instance.
         """
-        source = filename if filename_or_handle is None else filename_or_handle
+        source = _only("load", filename_or_handle, filename)
         network = storage.load(source)
         if not isinstance(network, Network):
             raise TypeError(f"{source!r} holds a {type(network).__name__}, expected a theanets.Network")
         return network
 
 
+def _only(method, filename_or_handle, filename):
+    """Return the one of two arguments that is given."""
+    if (filename_or_handle is None) == (filename is None):
+        raise TypeError(f"{method}() takes one path or open file, as filename_or_handle or as filename")
+    return filename if filename_or_handle is None else filename_or_handle
+
+
 def _refuse_both(given, old, new, default):
-    if given[new] is not None and given[new] != default:
+    is_default = given.get(new) is default or isinstance(given.get(new), str) and given[new] == default
+    if new not in given or not is_default:
         raise util.ConfigurationError(f"{old!r} is an old spelling of {new!r}, and both are given")
     del given[new]
 
@@ -841,6 +849,8 @@ class _Saver:
     def __init__(self, network, target, every):
         if not util.is_real(every) or every < 0:
             raise util.ConfigurationError(f"save_every={every!r}, expected a number of epochs (int) or minutes (float)")
+        if target is not None and not isinstance(target, (str, os.PathLike)) and not hasattr(target, "write"):
+            raise util.ConfigurationError(f"save_progress={target!r}, expected a path or a writable binary file")
         self.network = network
         self.target = target
         self.every = every if target is not None else 0

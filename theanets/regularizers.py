@@ -334,9 +334,10 @@ class _Stochastic:
 
 def _make_stream(seed):
     # imported here as it brings Theano's GPU code along.
-    from theano.sandbox.rng_mrg import MRG_RandomStreams
+    from theano.sandbox.rng_mrg import M2, MRG_RandomStreams
 
-    return MRG_RandomStreams(seed)
+    # which takes seeds from 1 to M2 - 1 only.
+    return MRG_RandomStreams(1 + (seed - 1) % (int(M2) - 1))
 
 
 def _is_stream(rng):

@@ -96,7 +96,7 @@ def get_class(form, who):
 
 
 def _unknown_form(form, who):
-    known = [key for key in layers.Layer._registry if key not in ("layer", "structural")]
+    known = [key for key in layers.Layer._registry if key not in ("layer", "recurrent", "convolution", "pooling")]
     error = util.unknown("layer form", form, known)
     return util.UnknownNameError(f"{who}: {error}")
 

@@ -47,7 +47,11 @@ def save(network, target):
 
 def write_atomically(path, content):
     """Write bytes to a new file beside ``path``, and move it to its place when it is complete."""
-    path = pathlib.Path(path)
+    # a link goes on pointing at the file, and a device is no file that could be replaced.
+    path = pathlib.Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     mode = path.stat().st_mode & 0o777 if path.exists() else None
     descriptor, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.", suffix=".tmp")
     try:

@@ -155,7 +155,10 @@ class Trainer:
             users = sorted(algo for algo in algorithms() if name in options_of(algo))
             hints[name] = f"it is an option of {', '.join(users) or 'gradient methods'}"
         names = [key for key in kwargs if key not in known and key.lower() not in known]
-        arguments.refuse(names, known | {"save_every", "save_progress", "subalgo"}, "train()", hints)
+        more = {"train", "valid", "algo", "subalgo", "save_every", "save_progress"}
+        arguments.refuse(names, known | more, "train()", hints)
+        # made again when training starts; here for the errors that they may raise.
+        regularizers.from_kwargs(self.network, **kwargs)
 
     def slots(self):
         """Describe the arrays that the trainer needs."""
@@ -369,13 +372,14 @@ class Run:
                 return
             if epoch % self.optimizer.validate_every == 0:
                 validation = self._validate()
-                if self.outcome is not None:
+                if self.outcome not in (None, DIVERGED):
                     return
             training = self._learn()
             epoch += 1
             self.optimizer._log(training, epoch)
             yield training, validation
-            self._check_loss(training["loss"], "training")
+            if self.outcome is not DIVERGED:
+                self._check_loss(training["loss"], "training")
 
     def _learn(self):
         """Make one pass over the training data."""

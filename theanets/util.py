@@ -109,7 +109,7 @@ class Registrar(type):
 
     Calling it with a name, no bases and no members makes the hidden root of a family. Each class derived from that
     root is listed under its lower-cased name, and under each string in the ``__extra_registration_keys__`` of its own
-    body; keys are looked up without regard to case. A class that takes over the key of another one wins, with a
+    body; keys are looked up without regard to case. Classes whose name begins with an underscore are left out. A class that takes over the key of another one wins, with a
     ``UserWarning``.
 
     Examples
@@ -124,6 +124,7 @@ class Registrar(type):
         super().__init__(name, bases, members)
         if not hasattr(cls, "_registry"):
             cls._registry = {}
+        if "_registry" in vars(cls) or name.startswith("_"):
             return
         for key in (name, *members.get("__extra_registration_keys__", ())):
             cls._enter(key.lower())

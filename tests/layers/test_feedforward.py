@@ -259,8 +259,8 @@ def test_keywords_of_a_users_layer():
 # Sparse inputs feed dense layers.
 
 
-@pytest.mark.parametrize("given, declared", itertools.product([scipy.sparse.csr_matrix, scipy.sparse.csc_matrix,
-                                                               np.asarray], ["csr", "csc"]))
+@pytest.mark.parametrize("given, declared", list(itertools.product(
+    [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray], ["csr", "csc"])))
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 def test_sparse_data(given, declared, dtype):
     """Defect 47 and section 6.1."""

@@ -5,6 +5,7 @@ does not fit into a dtype is an error instead of wrapping around.
 """
 
 import copy
+import warnings
 
 import numpy as np
 
@@ -21,7 +22,10 @@ def _raises(error, function, *args):
 
 
 def _integers_overflow():
-    return _raises(OverflowError, np.asarray, 300, "int8")
+    with warnings.catch_warnings():
+        # NumPy 1.24 to 1.26 warn and wrap around
+        warnings.simplefilter("error")
+        return _raises((OverflowError, DeprecationWarning), np.asarray, 300, "int8")
 
 
 def _weak_python_floats():
@@ -48,6 +52,17 @@ def _dtype_of(kind):
     return named if isinstance(named, str) else kind
 
 
+def _is_integral(dtype):
+    return np.dtype(dtype).kind in "iu"
+
+
+def _wrapped(integers, dtype):
+    """Python integers as an array of a dtype that they need not fit into, cast as C casts them."""
+    exact = np.asarray(integers)
+    # more than 64 bits are an error on every NumPy, and no business of this
+    return exact.astype(dtype) if exact.dtype.kind == "i" else np.asarray(integers, dtype)
+
+
 @after_importing("theano.misc.safe_asarray", needed=_integers_overflow)
 def integers_wrap_around(module):
     """Python integers stay integers when they do not fit into an int8.
@@ -59,14 +74,9 @@ def integers_wrap_around(module):
     original = module._asarray
 
     def _asarray(a, dtype, order=None):
-        try:
-            return original(a, dtype, order)
-        except OverflowError:
-            exact = np.asarray(a)
-            if exact.dtype.kind != "i":
-                # more than 64 bits have: an error on every NumPy
-                raise
-            return original(exact.astype(dtype), dtype, order)
+        if isinstance(a, (int, list, tuple)) and str(dtype) != "floatX" and _is_integral(_dtype_of(dtype)):
+            a = _wrapped(a, dtype)
+        return original(a, dtype, order)
 
     rebind(original, _asarray)
 
@@ -117,6 +127,22 @@ def float_constants_keep_their_precision(module):
     module.NumpyAutocaster.__call__ = __call__
 
 
+@after_importing("theano.tensor.opt", needed=_integers_overflow)
+def negations_of_unsigned_integers(module):
+    """``-x`` of unsigned integers is left as it is.
+
+    local_neg_to_mul() (theano/tensor/opt.py:5057) makes it a product with ``np.array(-1, dtype)``, which is an error
+    now, and was a wrong result for what is cast to a wider type afterwards.
+    """
+    optimizer = module.local_neg_to_mul
+    original = optimizer.transform
+
+    def local_neg_to_mul(node):
+        return False if node.inputs[0].dtype in module.theano.tensor.uint_dtypes else original(node)
+
+    optimizer.transform = local_neg_to_mul
+
+
 @after_importing("theano.tensor.raw_random", needed=_copies_share_a_generator)
 def random_states_are_copied(module):
     """Random ops leave the state that they start from alone.
@@ -149,10 +175,9 @@ def casts_wrap_around(module):
     original = module.Cast.impl
 
     def impl(self, input):
-        try:
-            return original(self, input)
-        except OverflowError:
-            return np.asarray(input).astype(self.o_type.dtype)[()]
+        if isinstance(input, int) and _is_integral(self.o_type.dtype):
+            return _wrapped(input, self.o_type.dtype)[()]
+        return original(self, input)
 
     module.Cast.impl = impl
 
@@ -166,11 +191,15 @@ def elementwise_integers_wrap_around(module):
     """
 
     def asarray(a, dtype=None, *args, **kwargs):
-        try:
-            return np.asarray(a, dtype, *args, **kwargs)
-        except OverflowError:
-            bits = 8 * np.dtype(dtype).itemsize
-            return np.asarray(np.asarray(a, dtype=object) % 2**bits, "uint64").astype(dtype)
+        array = np.asarray(a)
+        if dtype is not None and _is_integral(dtype):
+            if array.dtype.kind == "O":
+                mask = 2 ** (8 * np.dtype(dtype).itemsize) - 1
+                low_bits = np.frompyfunc(lambda value: int(value) & mask, 1, 1)
+                return np.asarray(low_bits(array), "uint64").astype(dtype)
+            if array.dtype.kind in "iu":
+                return array.astype(dtype, copy=False)
+        return np.asarray(a, dtype, *args, **kwargs)
 
     numpy_view(module).asarray = asarray
 

@@ -22,6 +22,10 @@ import importlib.util
 import os
 import sys
 import threading
+import warnings
+
+#: packages that repairs are about
+FAMILIES = ("theano", "downhill")
 
 #: names of repairs to leave out, for tests and for finding out which one is to blame; read when the package is loaded
 WITHOUT_VARIABLE = "THEANETS_COMPAT_WITHOUT"
@@ -45,6 +49,7 @@ class Repair:
         self.module = module
         self.name = function.__name__.replace("_", "-")
         self._needed = needed
+        _names.add(self.name)
 
     def __repr__(self):
         return f"<Repair {self.name} of {self.module}>"
@@ -58,6 +63,7 @@ _contexts = {}
 _patches = {}
 _first_compile = []
 _applied = {}
+_names = set()
 _left_out = frozenset(filter(None, os.environ.get(WITHOUT_VARIABLE, "").split(",")))
 _lock = threading.RLock()
 
@@ -126,16 +132,15 @@ def applied():
     return list(_applied)
 
 
-def known():
-    """All repairs.
+def names():
+    """Names of all repairs, of those too that nothing needs here.
 
     Returns
     -------
-    repairs : list of Repair
-        Those that apply here and those that do not.
+    names : list of str
+        In alphabetical order.
     """
-    groups = [*_contexts.values(), *_patches.values(), _first_compile]
-    return [repair for group in groups for repair in group]
+    return sorted(_names)
 
 
 def _note(repair):
@@ -179,23 +184,27 @@ class _RepairingLoader(importlib.abc.Loader):
     def exec_module(self, module):
         # the module must not show who loaded it: its loader also serves its source and its resources
         module.__spec__.loader = module.__loader__ = self.loader
-        with _import_contexts(module.__name__):
-            self.loader.exec_module(module)
-        patch(module)
+        with warnings.catch_warnings():
+            # about old Python in the sources of Theano and downhill, for which nobody can do anything
+            for category in (DeprecationWarning, PendingDeprecationWarning, SyntaxWarning):
+                warnings.simplefilter("ignore", category)
+            with _import_contexts(module.__name__):
+                self.loader.exec_module(module)
+            patch(module)
 
 
 class _RepairingFinder(importlib.abc.MetaPathFinder):
-    """Finds the modules that have repairs; every other import passes it by."""
+    """Finds the modules of Theano and of downhill; every other import passes it by."""
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname not in _patches and fullname not in _contexts:
+        if fullname.partition(".")[0] not in FAMILIES:
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
                 continue
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
-                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
+                if hasattr(spec.loader, "exec_module"):
                     spec.loader = _RepairingLoader(spec.loader)
                 return spec
         return None

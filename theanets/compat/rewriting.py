@@ -6,7 +6,7 @@ import sys
 import textwrap
 import types
 
-_FAMILIES = ("theano", "downhill")
+from .registry import FAMILIES
 
 
 class Stale(ImportError):
@@ -82,7 +82,7 @@ def rebind(old, new):
         What to replace, and by what.
     """
     for name, module in list(sys.modules.items()):
-        if module is not None and name.split(".")[0] in _FAMILIES:
+        if module is not None and name.split(".")[0] in FAMILIES:
             for key, value in list(vars(module).items()):
                 if value is old:
                     setattr(module, key, new)

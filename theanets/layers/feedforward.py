@@ -21,7 +21,7 @@ def dot(x, w):
     return TT.dot(x, w)
 
 
-class Structural(Layer):
+class _Structural(Layer):
     """Base class of layers that rearrange values."""
 
     applies_activation = False
@@ -40,7 +40,7 @@ class Structural(Layer):
         return [shape for _, shape in self._inputs]
 
 
-class Product(Structural):
+class Product(_Structural):
     """Multiply inputs of the same shape, element by element.
 
     Notes
@@ -75,7 +75,7 @@ class Product(Structural):
         return first, []
 
 
-class Concatenate(Structural):
+class Concatenate(_Structural):
     """Join inputs along the last axis, in the order in which they are listed.
 
     Notes
@@ -109,7 +109,7 @@ class Concatenate(Structural):
         return TT.concatenate([util.dense(inputs[name]) for name, _ in self._inputs], axis=-1), []
 
 
-class Flatten(Structural):
+class Flatten(_Structural):
     """Merge all axes but that of the batch, the last one running fastest.
 
     An input with a length that is known only with the data needs a ``size``, which is then believed.
@@ -145,7 +145,7 @@ class Flatten(Structural):
         return x.reshape((x.shape[0], TT.prod(x.shape[1:])), ndim=2), []
 
 
-class Reshape(Structural):
+class Reshape(_Structural):
     """Give each example another shape with the same number of elements.
 
     Parameters

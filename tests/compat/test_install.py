@@ -1,0 +1,206 @@
+"""What happens when theanets is imported, and what does not."""
+
+import os
+import shutil
+import stat
+import sys
+
+import pytest
+from theanets import compat
+from theanets.compat import registry
+
+from .support import run
+
+GXX = shutil.which("g++")
+needs_gxx = pytest.mark.skipif(GXX is None, reason="needs g++")
+
+#: Theano and a function or two, with the log on the standard output
+PROGRAM = """
+import logging, sys
+logging.basicConfig(stream=sys.stdout, format="%(name)s %(levelname)s %(message)s", level=logging.INFO)
+from theanets import compat
+compat.install()
+import theano, theano.tensor as TT
+x = TT.vector()
+print([float(theano.function([x], f(x))([1, 2])) for f in (TT.sum, TT.prod)])
+print(theano.config.mode, repr(theano.config.cxx))
+"""
+
+
+def lines_of(output):
+    return [line for line in output.splitlines() if line.startswith("theanets ")]
+
+
+def fake_compiler(folder, body):
+    """A g++ of our own, to be found before the real one."""
+    path = folder / "g++"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IEXEC)
+    return os.pathsep.join([str(folder), os.environ["PATH"]])
+
+
+def test_twice_is_once():
+    before = registry.applied()
+    compat.install()
+    assert registry.applied() == before
+
+
+def test_report_has_the_facts():
+    facts = compat.report()
+    assert {"python", "numpy", "theano", "compiler", "blas", "mode", "floatX", "repairs"} <= set(facts)
+    assert facts["theano"] == "1.0.5"
+    assert "settings-filled-in" in facts["repairs"]
+
+
+def test_prints_nothing_and_reads_no_command_line():
+    process = run("import sys; sys.argv[1:] = ['--help']; import theanets; assert sys.argv[1:] == ['--help']")
+    assert (process.stdout, process.stderr) == ("", "")
+
+
+def test_prints_nothing_without_compiler(tmp_path):
+    process = run("from theanets import compat; compat.install()", flags=None, PATH=str(tmp_path))
+    assert (process.stdout, process.stderr) == ("", "")
+
+
+def test_theano_would_print_something():
+    process = run("from theanets import compat; compat.install()", THEANETS_COMPAT_WITHOUT="quiet-import")
+    assert "BLAS" in process.stderr
+
+
+def test_warnings_as_errors():
+    code = """
+    import warnings
+    for category in (DeprecationWarning, PendingDeprecationWarning, SyntaxWarning, UserWarning, FutureWarning):
+        warnings.simplefilter("error", category)
+    from theanets import compat
+    compat.install()
+    import downhill, theano.sandbox.rng_mrg, theano.sparse, theano.tensor.signal.pool
+    """
+    # sources are compiled anew, so that warnings about their syntax come up too
+    process = run(code, PYTHONPYCACHEPREFIX=os.path.join(os.devnull, "none"))
+    assert (process.stdout, process.stderr) == ("", "")
+
+
+@needs_gxx
+def test_compiles_nothing(tmp_path):
+    record = tmp_path / "calls"
+    path = fake_compiler(tmp_path, f'echo "$@" >> {record}\nexec {GXX} "$@"')
+    run("import theanets", flags=f"base_compiledir={tmp_path / 'cache'}", PATH=path)
+    calls = set(record.read_text().splitlines())
+    assert calls <= {"-v", "-dumpversion"} | {call for call in calls if call.startswith("-print-file-name=")}
+    assert not list((tmp_path / "cache").rglob("*.so"))
+
+
+def test_leaves_numpy_and_python_alone():
+    code = """
+    import collections, sys
+    import numpy as np
+    names = ("bool", "cast", "complex", "core", "distutils", "product", "MAXDIMS", "sctype2char", "ComplexWarning")
+    before = [name in vars(np) for name in names], set(vars(collections))
+    def loaded():
+        family = ("distutils", "imp", "pkg_resources", "numpy.distutils", "numpy.linalg.linalg", "scipy.stats")
+        return sorted(name for name in sys.modules if name in family)
+    modules = loaded()
+    import theanets, theano, theano.sandbox.rng_mrg
+    assert [name in vars(np) for name in names] == before[0]
+    assert set(vars(collections)) == before[1]
+    assert loaded() == modules, loaded()
+    """
+    run(code)
+
+
+def test_environment_is_as_it_was():
+    check = "import os; import theanets; assert os.environ.get('THEANO_FLAGS') == {!r}"
+    for flags in ("cxx=,mode=FAST_COMPILE", "cxx=,", None):
+        run(check.format(flags), flags=flags)
+
+
+def test_no_compiler_says_so_once(tmp_path):
+    process = run(PROGRAM, flags=f"base_compiledir={tmp_path}", PATH=str(tmp_path))
+    (line,) = lines_of(process.stdout)
+    assert line.startswith("theanets WARNING no C++ compiler found") and "install g++" in line
+    assert process.stdout.splitlines()[-2:] == ["[3.0, 2.0]", "FAST_COMPILE ''"]
+
+
+def test_compiler_switched_off_by_the_user():
+    process = run(PROGRAM, flags="cxx=")
+    (line,) = lines_of(process.stdout)
+    assert "your settings (cxx=)" in line
+    assert process.stdout.splitlines()[-2:] == ["[3.0, 2.0]", "FAST_COMPILE ''"]
+
+
+@needs_gxx
+def test_mode_without_c_code(tmp_path):
+    process = run(PROGRAM, flags=f"mode=FAST_COMPILE,base_compiledir={tmp_path}")
+    (line,) = lines_of(process.stdout)
+    assert line == "theanets INFO Theano in Python: mode FAST_COMPILE uses no C code"
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_compiler_that_does_not_work(tmp_path):
+    path = fake_compiler(tmp_path, 'case "$1" in -v|-dumpversion) echo 12;; *) echo "error: no Python.h" >&2; exit 1;; esac')
+    process = run(PROGRAM, flags=f"base_compiledir={tmp_path / 'cache'}", PATH=path)
+    (line,) = lines_of(process.stdout)
+    assert line.startswith("theanets WARNING the C++ compiler") and "no Python.h" in line
+    assert process.stdout.splitlines()[-2:] == ["[3.0, 2.0]", "FAST_COMPILE ''"]
+
+
+def test_theano_first_and_broken():
+    code = """
+    import sys, types
+    sys.modules["theano.configparser"] = types.ModuleType("theano.configparser")
+    try:
+        import theanets
+    except ImportError as error:
+        assert "import theanets before" in str(error), error
+    else:
+        raise SystemExit("no error")
+    """
+    run(code)
+
+
+def test_theano_first():
+    code = """
+    import sys
+    try:
+        import theano
+    except Exception:
+        # broken by this NumPy
+        try:
+            import theanets
+        except ImportError as error:
+            assert "import theanets before" in str(error), error
+            sys.exit()
+        sys.exit("no error")
+    theano.config.floatX = "float64"
+    import theanets, theano.tensor as TT
+    assert theano.config.floatX == "float64"
+    assert theano.config.mode == "FAST_COMPILE"
+    assert (TT.ivector() * 1000).dtype == "int32"
+    x = TT.dvector()
+    assert theano.function([x], x * 1.1)([1])[0] == 1.1
+    """
+    run(code, flags="cxx=")
+
+
+def test_module_keeps_its_loader():
+    import theano.tensor.basic as module
+
+    assert module.__spec__.loader is module.__loader__
+    assert module.__loader__.get_source("theano.tensor.basic")
+
+
+def test_warm_import_is_fast():
+    code = """
+    import sys, time
+    start = time.perf_counter()
+    from theanets import compat
+    compat.install()
+    print(time.perf_counter() - start)
+    """
+    times = [float(run(code).stdout) for _ in range(2)]
+    assert min(times) < 3
+
+
+def test_python_is_supported():
+    assert sys.version_info >= (3, 10)
