@@ -75,7 +75,8 @@ setup(
             "pandas>=2.1",
             "pytest>=8",
             "pyyaml>=6",
-            "ruff>=0.6",
+            # New releases bring new rules.
+            "ruff==0.17.*",
             # For the test that builds the distributions; setuptools itself is left to the environment, because
             # where it is installed it hides that Python has no distutils any more.
             "wheel>=0.40",

@@ -34,7 +34,8 @@ def test_constructors(model, kwargs, hint):
 @pytest.mark.parametrize("kwargs, hint", [
     (dict(activaton="tanh"), "activation"), (dict(sise=3), "size"), (dict(input="in"), "inputs"),
     (dict(sparsty=0.5), "sparsity"), (dict(std_v=0.5), "std_v"), (dict(parner="hid1"), "parner"), (dict(xyz=1), "xyz"),
-    (dict(sparse=True), "sparse"), (dict(ndim=3), "ndim"),
+    (dict(sparse=True), "sparse"), (dict(ndim=3), "ndim"), (dict(sparsity_b=0.5), "sparsity_b"),
+    (dict(diagonal_b=0.5), "diagonal_b"), (dict(radius=1), "radius"), (dict(radius_w=1), "radius_w"),
 ])
 def test_layers(kwargs, hint):
     spec = dict(size=3, **kwargs)

@@ -71,6 +71,12 @@ def test_forms_for_training(form, expected):
     assert epochs(network, data, 2, valid=valid, **RUN) == expected
 
 
+@pytest.mark.parametrize("x", [X[:1].tolist(), [X[0]], [X[0].tolist()], tuple(map(tuple, X[:1])), [X[:1]], (X[:1],)])
+def test_a_single_row(x):
+    """One example is an array of one row, however it is written down."""
+    np.testing.assert_array_equal(PLAIN.predict(x), PLAIN.predict(X[:1]))
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_forms_for_evaluation(form, network):
     convert = FORMS[form]

@@ -548,6 +548,13 @@ def test_monitor_names(monitors, expected):
     assert [name for name, _ in network.monitors(monitors=monitors)] == ["err", *expected]
 
 
+@pytest.mark.parametrize("monitors", ["hid1:out", ["hid1:out"], 3, {"hid1:out": "high"}, {"hid1:out": None}])
+def test_bad_monitors(network, monitors):
+    for use in (lambda: network.monitors(monitors=monitors), lambda: network.itertrain([X, Y], monitors=monitors)):
+        with pytest.raises(util.ConfigurationError, match="monitor"):
+            use()
+
+
 def test_monitor_values(network):
     """``err`` is the first loss alone: no weight, no penalty."""
     network.losses[0].weight = 3
@@ -697,6 +704,12 @@ def test_replacing_an_activation(network):
     v = values(network)
     expected = np.tanh(X @ v["hid1.w"] + v["hid1.b"]) @ v["out.w"] + v["out.b"]
     np.testing.assert_allclose(network.predict(X), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_that_is_not_bound(network):
+    network.layers[1] = ff(size=3, name="hid1", inputs="in")
+    with pytest.raises(util.ConfigurationError, match="'hid1'.*bind"):
+        network.predict(X)
 
 
 def test_rewiring_a_layer():
@@ -888,7 +901,8 @@ def test_an_unseeded_network_is_different_each_time():
 @pytest.mark.parametrize("data, kwargs, words", [
     ([X], {}, "target"), ([X, Y, Y], {}, "3"), ([], {}, "target"), ([X, Y], dict(algo="foo"), "foo"),
     ([X, Y], dict(valid=[X]), "target"), ([X, Y], dict(algo=3), "algo"), (None, {}, "train"),
-    ([X, Y], dict(batch_size="many"), "batch_size"), ([X, Y], dict(validate_evry=2), "validate_every"),
+    ([X, Y], dict(batch_size="many"), "batch_size"), ([X, Y], dict(input_dropout=1.5), "dropout"),
+    ([X, Y], dict(save_every="often"), "save_every"), ([X, Y], dict(learning_rate="fast"), "learning_rate"), ([X, Y], dict(validate_evry=2), "validate_every"),
 ])
 def test_mistakes_are_found_at_the_call(network, data, kwargs, words):
     """Defect 57: not at the first ``next``."""

@@ -18,7 +18,19 @@ from . import compat  # noqa: E402
 
 compat.install()
 
-from . import activations, feedforward, graph, layers, losses, main, regularizers, trainer, util  # noqa: E402
+from . import (  # noqa: E402
+    activations,
+    convolution,
+    feedforward,
+    graph,
+    layers,
+    losses,
+    main,
+    recurrent,
+    regularizers,
+    trainer,
+    util,
+)
 from .activations import Activation  # noqa: E402
 from .feedforward import Autoencoder, Classifier, Regressor  # noqa: E402
 from .graph import Network  # noqa: E402
@@ -41,12 +53,14 @@ __all__ = [
     "Regressor",
     "Regularizer",
     "activations",
+    "convolution",
     "feedforward",
     "graph",
     "layers",
     "log",
     "losses",
     "main",
+    "recurrent",
     "regularizers",
     "trainer",
     "util",

@@ -6,6 +6,7 @@ that names the array, the axis and what was expected.
 """
 
 import collections.abc
+import copy
 
 import downhill
 import numpy as np
@@ -37,12 +38,26 @@ class Slot:
 
     def __init__(self, name, variable, shape=None, num_classes=None, per_example=False):
         self.name = name
+        self.variable = variable
         self.dtype = np.dtype(variable.dtype)
         self.ndim = variable.ndim
         self.format = variable.type.format if isinstance(variable.type, SS.SparseType) else None
         self.shape = shape
         self.num_classes = num_classes
         self.per_example = per_example
+
+    @property
+    def is_sequence(self):
+        """Whether the second axis is time, whose length is known only with the data."""
+        return self.shape is not None and len(self.shape) > 0 and self.shape[0] is None and self.ndim > 1
+
+    def of_step(self):
+        """Describe one step of a sequence, for several sequences; the slot itself if it holds no sequences."""
+        if not self.is_sequence:
+            return self
+        step = copy.copy(self)
+        step.shape, step.ndim = self.shape[1:], self.ndim - 1
+        return step
 
     def expectation(self):
         """Describe the expected shape in words."""
@@ -99,6 +114,8 @@ def _fit_dimensions(value, slot):
 def _check_shape(value, slot, axis=0):
     if slot.shape is None or slot.ndim != len(slot.shape) + 1:
         return
+    if slot.is_sequence and axis == 0 and value.shape[1] == 0:
+        raise util.DataError(f"array {slot.name!r} of shape {value.shape} has no steps (axis 1), expected at least one")
     for i, expected in enumerate(slot.shape, start=1):
         if i != axis and expected is not None and value.shape[i] != expected:
             raise util.DataError(
@@ -142,6 +159,8 @@ def cast(value, slot, axis=0):
     DataError
         If the array cannot be used.
     """
+    if _is_list_of_sequences(value, slot) and len({len(item) for item in value}) > 1:
+        value = _pad([cast(item, slot.of_step()) for item in value])
     value = _to_array(value, slot)
     if slot.dtype.kind == "i":
         value = value.toarray() if scipy.sparse.issparse(value) else value
@@ -202,8 +221,8 @@ def _as_list(arrays, slots, surplus=False):
         return [arrays[name] for name in names]
     if not isinstance(arrays, (list, tuple)):
         arrays = [arrays]
-    elif len(slots) == 1 and len(arrays) != 1 and _depth(arrays) == slots[0].ndim:
-        # the only array, written as a list of rows.
+    elif len(slots) == 1 and _depth(arrays) == slots[0].ndim and (len(arrays) != 1 or _is_example(arrays[0], slots[0])):
+        # the only array, written as a list of rows, or of sequences.
         arrays = [arrays]
     elif surplus:
         arrays = arrays[: len(slots)]
@@ -212,6 +231,17 @@ def _as_list(arrays, slots, surplus=False):
             f"expected {len(slots)} array{'s' * (len(slots) != 1)} ({_name_list(slots)}), found {len(arrays)}"
         )
     return list(arrays)
+
+
+def _is_example(value, slot):
+    """Tell whether a value may be one example for a slot, rather than the array of all examples."""
+    if slot.is_sequence or slot.shape is None:
+        return slot.is_sequence
+    lengths = []
+    while hasattr(value, "__len__") and len(value):
+        lengths.append(len(value))
+        value = value[0]
+    return len(lengths) == len(slot.shape) and all(b in (a, None) for a, b in zip(lengths, slot.shape))
 
 
 def _depth(value):
@@ -256,6 +286,83 @@ def cast_all(arrays, slots, axis=0, surplus=False):
     return values
 
 
+# -- sequences of different lengths -----------------------------------------------------------------------------------
+
+
+def _is_list_of_sequences(value, slot):
+    """Tell whether a value is a list of arrays that each have one dimension less than the slot."""
+    return (
+        slot.is_sequence
+        and isinstance(value, (list, tuple))
+        and len(value) > 0
+        and all(_depth(item) == slot.ndim - 1 and hasattr(item, "__len__") for item in value)
+    )
+
+
+def _pad(sequences):
+    """Stack sequences, with zeros behind the end of shorter ones."""
+    longest = max(map(len, sequences))
+    padded = np.zeros((len(sequences), longest, *sequences[0].shape[1:]), sequences[0].dtype)
+    for row, sequence in zip(padded, sequences):
+        row[: len(sequence)] = sequence
+    return padded
+
+
+def lengths_of(arrays, slots, surplus=False):
+    """Return the lengths of sequences that are given as a list.
+
+    Parameters
+    ----------
+    arrays : array-like, list, tuple or dict
+        As for :func:`cast_all`.
+    slots : list of Slot
+        What is expected.
+    surplus : bool, optional
+        Whether there may be more arrays than slots.
+
+    Returns
+    -------
+    lengths : list of int or None
+        None if nothing is given as a list of sequences.
+
+    Raises
+    ------
+    DataError
+        If the lengths of lists differ between arrays, or an array goes with sequences of different lengths.
+    """
+    values = _as_list(arrays, slots, surplus)
+    known = [
+        (slot.name, [len(item) for item in value])
+        for value, slot in zip(values, slots)
+        if _is_list_of_sequences(value, slot) and not all(isinstance(item, (list, tuple)) for item in value)
+        or _is_list_of_sequences(value, slot) and len({len(item) for item in value}) > 1
+    ]
+    if not known:
+        return None
+    name, lengths = known[0]
+    for other, its_lengths in known[1:]:
+        for i, (a, b) in enumerate(zip(lengths, its_lengths)):
+            if a != b:
+                raise util.DataError(f"sequence {i} has {a} steps in array {name!r}, but {b} steps in array {other!r}")
+    names = {name for name, _ in known}
+    for slot in slots:
+        if len(set(lengths)) > 1 and slot.is_sequence and slot.name not in names:
+            raise util.DataError(
+                f"array {slot.name!r}: expected a list of sequences of the same lengths as those of {name!r}"
+            )
+    return lengths
+
+
+def cast_sequences(arrays, slots):
+    """Cast arrays, of which some may be lists of sequences; return them and the lengths of the sequences, or None."""
+    return cast_all(arrays, slots), lengths_of(arrays, slots)
+
+
+def make_mask(lengths):
+    """Return an array (num-sequences, num-steps) of ones up to the length of each sequence, and zeros behind."""
+    return (np.arange(max(lengths)) < np.asarray(lengths)[:, None]).astype(util.FLOAT)
+
+
 # -- sources of batches -----------------------------------------------------------------------------------------------
 
 
@@ -292,6 +399,65 @@ class SizedStream(Stream):
         return len(self.source)
 
 
+class Ordered:
+    """The batches of a dataset in the order of the data, without being shuffled.
+
+    Parameters
+    ----------
+    dataset : downhill.Dataset
+        Made of arrays.
+    axis : int
+        The axis of the batch.
+    """
+
+    def __init__(self, dataset, axis):
+        self.dataset = dataset
+        dataset._slices.sort(key=lambda where: where[0][axis].start)
+
+    def __iter__(self):
+        return self.dataset.iterate(shuffle=False)
+
+
+class Trimmed:
+    """Batches of padded sequences, cut to the length of the longest sequence in each.
+
+    Parameters
+    ----------
+    dataset : iterable of batches
+        The last array of each batch is the mask.
+    is_sequence : list of bool
+        Which of the other arrays hold sequences.
+    """
+
+    def __init__(self, dataset, is_sequence):
+        self.dataset = dataset
+        self.is_sequence = is_sequence
+
+    def __iter__(self):
+        for *arrays, mask in self.dataset:
+            length = int(mask.sum(axis=1).max())
+            yield [
+                *(array[:, :length] if cut else array for array, cut in zip(arrays, self.is_sequence)),
+                mask[:, :length],
+            ]
+
+
+class Padded(list):
+    """Arrays of padded sequences, with their mask at the end.
+
+    Parameters
+    ----------
+    arrays : list of arrays
+        The arrays.
+    is_sequence : list of bool
+        Which of the arrays hold sequences.
+    """
+
+    def __init__(self, arrays, is_sequence):
+        super().__init__(arrays)
+        self.is_sequence = is_sequence
+
+
 class CastDataset:
     """A user's own ``downhill.Dataset``, whose batches are cast as they come.
 
@@ -320,7 +486,17 @@ def is_source(data):
     return callable(data) and not hasattr(data, "shape") or isinstance(data, collections.abc.Iterator)
 
 
-def make_source(data, slots, label, axis=0, surplus=False):
+def is_ragged(data, slots, surplus=False):
+    """Tell whether data for training holds sequences of different lengths."""
+    if data is None or isinstance(data, downhill.Dataset) or is_source(data):
+        return False
+    if isinstance(data, (list, tuple)) and any(map(is_source, data)):
+        return False
+    lengths = lengths_of(data, slots, surplus)
+    return lengths is not None and len(set(lengths)) > 1
+
+
+def make_source(data, slots, label, axis=0, surplus=False, masked=False):
     """Turn the data that a user gives for training into something that batches can be made of.
 
     Parameters
@@ -335,6 +511,8 @@ def make_source(data, slots, label, axis=0, surplus=False):
         The axis of the batch.
     surplus : bool, optional
         Whether there may be more arrays than slots; those at the end are left aside.
+    masked : bool, optional
+        Whether a mask is needed that says which steps of sequences count.
 
     Returns
     -------
@@ -346,6 +524,11 @@ def make_source(data, slots, label, axis=0, surplus=False):
     DataError
         If the data cannot be used.
     """
+    if masked and (axis != 0 or isinstance(data, downhill.Dataset) or is_source(data)):
+        raise util.DataError(
+            f"{label} data: if sequences of different lengths are given for training or validation, both must be "
+            "lists of sequences or arrays, and axis must be 0"
+        )
     if isinstance(data, downhill.Dataset):
         return CastDataset(data, slots, surplus)
     if isinstance(data, (list, tuple)) and any(map(is_source, data)):
@@ -360,12 +543,18 @@ def make_source(data, slots, label, axis=0, surplus=False):
         arrays = cast_all(data, slots, axis, surplus)
         for array, slot in zip(arrays, slots):
             check(array, slot)
+        lengths = lengths_of(data, slots, surplus) if masked else None
     except util.DataError as error:
         raise util.DataError(f"{label} data: {error}") from error
-    return arrays
+    if not masked:
+        return arrays
+    is_sequence = [slot.is_sequence for slot in slots]
+    steps = next(array.shape[1] for array, cut in zip(arrays, is_sequence) if cut)
+    mask = make_mask(lengths or [steps] * len(arrays[0]))
+    return Padded([*arrays, mask], is_sequence)
 
 
-def make_dataset(source, name, batch_size=32, iteration_size=None, axis=0, rng=None):
+def make_dataset(source, name, batch_size=32, iteration_size=None, axis=0, rng=None, ordered=False):
     """Make a dataset of a source.
 
     Parameters
@@ -382,18 +571,23 @@ def make_dataset(source, name, batch_size=32, iteration_size=None, axis=0, rng=N
         The axis of the batch. Default 0.
     rng : int, None or numpy.random.RandomState, optional
         What shuffles the batches.
+    ordered : bool, optional
+        Whether batches come in the order of the data instead.
 
     Returns
     -------
-    dataset : downhill.Dataset or CastDataset
+    dataset : iterable of batches
     """
     if isinstance(source, CastDataset):
         return source
-    return downhill.Dataset(
-        source,
+    dataset = downhill.Dataset(
+        list(source) if isinstance(source, list) else source,
         name=name,
         batch_size=batch_size,
         iteration_size=iteration_size,
         axis=axis,
         rng=int(rng) if util.is_int(rng) else rng,
     )
+    if ordered and isinstance(source, list):
+        dataset = Ordered(dataset, axis)
+    return Trimmed(dataset, source.is_sequence) if isinstance(source, Padded) else dataset

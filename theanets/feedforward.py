@@ -11,10 +11,9 @@ model                  target               loss by default
 All of them are networks, and are trained and used like them; see :class:`theanets.Network`.
 """
 
-import numpy as np
 import theano
 
-from . import data, graph, layers, util
+from . import data, evaluation, graph, layers, util
 
 __all__ = ["Autoencoder", "Regressor", "Classifier"]
 
@@ -113,8 +112,10 @@ class Autoencoder(graph.Network):
         """
         name = self._find_output(layer)
         code = self._output(name, x, batch_size, kwargs, "encode()")
-        if not sample:
-            return code
+        return evaluation.map_sequences(lambda values: self._sample(values, name), code) if sample else code
+
+    def _sample(self, code, name):
+        """Draw from probabilities."""
         if code.size and not (code.min() >= 0 and code.max() <= 1):
             raise ValueError(
                 f"sample=True: the values of {name!r} reach from {code.min()} to {code.max()}, "
@@ -165,7 +166,7 @@ class Autoencoder(graph.Network):
             lambda: self._substitute(outputs[self.layers[-1].output_name], updates, source, code, name),
         )
         shape = next((layer.shapes.get(output) for layer, output in self._owners(name)), None)
-        return graph._in_batches(function, [data.cast(z, data.Slot("z", code, shape))], batch_size)[0]
+        return evaluation.in_batches(function, [data.cast(z, data.Slot("z", code, shape))], batch_size)[0]
 
     def _owners(self, name):
         owner, _, output = name.partition(":")
@@ -211,8 +212,16 @@ class Autoencoder(graph.Network):
         score : float
             See :meth:`theanets.Network.score`.
         """
-        arrays = data.cast_all(x, self._input_slots())
-        return super().score(arrays, arrays[0], w=w, batch_size=batch_size, **kwargs)
+        slots = self._input_slots()
+        arrays, lengths = data.cast_sequences(x, slots)
+        target = arrays[0]
+        if lengths is not None:
+            arrays = [
+                [row[:length] for row, length in zip(array, lengths)] if slot.is_sequence else array
+                for array, slot in zip(arrays, slots)
+            ]
+            target = arrays[0]
+        return super().score(arrays, target, w=w, batch_size=batch_size, **kwargs)
 
 
 class Regressor(graph.Network):
@@ -277,27 +286,32 @@ class Classifier(graph.Network):
     def __init__(self, layers=(), loss="xe", weighted=False, rng=13, **unknown):
         super().__init__(layers, loss=loss, weighted=weighted, rng=rng, **unknown)
 
-    def monitors(self, monitors=None, **kwargs):
+    def monitors(self, monitors=None, context=None, **kwargs):
         """Return expressions for what is to be reported during training.
 
         Those of :meth:`theanets.Network.monitors`, and ``acc``, the fraction of examples whose most probable class is
         the right one, if the first loss tells.
         """
-        result = super().monitors(monitors=monitors, **kwargs)
+        result = super().monitors(monitors=monitors, context=context, **kwargs)
         if self.losses and hasattr(self.losses[0], "accuracy"):
-            outputs, _ = self.build_graph(self._training_regularizers(kwargs, "monitors()"))
+            outputs, _ = self.build_graph(self._training_regularizers(kwargs, "monitors()"), context)
             result.append(("acc", self.losses[0].accuracy(outputs)))
         return result
 
-    def predict(self, x, batch_size=None, **kwargs):
+    def _read_output(self, output):
+        return output.argmax(axis=-1).astype("int64")
+
+    def predict(self, x, batch_size=None, state=None, **kwargs):
         """Compute the most probable class.
 
         Parameters
         ----------
         x : array-like (num-examples, num-variables)
-            Data for the input.
+            Data for the input, see :meth:`theanets.Network.predict`.
         batch_size : int, optional
             Compute for so many examples at a time. Default: for all at once.
+        state : dict, optional
+            What recurrent layers start from. If it is given, the state that they end with is returned as well.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
@@ -306,7 +320,7 @@ class Classifier(graph.Network):
         labels : ndarray (num-examples, )
             Of the type int64.
         """
-        return self.predict_proba(x, batch_size=batch_size, **kwargs).argmax(axis=-1).astype("int64")
+        return super().predict(x, batch_size=batch_size, state=state, **kwargs)
 
     def predict_proba(self, x, batch_size=None, **kwargs):
         """Compute the probabilities of the classes; for the arguments see :meth:`predict`.
@@ -316,7 +330,8 @@ class Classifier(graph.Network):
         probabilities : ndarray (num-examples, num-classes)
             The rows sum to 1.
         """
-        return super().predict(x, batch_size=batch_size, **kwargs)
+        self._require_layers()
+        return self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict_proba()")
 
     def predict_logit(self, x, batch_size=None, **kwargs):
         """Compute the values that the probabilities are made of; for the arguments see :meth:`predict`.
@@ -359,15 +374,8 @@ class Classifier(graph.Network):
         score : float
         """
         predicted = self.predict(x, batch_size=batch_size, **kwargs)
-        right = self._compare(predicted, y, "y") == predicted
+        right = evaluation.align(predicted, y, "y") == evaluation.join_sequences(predicted)
         if w is None:
             return right.mean()
-        weights = self._compare(predicted, w, "w")
+        weights = evaluation.align(predicted, w, "w")
         return (weights * right).sum() / weights.sum()
-
-    @staticmethod
-    def _compare(predicted, values, name):
-        values = np.asarray(values)
-        if values.shape != predicted.shape:
-            raise util.DataError(f"array {name!r} has the shape {values.shape}, expected {predicted.shape}")
-        return values

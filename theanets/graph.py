@@ -6,15 +6,12 @@ say what the target is and how the output is to be read.
 """
 
 import contextlib
-import os
-import time
 from collections import OrderedDict, deque
 
-import numpy as np
-import theano
 import theano.tensor as TT
 
-from . import arguments, caching, data, layers, losses, regularizers, specs, storage, trainer, util
+from . import arguments, caching, data, evaluation, layers, losses, regularizers, specs, storage, trainer, util
+from .layers.context import Context, Outputs
 
 __all__ = ["Network", "Error", "LayerError"]
 
@@ -42,7 +39,7 @@ class _OnClass:
         )
 
 
-class Network:
+class Network(evaluation.Evaluation):
     """A list of layers, wired up to map inputs to outputs, with losses to train it by.
 
     Parameters
@@ -112,12 +109,14 @@ class Network:
     def _reset_caches(self):
         self._graphs = caching.Cache(8)
         self._functions = caching.Cache(32)
+        self._symbols = {}
+        self._carried = None
         self._seed = None
         self._sampler = None
 
     def __getstate__(self):
         state = dict(vars(self))
-        for key in ("_graphs", "_functions", "_sampler"):
+        for key in ("_graphs", "_functions", "_symbols", "_carried", "_sampler"):
             del state[key]
         return state
 
@@ -203,7 +202,8 @@ class Network:
             return cls(**options)
         if not self.layers:
             raise util.ConfigurationError(f"{who}: the first layer must be an input, not of the form {form!r}")
-        options.setdefault("activation", self.DEFAULT_OUTPUT_ACTIVATION if is_output else "relu")
+        default = self.DEFAULT_OUTPUT_ACTIVATION if is_output else "relu"
+        options.setdefault("activation", cls.default_activation or default)
         options.setdefault("inputs", self.layers[-1].output_name)
         if "nrng" not in options:
             options.setdefault("rng", self.rng)
@@ -234,6 +234,11 @@ class Network:
     def num_params(self):
         """Number of learnable scalars."""
         return int(sum(param.get_value(borrow=True).size for param in self.params))
+
+    @property
+    def statistics(self):
+        """List of shared variables that belong to the model and change in training, but not by gradients."""
+        return [variable for layer in self.layers for variable in layer.statistics]
 
     @property
     def inputs(self):
@@ -347,18 +352,21 @@ class Network:
 
     # -- graphs -------------------------------------------------------------------------------------------------------
 
-    def _graph_key(self, regs):
+    def _graph_key(self, regs, context=None):
         # regularizers that only add to the loss leave the graph as it is.
         modifying = [reg for reg in regs if type(reg).modify_graph is not regularizers.Regularizer.modify_graph]
-        return caching.fingerprint(self.layers), caching.fingerprint(modifying)
+        settings = () if context is None else context.settings()
+        return caching.fingerprint(self.layers), caching.fingerprint(modifying), caching.fingerprint(settings)
 
-    def build_graph(self, regularizers=()):
+    def build_graph(self, regularizers=(), context=None):
         """Connect the layers.
 
         Parameters
         ----------
         regularizers : sequence of :class:`theanets.Regularizer`, optional
             What may modify outputs on the way.
+        context : :class:`theanets.layers.context.Context`, optional
+            How the graph is going to be used. Default: to predict for arrays.
 
         Returns
         -------
@@ -368,11 +376,12 @@ class Network:
             What has to be updated whenever the outputs are computed.
         """
         self._require_layers()
-        return self._graphs.get(self._graph_key(regularizers), lambda: self._connect(regularizers))
+        context = context or Context()
+        return self._graphs.get(self._graph_key(regularizers, context), lambda: self._connect(regularizers, context))
 
-    def _connect(self, regs):
+    def _connect(self, regs, context):
         regularizers.share_streams(regs)
-        outputs, updates = OrderedDict(), []
+        outputs, updates = Outputs(context), []
         for layer in self.layers:
             new, its_updates = layer.connect(outputs)
             for reg in regs:
@@ -392,11 +401,13 @@ class Network:
         kwargs = {key: value for key, value in kwargs.items() if key not in more and key not in trainer.keywords()}
         return self._regularizers(kwargs, where)
 
-    def loss(self, **kwargs):
+    def loss(self, context=None, **kwargs):
         """Return an expression for the total loss.
 
         Parameters
         ----------
+        context : :class:`theanets.layers.context.Context`, optional
+            How the graph is going to be used.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
@@ -407,19 +418,20 @@ class Network:
         """
         self._ensure_loss()
         regs = self._training_regularizers(kwargs, "loss()", "monitors")
-        outputs, _ = self.build_graph(regs)
+        outputs, _ = self.build_graph(regs, context)
         for loss in self.losses:
+            loss.check_context(context)
             for name in loss.output_names:
                 self._get_output(outputs, name)
         terms = [_factor(loss.weight) * loss(outputs) for loss in self.losses]
         terms += [_factor(reg.weight) * reg.loss(self.layers, outputs) for reg in regs]
         return sum(terms[1:], terms[0]) if terms else 0
 
-    def updates(self, **kwargs):
+    def updates(self, context=None, **kwargs):
         """Return the list of updates of the graph; the arguments are those of :meth:`loss`."""
-        return self.build_graph(self._training_regularizers(kwargs, "updates()", "monitors"))[1]
+        return self.build_graph(self._training_regularizers(kwargs, "updates()", "monitors"), context)[1]
 
-    def monitors(self, monitors=None, **kwargs):
+    def monitors(self, monitors=None, context=None, **kwargs):
         """Return expressions for what is to be reported during training.
 
         Parameters
@@ -428,6 +440,8 @@ class Network:
             Patterns for names of outputs or parameters, each with levels: a number t reports the fraction of values
             less than t; a callable, or a pair or dict entry (label, callable), reports what it makes of the
             expression. Levels can be put in a list.
+        context : :class:`theanets.layers.context.Context`, optional
+            How the graph is going to be used.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
@@ -442,150 +456,13 @@ class Network:
         ['err', 'hid1:out<0.1', 'hid1:out<0.9']
         """
         self._ensure_loss()
-        outputs, _ = self.build_graph(self._training_regularizers(kwargs, "monitors()"))
+        outputs, _ = self.build_graph(self._training_regularizers(kwargs, "monitors()"), context)
         result = [("err", loss(outputs)) for loss in self.losses[:1]]
-        table = {} if monitors is None else monitors
-        for pattern, levels in table.items() if hasattr(table, "items") else table:
-            matches = [*util.outputs_matching(outputs, pattern), *util.params_matching(self.layers, pattern)]
-            for name, value in matches:
-                result.extend((name + label, measure(util.dense(value))) for label, measure in _read_levels(levels))
+        for pattern, levels in _read_monitors(monitors):
+            found = [(name, _counted(value, context)) for name, value in util.outputs_matching(outputs, pattern)]
+            for name, value in [*found, *util.params_matching(self.layers, pattern)]:
+                result.extend((name + label, measure(value)) for label, measure in levels)
         return result
-
-    # -- evaluation ---------------------------------------------------------------------------------------------------
-
-    def _input_slots(self):
-        sources = [layer for layer in self.layers if isinstance(layer, layers.Input)]
-        return [data.Slot(layer.name, layer.input, layer.output_shape) for layer in sources]
-
-    def slots(self):
-        """Describe the arrays that the network is trained on.
-
-        Returns
-        -------
-        slots : list of :class:`theanets.data.Slot`
-            One for each of :attr:`variables`.
-        """
-        result = OrderedDict(zip(map(id, self.inputs), self._input_slots()))
-        shapes = {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}
-        for loss in self.losses:
-            shape = loss.target_shape(shapes)
-            classes = loss.num_classes(shapes)
-            target, *weights = loss.variables
-            result.setdefault(id(target), data.Slot(target.name, target, shape, classes))
-            for variable in weights:
-                result.setdefault(id(variable), data.Slot(variable.name, variable, shape, per_example=True))
-        return [result[id(variable)] for variable in self.variables]
-
-    def _function(self, key, inputs, make_outputs):
-        """Return a compiled function; what it computes is described by the key."""
-
-        def compile_it():
-            outputs, updates = make_outputs()
-            return theano.function(inputs, outputs, updates=updates, on_unused_input="ignore")
-
-        return self._functions.get((key, tuple(map(caching.Identity, inputs))), compile_it)
-
-    def _evaluate(self, names, x, regs, batch_size=None):
-        """Compute outputs by name; return a list of arrays."""
-
-        def make_outputs():
-            outputs, updates = self.build_graph(regs)
-            return [self._get_output(outputs, name) for name in names], updates
-
-        function = self._function((self._graph_key(regs), tuple(names)), self.inputs, make_outputs)
-        return _in_batches(function, data.cast_all(x, self._input_slots()), batch_size)
-
-    @staticmethod
-    def _get_output(outputs, name):
-        if name not in outputs:
-            raise util.UnknownNameError(f"there is no output {name!r} (outputs: {', '.join(outputs)})")
-        return outputs[name]
-
-    def feed_forward(self, x, batch_size=None, **kwargs):
-        """Compute every output of every layer.
-
-        Parameters
-        ----------
-        x : array-like (num-examples, num-variables)
-            Data for the input; with several inputs, a list of arrays in their order, or a dict by their names.
-        batch_size : int, optional
-            Compute for so many examples at a time. Default: for all at once.
-        **kwargs
-            Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
-
-        Returns
-        -------
-        outputs : dict
-            Arrays by full output name, such as ``hid1:out``.
-        """
-        self._require_layers()
-        regs = self._regularizers(kwargs, "feed_forward()")
-        names = list(self.build_graph(regs)[0])
-        return OrderedDict(zip(names, self._evaluate(names, x, regs, batch_size)))
-
-    def _output(self, name, x, batch_size, kwargs, where):
-        self._require_layers()
-        return self._evaluate([name], x, self._regularizers(kwargs, where), batch_size)[0]
-
-    def predict(self, x, batch_size=None, **kwargs):
-        """Compute the output of the last layer.
-
-        Parameters
-        ----------
-        x : array-like (num-examples, num-variables)
-            Data for the input; with several inputs, a list of arrays in their order, or a dict by their names.
-        batch_size : int, optional
-            Compute for so many examples at a time. Default: for all at once.
-        **kwargs
-            Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
-
-        Returns
-        -------
-        y : ndarray (num-examples, num-outputs)
-        """
-        self._require_layers()
-        return self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict()")
-
-    def score(self, x, y, w=None, batch_size=None, **kwargs):
-        r"""Compute the coefficient of determination of the predictions.
-
-        .. math:: R^2 = 1 - \frac{\sum_i w_i (y_i - \hat y_i)^2}{\sum_i w_i (y_i - \bar y)^2}
-
-        The sums are over all elements, and :math:`\bar y` is the mean of all elements of y: one number.
-
-        Parameters
-        ----------
-        x : array-like (num-examples, num-variables)
-            Data for the input.
-        y : array-like (num-examples, num-outputs)
-            What should be predicted.
-        w : array-like (num-examples, num-outputs) or (num-examples, ), optional
-            Weights. Default: 1 for all.
-        batch_size : int, optional
-            Compute for so many examples at a time. Default: for all at once.
-        **kwargs
-            Regularizers, see :func:`theanets.regularizers.from_kwargs`.
-
-        Returns
-        -------
-        score : float
-            1 for perfect predictions, 0 for those no better than the mean.
-        """
-        predicted = self.predict(x, batch_size=batch_size, **kwargs)
-        shape = predicted.shape[1:]
-        target = data.cast(y, _score_slot("y", shape))
-        if len(target) != len(predicted):
-            raise util.DataError(f"array 'y' has {len(target)} examples, but 'x' has {len(predicted)}")
-        weights = 1
-        if w is not None:
-            weights = data.cast(w, _score_slot("w", shape, per_example=True))
-            if len(weights) != len(predicted):
-                raise util.DataError(f"array 'w' has {len(weights)} examples, but 'x' has {len(predicted)}")
-        residual = (weights * (target - predicted) ** 2).sum()
-        total = (weights * (target - target.mean()) ** 2).sum()
-        # a target without variance gives -inf, or nan for a perfect prediction of it, and no warning.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return 1 - residual / total
 
     # -- training -----------------------------------------------------------------------------------------------------
 
@@ -647,6 +524,11 @@ class Network:
             See :meth:`monitors`.
         monitor_gradients : bool, optional
             Report the sum of squares of each parameter's gradient. Default False.
+        stateful : bool or str, optional
+            Whether recurrent layers go on, at the beginning of a batch, from the state at the end of the batch before.
+            Batches then come in order, without being shuffled; with ``axis=1``, they are pieces of time of the same
+            sequences. States are reset when an epoch begins, or with ``'keep'`` only by :meth:`reset_state`. Default
+            False.
         **kwargs
             Options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
@@ -674,9 +556,10 @@ class Network:
         self._require_layers()
         self._ensure_loss()
         kwargs.setdefault("rng", self.rng)
+        _read_monitors(kwargs.get("monitors"))
         runner = trainer.build(algo, subalgo, self)
         make = self._dataset_maker(train, valid, runner, kwargs)
-        saver = _Saver(self, save_progress, save_every)
+        saver = storage.Saver(self, save_progress, save_every)
         return self._run(runner, make, saver, kwargs)
 
     def _dataset_maker(self, train, valid, runner, kwargs):
@@ -686,27 +569,32 @@ class Network:
             runner.check(kwargs)
             slots, surplus = runner.slots(), runner.ignores_surplus
         options = {key: kwargs[key] for key in trainer.DATA_KEYWORDS if key in kwargs}
-        axis = options.get("axis") or 0
-        size = options.get("iteration_size")
         for key in ("batch_size", "train_batches", "valid_batches", "iteration_size", "axis"):
             if options.get(key) is not None and not util.is_int(options[key]):
                 raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
-        train_source = data.make_source(train, slots, "train", axis, surplus)
-        valid_source = train_source if valid is None else data.make_source(valid, slots, "valid", axis, surplus)
+        axis = options.get("axis") or 0
+        masked = any(data.is_ragged(source, slots, surplus) for source in (train, valid))
+        train_source = data.make_source(train, slots, "train", axis, surplus, masked)
+        valid_source = None
+        if valid is not None:
+            valid_source = data.make_source(valid, slots, "valid", axis, surplus, masked)
+        if masked:
+            kwargs["masked"] = True
 
         def make(source, name):
             return data.make_dataset(
                 source,
                 name=name,
                 batch_size=32 if options.get("batch_size") is None else int(options["batch_size"]),
-                iteration_size=size or options.get(f"{name}_batches"),
+                iteration_size=options.get("iteration_size") or options.get(f"{name}_batches"),
                 axis=axis,
                 rng=kwargs["rng"],
+                ordered=bool(kwargs.get("stateful")),
             )
 
         def make_both():
             # in this order, as both are shuffled when they are made.
-            valid_dataset = make(valid_source, "valid")
+            valid_dataset = make(train_source if valid_source is None else valid_source, "valid")
             return make(train_source, "train"), valid_dataset
 
         return make_both
@@ -788,8 +676,25 @@ def _factor(weight):
     return float(weight) if util.is_real(weight) else weight
 
 
-def _score_slot(name, shape, **kwargs):
-    return data.Slot(name, TT.TensorType("float64", (False,) * (len(shape) + 1))(name), shape, **kwargs)
+def _counted(value, context):
+    """Return an output, without the steps of sequences that only fill them up to the length of the longest."""
+    value = util.dense(value)
+    if context is None or context.mask is None or value.ndim < 3:
+        return value
+    return value[TT.gt(context.mask, 0).nonzero()]
+
+
+def _read_monitors(monitors):
+    """Return pairs of a pattern and the list of its (label, function of an expression)."""
+    if monitors is None:
+        return []
+    try:
+        pairs = [(pattern, levels) for pattern, levels in getattr(monitors, "items", lambda: monitors)()]
+    except (TypeError, ValueError):
+        raise util.ConfigurationError(
+            f"monitors={monitors!r}, expected a dict from patterns for names to levels, such as {{'hid1:out': 0.5}}"
+        ) from None
+    return [(pattern, list(_read_levels(levels))) for pattern, levels in pairs]
 
 
 def _read_levels(levels):
@@ -810,83 +715,3 @@ def _read_levels(levels):
             raise util.ConfigurationError(
                 f"monitor level {level!r}: expected a number, a callable, or a pair of a label and a callable"
             )
-
-
-def _in_batches(function, arrays, batch_size):
-    """Call a function for some examples at a time, and join the results."""
-    if batch_size is not None and (not util.is_int(batch_size) or batch_size < 1):
-        raise util.ConfigurationError(f"batch_size={batch_size!r}, expected a positive integer")
-    count = arrays[0].shape[0] if arrays else 0
-    if batch_size is None or count <= batch_size:
-        return function(*arrays)
-    parts = [
-        function(*[array[start : start + batch_size] for array in arrays]) for start in range(0, count, batch_size)
-    ]
-    return [_join(pieces) for pieces in zip(*parts)]
-
-
-def _join(pieces):
-    if hasattr(pieces[0], "tocsr"):
-        import scipy.sparse
-
-        return scipy.sparse.vstack(pieces, format=pieces[0].format)
-    return np.concatenate(pieces)
-
-
-class _Saver:
-    """Saves a network every so often while it is trained, and once more at the end.
-
-    Parameters
-    ----------
-    network : Network
-        What to save.
-    target : str, pathlib.Path, binary file or None
-        Where to.
-    every : int or float
-        Number of epochs, or of minutes; 0 for never.
-    """
-
-    def __init__(self, network, target, every):
-        if not util.is_real(every) or every < 0:
-            raise util.ConfigurationError(f"save_every={every!r}, expected a number of epochs (int) or minutes (float)")
-        if target is not None and not isinstance(target, (str, os.PathLike)) and not hasattr(target, "write"):
-            raise util.ConfigurationError(f"save_progress={target!r}, expected a path or a writable binary file")
-        self.network = network
-        self.target = target
-        self.every = every if target is not None else 0
-        self.last_time = time.time()
-        self.unsaved = 0
-
-    def __enter__(self):
-        self.last_time = time.time()
-        return self
-
-    def epoch_ends(self):
-        """Take note that there is something to save."""
-        self.unsaved += 1
-
-    def next_epoch_begins(self, i):
-        """Save if it is time to; ``i`` is the index of the epoch that was seen last."""
-        if not self.every or not i:
-            return
-        due = i % self.every == 0 if util.is_int(self.every) else time.time() - self.last_time > 60 * self.every
-        if due:
-            self.save()
-
-    def save(self):
-        """Save the network as it is."""
-        self.unsaved = 0
-        self.last_time = time.time()
-        target = self.target
-        if hasattr(target, "write"):
-            if hasattr(target, "seekable") and target.seekable():
-                # a handle holds the latest state, not one after the other.
-                target.seek(0)
-                target.truncate()
-        else:
-            target = str(target).replace("{}", str(int(time.time())))
-        self.network.save(target)
-
-    def __exit__(self, *error):
-        if self.every and self.unsaved:
-            self.save()

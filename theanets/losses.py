@@ -22,6 +22,7 @@ import numpy as np
 import theano.tensor as TT
 
 from . import arguments, util
+from .layers.context import context_of
 
 __all__ = [
     "Loss",
@@ -80,6 +81,9 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
 
     #: Constructors of variables for targets with 0, 1, ... dimensions.
     TARGETS = util.FLOAT_CONTAINERS
+
+    #: Targets with at least so many dimensions hold sequences, of shape (batch, time, ...).
+    SEQUENCE_NDIM = 3
 
     def __init__(self, target, weight=1.0, weighted=False, output_name="out", **unknown):
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"loss {type(self).__name__}")
@@ -140,13 +144,26 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
         """Write a line that describes the loss."""
         util.log(f"loss {type(self).__name__} of {', '.join(self.output_names)}, weight {self.weight}")
 
-    def average(self, values):
-        """Return the mean, or weighted mean, of an array of errors of the target's shape."""
+    def average(self, values, mask=None):
+        """Return the mean, or weighted mean, of an array of errors of the target's shape.
+
+        Parameters
+        ----------
+        values : expression
+            The errors.
+        mask : expression (batch, time), optional
+            Ones for steps of sequences that count, zeros for others.
+        """
+        if values.ndim < self.SEQUENCE_NDIM:
+            mask = None
         if self._weights is None:
-            return values.mean()
-        total = self._weights.sum()
+            return util.masked_mean(values, mask)
+        weights = self._weights
+        if mask is not None:
+            weights = weights * mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
+        total = weights.sum()
         # a batch whose weights are all zero has nothing to say, and must not say "not a number".
-        return (self._weights * values).sum() / TT.switch(TT.eq(total, 0), 1, total)
+        return (weights * values).sum() / TT.switch(TT.eq(total, 0), 1, total)
 
     def elementwise(self, output, target):
         """Return an array of errors.
@@ -174,7 +191,16 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
     def __call__(self, outputs):
         output, target = util.dense(outputs[self.output_name]), util.dense(self._target)
         self._check_dimensions(output, target)
-        return self.average(self.elementwise(output, target))
+        return self.average(self.elementwise(output, target), context_of(outputs).mask)
+
+    def check_context(self, context):
+        """Refuse sequences of different lengths, if a formula of its own would count what only fills them up."""
+        own_formula = type(self).__call__ not in (Loss.__call__, GaussianLogLikelihood.__call__)
+        if context is not None and context.mask is not None and own_formula:
+            raise util.ConfigurationError(
+                f"loss {type(self).__name__} cannot be used with sequences of different lengths; give it a method "
+                "elementwise() instead of __call__()"
+            )
 
 
 class MeanSquaredError(Loss):
@@ -231,6 +257,7 @@ class CrossEntropy(Loss):
     __extra_registration_keys__ = ["xe"]
 
     TARGETS = util.INT_CONTAINERS
+    SEQUENCE_NDIM = 2
 
     def _make_target(self, target):
         target = super()._make_target(target)
@@ -267,7 +294,8 @@ class CrossEntropy(Loss):
     def accuracy(self, outputs):
         """Return an expression for the (weighted) fraction of examples whose largest output is the true class."""
         output = outputs[self.output_name]
-        return self.average(TT.cast(TT.eq(output.argmax(axis=-1), self._target), util.FLOAT))
+        right = TT.cast(TT.eq(output.argmax(axis=-1), self._target), util.FLOAT)
+        return self.average(right, context_of(outputs).mask)
 
 
 class Hinge(CrossEntropy):
@@ -331,7 +359,8 @@ class GaussianLogLikelihood(Loss):
         self._check_dimensions(mean, target)
         variance = abs(covar) + self.covar_eps
         terms = float(np.log(2 * np.pi)) + TT.log(variance) + TT.sqr(target - mean) / variance
-        return terms.sum(axis=-1).mean() / 2
+        # one number for each example, or for each step of sequences.
+        return util.masked_mean(terms.sum(axis=-1), context_of(outputs).mask) / 2
 
 
 class GaussianKernel:

@@ -23,6 +23,7 @@ import theano.sparse as SS
 import theano.tensor as TT
 
 from . import arguments, layers, util
+from .layers.context import context_of
 
 __all__ = [
     "from_kwargs",
@@ -122,6 +123,12 @@ def _mean(terms):
     return sum(terms) / len(terms) if terms else 0
 
 
+def _average(values, outputs):
+    """Return the mean of the values of an output, without the steps that only fill sequences up."""
+    mask = context_of(outputs).mask if values.ndim > 2 else None
+    return util.masked_mean(values, mask)
+
+
 def hidden_layers(network_layers):
     """Return the layers that are neither an input nor the last one."""
     return [layer for layer in network_layers[:-1] if not isinstance(layer, layers.Input)]
@@ -177,7 +184,7 @@ class HiddenL1(Regularizer):
     __extra_registration_keys__ = ["hidden_l1", "hidden_sparsity"]
 
     def loss(self, layers, outputs):
-        return _mean(abs(util.dense(h)).mean() for h in _hidden_outputs(self.pattern, layers, outputs))
+        return _mean(_average(abs(util.dense(h)), outputs) for h in _hidden_outputs(self.pattern, layers, outputs))
 
 
 class _SequencePenalty:
@@ -193,7 +200,9 @@ class _SequencePenalty:
 
     def loss(self, layers, outputs):
         sequences = [value for _, value in util.outputs_matching(outputs, self.pattern) if value.ndim == 3]
-        return _mean(TT.sqr(h[:, 1:] - h[:, :-1]).mean() for h in map(self.watched, sequences))
+        mask = context_of(outputs).mask
+        mask = None if mask is None else mask[:, 1:]
+        return _mean(util.masked_mean(TT.sqr(h[:, 1:] - h[:, :-1]), mask) for h in map(self.watched, sequences))
 
 
 class RecurrentNorm(_SequencePenalty, Regularizer):
@@ -260,16 +269,17 @@ class Contractive(Regularizer):
     def loss(self, layers, outputs):
         inputs = dict(util.outputs_matching([(name, x) for name, x in _input_variables(layers)], self.wrt))
         for name, x in inputs.items():
-            if isinstance(x.type, SS.SparseType):
+            if isinstance(x.type, SS.SparseType) or "float" not in str(x.dtype):
                 raise util.ConfigurationError(
-                    f"regularizer Contractive: input {name!r} is sparse, and has no gradient; choose others by wrt="
+                    f"regularizer Contractive: input {name!r}, of the type {x.type}, has no gradient; choose others "
+                    "by wrt="
                 )
         if not inputs:
             return 0
         return _mean(
-            TT.sqr(gradient).mean()
+            _average(TT.sqr(gradient), outputs)
             for h in _hidden_outputs(self.pattern, layers, outputs)
-            for gradient in TT.grad(h.mean(), list(inputs.values()), disconnected_inputs="ignore")
+            for gradient in TT.grad(_average(h, outputs), list(inputs.values()), disconnected_inputs="ignore")
         )
 
 
@@ -328,6 +338,11 @@ class _Stochastic:
             if name.endswith(CLEAN_SUFFIXES):
                 continue
             value = util.dense(value)
+            if "float" not in str(value.dtype):
+                raise util.ConfigurationError(
+                    f"regularizer {type(self).__name__}: output {name!r} holds integer labels, which cannot be changed "
+                    "a little; choose other outputs"
+                )
             outputs.setdefault(name + self.clean_suffix, value)
             outputs[name] = self.disturb(value)
 

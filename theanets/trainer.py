@@ -43,6 +43,7 @@ import numpy as np
 import theano
 
 from . import arguments, data, layers, regularizers, util
+from .layers.context import Context
 
 __all__ = ["build", "Trainer", "DownhillTrainer", "SampleTrainer", "SupervisedPretrainer", "UnsupervisedPretrainer"]
 
@@ -60,8 +61,8 @@ COMMON_OPTIONS = frozenset(
     ]
 )
 
-#: Options that say when to stop, and what to report.
-LOOP_OPTIONS = frozenset(["epochs", "max_updates", "max_seconds", "monitors", "monitor_gradients"])
+#: Options that say when to stop, what to report, and what to carry on.
+LOOP_OPTIONS = frozenset(["epochs", "max_updates", "max_seconds", "monitors", "monitor_gradients", "stateful"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
 DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "axis", "name"])
@@ -219,30 +220,44 @@ class DownhillTrainer(Trainer):
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
         _check_numbers(kwargs)
 
-    def _build_optimizer(self, kwargs):
+    def _build_optimizer(self, kwargs, context):
         network = self.network
         # resolved once, so that loss, updates and monitors belong to the same graph.
         regs = regularizers.from_kwargs(network, **kwargs)
         for reg in regs:
             reg.log()
-        kwargs = dict(kwargs, regularizers=regs)
+        kwargs = dict(kwargs, regularizers=regs, context=context)
         loss = network.loss(**kwargs)
         used = {id(variable) for variable in theano.gof.graph.inputs([loss] if hasattr(loss, "type") else [])}
         # what the loss does not depend on has no gradient, and is left alone.
         params = [param for param in network.params if id(param) in used]
         if not params:
             raise util.ConfigurationError("the loss does not depend on any parameter of the network")
+        outputs, _ = network.build_graph(regs, context)
+        final = outputs.context.final_states
+        carried = [(variable, final[name]) for name, variable in (context.states or {}).items()]
+        inputs = list(self.variables or network.variables)
         return downhill.build(
             self.algo,
             loss=loss,
-            updates=network.updates(**kwargs),
+            updates=[*network.updates(**kwargs), *carried],
             monitors=network.monitors(**kwargs),
-            inputs=self.variables or network.variables,
+            inputs=inputs if context.mask is None else [*inputs, context.mask],
             params=params,
             monitor_gradients=kwargs.get("monitor_gradients", False),
         )
 
-    def itertrain(self, train, valid=None, epochs=None, max_updates=None, max_seconds=None, **kwargs):
+    def itertrain(
+        self,
+        train,
+        valid=None,
+        epochs=None,
+        max_updates=None,
+        max_seconds=None,
+        stateful=False,
+        masked=False,
+        **kwargs,
+    ):
         """Train, yielding a pair of dicts of monitors after each epoch.
 
         However the generator ends, the network then holds the parameters with the lowest validation loss.
@@ -255,6 +270,11 @@ class DownhillTrainer(Trainer):
             Stop after so many epochs; if both are given, after the smaller number.
         max_seconds : float, optional
             Stop after so many seconds.
+        stateful : bool or str, optional
+            Carry the state of recurrent layers on from batch to batch. It is reset when an epoch begins, or for
+            ``'keep'`` only by :meth:`theanets.Network.reset_state`. Default False.
+        masked : bool, optional
+            Whether the last array of each batch says which steps of sequences count. Default False.
         **kwargs
             Options of the algorithm, regularizers and monitors.
 
@@ -263,7 +283,13 @@ class DownhillTrainer(Trainer):
         train, valid : pair of dicts
             Values of the monitors.
         """
-        optimizer = self._build_optimizer(kwargs)
+        phase = theano.shared(np.asarray(0, "int8"), name="training")
+        context = Context(
+            mask=self.network.mask_variable() if masked else None,
+            states=self.network.carried_variables() if stateful else None,
+            training=phase,
+        )
+        optimizer = self._build_optimizer(kwargs, context)
         options = {key: value for key, value in kwargs.items() if key in COMMON_OPTIONS | options_of(self.algo)}
         if self.algo == "nag":
             options["nesterov"] = True
@@ -272,6 +298,10 @@ class DownhillTrainer(Trainer):
             optimizer._compile(**options)
         limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
         run = Run(optimizer, train, train if valid is None else valid, min(limits, default=None), max_seconds)
+        run.phase = phase
+        run.statistics = self.network.statistics
+        if stateful:
+            run.carrier = Carrier(self.network, keep=stateful == "keep")
         try:
             yield from run
         finally:
@@ -337,6 +367,12 @@ class Run:
     ----------
     outcome : Outcome or None
         Why the run stopped; None while it goes on.
+    phase : theano shared variable or None
+        Is given the value 1 while parameters are learned, and 0 otherwise.
+    statistics : list of theano shared variables
+        Variables that belong to the model beside its parameters.
+    carrier : Carrier or None
+        What carries states on from batch to batch.
     """
 
     def __init__(self, optimizer, train, valid, max_epochs, max_seconds):
@@ -347,8 +383,12 @@ class Run:
         self.max_seconds = max_seconds
         self.deadline = None if max_seconds is None else time.monotonic() + max_seconds
         self.outcome = None
+        self.phase = None
+        self.statistics = []
+        self.carrier = None
         self.best_loss = np.inf
         self.best_params = None
+        self.best_statistics = []
         self.unvalidated = False
 
     def __iter__(self):
@@ -385,8 +425,10 @@ class Run:
         """Make one pass over the training data."""
         self.unvalidated = True
         values = []
+        self._enter_phase(1)
+        batches = self.train if self.carrier is None else self.carrier.follow(self.train)
         try:
-            for batch in self.train:
+            for batch in batches:
                 values.append(self.optimizer.f_step(*batch))
                 if self.deadline is not None and time.monotonic() >= self.deadline:
                     self.outcome = Outcome(f"{self.max_seconds} seconds have passed")
@@ -398,9 +440,19 @@ class Run:
             self.outcome = EXHAUSTED
         return OrderedDict(zip(self.optimizer._monitor_names, map(float, np.mean(values, axis=0))))
 
+    def _enter_phase(self, value):
+        if self.phase is not None:
+            self.phase.set_value(np.asarray(value, self.phase.dtype))
+
     def _evaluate(self):
         """Compute the monitors on the validation data."""
-        return OrderedDict((name, float(value)) for name, value in self.optimizer.evaluate(self.valid).items())
+        self._enter_phase(0)
+        if self.carrier is None:
+            monitors = self.optimizer.evaluate(self.valid)
+        else:
+            with self.carrier.aside():
+                monitors = self.optimizer.evaluate(self.carrier.follow(self.valid, reset=True))
+        return OrderedDict((name, float(value)) for name, value in monitors.items())
 
     def _validate(self):
         """Validate on schedule, and see whether patience has run out."""
@@ -418,6 +470,7 @@ class Run:
         if loss < self.best_loss:
             self.best_loss = loss
             self.best_params = [param.get_value().copy() for param in self.optimizer._params]
+            self.best_statistics = [variable.get_value().copy() for variable in self.statistics]
 
     def _check_loss(self, loss, which):
         if np.isfinite(loss):
@@ -444,8 +497,52 @@ class Run:
         finally:
             if self.best_params is not None:
                 self.optimizer.set_params(self.best_params)
+                for variable, value in zip(self.statistics, self.best_statistics):
+                    variable.set_value(value)
             self.outcome = self.outcome or FAILED
             util.log(f"training stopped: {self.outcome.words}; best validation loss {self.best_loss:.6f}")
+
+
+class Carrier:
+    """Carries the states of recurrent layers on from batch to batch.
+
+    Parameters
+    ----------
+    network : :class:`theanets.Network`
+        The network that is trained.
+    keep : bool
+        Whether states are also carried on from epoch to epoch.
+    """
+
+    def __init__(self, network, keep):
+        self.network = network
+        self.keep = keep
+
+    def follow(self, batches, reset=None):
+        """Generate the batches, seeing that the states have their length."""
+        reset = not self.keep if reset is None else reset
+        for batch in batches:
+            count = batch[0].shape[0]
+            if reset or self.network.carried_length() in (None, 0):
+                self.network.reset_state(count)
+                reset = False
+            elif self.network.carried_length() != count:
+                raise util.DataError(
+                    f"stateful training: a batch of {count} sequences follows one of "
+                    f"{self.network.carried_length()}; all batches must have the same sequences"
+                )
+            yield batch
+
+    @contextlib.contextmanager
+    def aside(self):
+        """Put the states aside while something else is computed."""
+        variables = self.network.carried_variables().values()
+        values = [variable.get_value() for variable in variables]
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, values):
+                variable.set_value(value)
 
 
 class SampleTrainer(Trainer):

@@ -109,8 +109,8 @@ class Registrar(type):
 
     Calling it with a name, no bases and no members makes the hidden root of a family. Each class derived from that
     root is listed under its lower-cased name, and under each string in the ``__extra_registration_keys__`` of its own
-    body; keys are looked up without regard to case. Classes whose name begins with an underscore are left out. A class that takes over the key of another one wins, with a
-    ``UserWarning``.
+    body; keys are looked up without regard to case. A class that takes over the key of another one wins, with a
+    ``UserWarning``. Classes whose name begins with an underscore are left out.
 
     Examples
     --------
@@ -260,6 +260,22 @@ def random_vector(size, mean=0, std=1, rng=None):
 def dense(x):
     """Turn an expression of a sparse matrix into one of an array; return others as they are."""
     return SS.dense_from_sparse(x) if isinstance(x.type, SS.SparseType) else x
+
+
+def masked_mean(values, mask=None):
+    """Return an expression for the mean of an array, leaving out what lies behind the end of sequences.
+
+    Parameters
+    ----------
+    values : expression (batch, time, ...)
+        Of any shape without a mask. With one, arrays of less than two dimensions are no sequences.
+    mask : expression (batch, time), optional
+        Ones for steps that count. Default: all of them do.
+    """
+    if mask is None or values.ndim < 2:
+        return values.mean(dtype=FLOAT)
+    mask = mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
+    return (values * mask).sum() / (mask.sum() * TT.prod(values.shape[2:], dtype=FLOAT))
 
 
 class ExactName(str):

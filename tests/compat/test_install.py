@@ -95,6 +95,7 @@ def test_leaves_numpy_and_python_alone():
     code = """
     import collections, sys
     import numpy as np
+    import scipy.special
     names = ("bool", "cast", "complex", "core", "distutils", "product", "MAXDIMS", "sctype2char", "ComplexWarning")
     before = [name in vars(np) for name in names], set(vars(collections))
     def loaded():
@@ -138,7 +139,9 @@ def test_mode_without_c_code(tmp_path):
 
 
 def test_compiler_that_does_not_work(tmp_path):
-    path = fake_compiler(tmp_path, 'case "$1" in -v|-dumpversion) echo 12;; *) echo "error: no Python.h" >&2; exit 1;; esac')
+    path = fake_compiler(
+        tmp_path, 'case "$1" in -v|-dumpversion) echo 12;; *) echo "error: no Python.h" >&2; exit 1;; esac'
+    )
     process = run(PROGRAM, flags=f"base_compiledir={tmp_path / 'cache'}", PATH=path)
     (line,) = lines_of(process.stdout)
     assert line.startswith("theanets WARNING the C++ compiler") and "no Python.h" in line

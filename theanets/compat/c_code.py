@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from .registry import after_importing
-from .rewriting import substitute_in_c
+from .rewriting import mark_version, substitute_in_c
 
 _log = logging.getLogger("theanets")
 
@@ -92,9 +92,7 @@ def products_of_empty_matrices(module):
         gemm.encode_strides_in_unit,
     )
     gemm.compute_strides = re.sub(r"\(N([xyz])\[([01])\] > 1\)", r"(N\1[\2] > 1 && S\1[\2] != 0)", gemm.compute_strides)
-    original = gemm.build_gemm_version
-    # else a module of the unmended code, compiled before, would be taken from the cache
-    gemm.build_gemm_version = lambda self: original(self) + (("theanets", 1),)
+    mark_version(gemm, "build_gemm_version")
 
 
 @after_importing("theano.scalar.basic", needed=_numpy_2)

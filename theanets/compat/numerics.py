@@ -159,16 +159,6 @@ def inverse_in_double_precision(module):
     module.Inv.impl = lambda self, x: np.float64(1.0) / x
 
 
-@after_importing("theano.scalar.basic", needed=lambda: np.angle(np.int8(1)).dtype != np.float64)
-def angle_in_double_precision(module):
-    """``T.angle`` of small types in Python, which took the precision of its input; Angle.impl, basic.py:3707."""
-
-    def impl(self, x):
-        return np.angle(np.complex128(x) if isinstance(x, (complex, np.complexfloating)) else np.float64(x))
-
-    module.Angle.impl = impl
-
-
 @after_importing("theano.scalar.basic", needed=_integers_overflow)
 def casts_wrap_around(module):
     """``T.cast(300, 'int8')`` in Python and in constant folding; Cast.impl (theano/scalar/basic.py:2346)."""

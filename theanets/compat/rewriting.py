@@ -8,6 +8,9 @@ import types
 
 from .registry import FAMILIES
 
+#: stands in the versions of C code that we changed
+MARK = ("theanets", 1)
+
 
 class Stale(ImportError):
     """What was to be replaced is not there: this is not the release that the repairs were written for."""
@@ -137,6 +140,28 @@ def substitute_in_c(owner, method, substitute):
     changed.__name__ = method
     changed.__doc__ = original.__doc__
     setattr(owner, method, changed)
+    mark_version(owner, "c_code_cache_version")
+
+
+def mark_version(owner, method):
+    """Keep C code that we changed apart from modules of Theano's own code in the same cache.
+
+    Parameters
+    ----------
+    owner : class
+        An Op or a Type.
+    method : str
+        Name of the method that returns the version of its C code.
+    """
+    original = getattr(owner, method)
+
+    def marked(self, *args, **kwargs):
+        version = original(self, *args, **kwargs)
+        # without a version a module is not kept at all
+        return (*version, MARK) if version else version
+
+    marked.__name__ = method
+    setattr(owner, method, marked)
 
 
 def exists(name):

@@ -48,8 +48,9 @@ def _python_inc(plat_specific=0, prefix=None):
 
 
 def _python_lib(plat_specific=0, standard_lib=0, prefix=None):
-    kind = "stdlib" if standard_lib else ("platlib" if plat_specific else "purelib")
-    return sysconfig.get_path("platstdlib" if kind == "stdlib" and plat_specific else kind)
+    if standard_lib:
+        return sysconfig.get_path("platstdlib" if plat_specific else "stdlib")
+    return sysconfig.get_path("platlib" if plat_specific else "purelib")
 
 
 def _distutils():
@@ -95,16 +96,8 @@ def distutils_stand_in():
     stand-ins serve older Pythons as well: there the real ones take a tenth of a second, warn, and lack the table of
     BLAS libraries that default_blas_ldflags() reads.
     """
-    had = vars(np).get("distutils")
     with stand_in(_tree(_DISTUTILS, _NUMPY_DISTUTILS)):
-        np.distutils = _NUMPY_DISTUTILS
-        try:
-            yield
-        finally:
-            if had is None:
-                del np.distutils
-            else:
-                np.distutils = had
+        yield
 
 
 @after_importing("theano.gof.cmodule")

@@ -17,63 +17,10 @@ import theano.sparse as SS
 
 from .. import activations, arguments, util
 
-__all__ = ["Context", "Outputs", "context_of", "Layer", "Input"]
+__all__ = ["Layer", "Input"]
 
 #: Options for the initial values of one parameter, such as ``std_w``.
 PER_PARAMETER = re.compile(r"(mean|std|sparsity|diagonal|radius)_(.+)")
-
-
-class Context:
-    """How a graph is going to be used: what layers need to know beside their inputs.
-
-    Parameters
-    ----------
-    mask : expression (batch, time), optional
-        Ones for the steps of sequences, zeros for what follows the end of shorter ones. Default: no sequence is
-        shorter than others.
-    states : dict, optional
-        Expressions for the states that recurrent layers start from, by full name.
-    training : scalar expression, optional
-        Not zero while parameters are learned, for layers that then behave differently. Default: they are not.
-    single_step : bool, optional
-        Whether all sequences have just one step.
-
-    Attributes
-    ----------
-    final_states : dict
-        Expressions for the states that recurrent layers end with, by full name; filled in by the layers.
-    """
-
-    def __init__(self, mask=None, states=None, training=None, single_step=False):
-        self.mask = mask
-        self.states = states
-        self.training = training
-        self.single_step = single_step
-        self.final_states = OrderedDict()
-
-    def settings(self):
-        """Return what distinguishes this context from others."""
-        return self.mask, tuple((self.states or {}).items()), self.training, self.single_step
-
-
-class Outputs(OrderedDict):
-    """Expressions of the outputs of a network by full name, with the context of their graph.
-
-    Parameters
-    ----------
-    context : Context, optional
-        Default: a context without anything special.
-    """
-
-    def __init__(self, context=None):
-        super().__init__()
-        self.context = context or Context()
-
-
-def context_of(outputs):
-    """Return the context of some outputs, which may be an ordinary dict."""
-    context = getattr(outputs, "context", None)
-    return Context() if context is None else context
 
 
 class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
@@ -141,6 +88,12 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
     #: Whether the layer applies its activation. If not, none is built, and its parameters do not exist.
     applies_activation = True
 
+    #: The activation that a network asks for if the spec does not; None for the network's own default.
+    default_activation = None
+
+    #: Whether the inputs of the layer are integer labels.
+    reads_labels = False
+
     _count = 0
 
     def __init__(self, name=None, **kwargs):
@@ -156,6 +109,7 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
         self._output_shapes = {}
         self._params = []
         self._activation_spec = None
+        self._settings_read = set()
         self.activate = None
         self.rng = util.random_state(kwargs.get("rng", kwargs.get("nrng")))
 
@@ -300,6 +254,15 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
         """Shapes of the outputs that are known so far, by their names without the layer's; empty before binding."""
         return dict(self._output_shapes)
 
+    @property
+    def statistics(self):
+        """List of shared variables that belong to the model and change in training, but not by gradients."""
+        return []
+
+    def initial_sources(self):
+        """Return the sizes of initial states that are read from other layers, by full output name."""
+        return {}
+
     def chain_to(self, layer):
         """Read the default output of another layer, if no inputs were asked for."""
         if not self._requested:
@@ -385,14 +348,24 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
             self.setup()
         finally:
             del self._kept
+        self._check_settings()
+
+    def _check_settings(self):
+        """Refuse settings of single parameters, such as ``std_w``, that had no effect."""
         names = [param.name[len(self.name) + 1 :] for param in self.params]
+        is_ours = type(self).__module__.startswith(__package__ + ".")
         for key in self.kwargs:
             match = PER_PARAMETER.fullmatch(str(key))
-            if match and key not in self.known_keywords() and match.group(2) not in names:
-                raise util.ConfigurationError(
-                    f"layer {self.name!r}: unknown argument {key!r}, as there is no parameter {match.group(2)!r} "
-                    f"(there are: {', '.join(names) or 'none'})"
-                )
+            if not match or key in self.known_keywords() or key in self._settings_read:
+                continue
+            setting, name = match.groups()
+            if name not in names:
+                reason = f"there is no parameter {name!r} (there are: {', '.join(names) or 'none'})"
+            elif is_ours:
+                reason = f"{name!r} has no {setting}"
+            else:
+                continue
+            raise util.ConfigurationError(f"layer {self.name!r}: unknown argument {key!r}, as {reason}")
 
     def resolve_inputs(self, layers):
         """Find the outputs that this layer wants to read, and their shapes.
@@ -425,6 +398,11 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
                 f"layer {self.name!r}: cannot read from layer {layer_name!r}, {reason} (layers before it: {known})"
             )
         shape = found[0].shape_of(output, layers)
+        if getattr(found[0], "labels", False) != self.reads_labels:
+            raise util.ConfigurationError(
+                f"layer {self.name!r} reads {'integer labels' if self.reads_labels else 'numbers'}, but {name!r} puts "
+                f"out {'numbers' if self.reads_labels else 'integer labels; put a layer of the form embed between'}"
+            )
         if size is not None and shape[-1] != size:
             raise util.ConfigurationError(
                 f"layer {self.name!r}: input {name!r} was said to have {size!r} units, but has {shape[-1]}"
@@ -479,6 +457,7 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
     # -- parameters ---------------------------------------------------------------------------------------------------
 
     def _setting(self, setting, name, default, general=True):
+        self._settings_read.add(f"{setting}_{name}")
         default = self.kwargs.get(setting, default) if general else default
         return self.kwargs.get(f"{setting}_{name}", default)
 
@@ -552,6 +531,8 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
         updates : list of (shared variable, expression)
             What has to be updated whenever the outputs are computed.
         """
+        if self.activate is None and self._requested:
+            raise util.ConfigurationError(f"layer {self.name!r} belongs to no network yet; call its bind()")
         outputs, updates = self.transform(inputs)
         if hasattr(outputs, "items"):
             outputs = sorted(outputs.items())
@@ -646,6 +627,9 @@ class Input(Layer):
         Number of variables; or
     shape : tuple of int
         the full shape of one example, in which case ``ndim`` follows from it.
+    dtype : str, optional
+        ``'int32'`` for data that are integer labels from 0 to ``size - 1``, for a layer of the form ``embed``. They
+        have one dimension less than vectors of that size would have. Default: the float type.
 
     Attributes
     ----------
@@ -659,19 +643,36 @@ class Input(Layer):
 
     applies_activation = False
 
-    def __init__(self, name="in", ndim=2, sparse=False, **kwargs):
+    def __init__(self, name="in", ndim=2, sparse=False, dtype=None, **kwargs):
         kwargs["activation"] = "linear"
         super().__init__(name=name or "in", **kwargs)
+        self.labels = self._read_dtype(dtype)
         self.sparse = self._read_format(sparse)
         shape, ndim = self._read_dimensions(ndim)
-        if self.sparse and ndim != 2:
-            raise util.ConfigurationError(f"input layer {self.name!r}: sparse data has 2 dimensions, not {ndim}")
+        if self.sparse and (ndim != 2 or self.labels):
+            raise util.ConfigurationError(
+                f"input layer {self.name!r}: sparse data are numbers in 2 dimensions, not labels, and not in {ndim}"
+            )
         self.kwargs.pop("size", None)
         self.kwargs["shape"] = self._given_shape = shape
         if self.sparse:
             self.kwargs["sparse"] = self.sparse
+        if self.labels:
+            self.kwargs["dtype"] = "int32"
         self._output_shapes = {"out": shape}
         self.input = self._make_variable(ndim)
+
+    def _read_dtype(self, dtype):
+        """Tell whether the data are labels."""
+        try:
+            kind = np.dtype(util.FLOAT if dtype is None else dtype).kind
+        except TypeError:
+            kind = None
+        if kind not in ("i", "u", "f"):
+            raise util.ConfigurationError(
+                f"input layer {self.name!r}: dtype={dtype!r}, expected {util.FLOAT!r} or 'int32'"
+            )
+        return kind != "f"
 
     def _read_format(self, sparse):
         if sparse in (False, None):
@@ -696,11 +697,14 @@ class Input(Layer):
     def _make_variable(self, ndim):
         if self.sparse:
             return SS.matrix(self.sparse, name=self.name, dtype=util.FLOAT)
+        if self.labels:
+            return theano.tensor.TensorType("int32", (False,) * (ndim - 1))(self.name)
         return theano.tensor.TensorType(util.FLOAT, (False,) * ndim)(self.name)
 
     def zeros(self, length):
         """Return data of zeros for one example, with a given length along the axes whose length is unknown."""
-        values = np.zeros((1, *(length if entry is None else entry for entry in self.output_shape)), util.FLOAT)
+        shape = self.output_shape[:-1] if self.labels else self.output_shape
+        values = np.zeros((1, *(length if entry is None else entry for entry in shape)), self.input.dtype)
         if not self.sparse:
             return values
         import scipy.sparse

@@ -16,7 +16,8 @@ import theano
 import theano.tensor as TT
 
 from .. import util
-from .base import Context, Layer, context_of
+from .base import Layer
+from .context import Context, context_of
 
 __all__ = [
     "Recurrent",
@@ -88,7 +89,9 @@ class Recurrent(Layer):
         self.backward = self._read_direction(self.kwargs.get("direction"))
         limit = self.kwargs.get("bptt_limit", -1)
         if not util.is_int(limit) or limit == 0 or limit < -1:
-            raise util.ConfigurationError(f"layer {self.name!r}: bptt_limit={limit!r}, expected -1 or a number of steps")
+            raise util.ConfigurationError(
+                f"layer {self.name!r}: bptt_limit={limit!r}, expected -1 or a number of steps"
+            )
 
     def _read_direction(self, direction):
         word = "forward" if direction is None else direction
@@ -611,7 +614,7 @@ class Clockwork(_Modular):
 
     def _step(self, x_t, clock_t, pre_tm1, h_tm1, weights, periods):
         new = x_t + TT.dot(h_tm1, weights)
-        pre = TT.switch(TT.eq(TT.mod(clock_t[:, :1], periods), 0), new, pre_tm1)
+        pre = TT.switch(TT.eq(TT.mod(clock_t[:, 0].dimshuffle(0, "x"), periods), 0), new, pre_tm1)
         return [pre, self.activate(pre)]
 
     def to_spec(self):

@@ -1,0 +1,579 @@
+"""Recurrent models: windows of long recordings, texts, models, sampling, streams, sequences of different lengths.
+
+The marks R4, R5, ... number items of section 13 of the contract of the recurrent part.
+"""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import theanets
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from theanets import recurrent, util
+
+from .helpers import epochs, fill, load_golden, names, tuples, values
+
+GOLDEN = load_golden("recurrent-convolution")
+FUNCTIONS = {case["id"]: case for case in GOLDEN["function_cases"]}
+ROSES = "a rose is a rose is a rose."
+
+
+def model(case, rng=None):
+    """The network of a golden case."""
+    kind = case["model"].partition(".")[2]
+    return getattr(recurrent, kind)(tuples(case["layers"]), rng=case.get("model_rng", 13) if rng is None else rng)
+
+
+# Windows of long recordings.
+
+
+def recording(length=10):
+    return np.arange(2 * length).reshape(length, 2).astype("f")
+
+
+def starts(batch):
+    """Where the windows of a batch of :func:`recording` start."""
+    return [int(window[0, 0]) // 2 for window in batch[0]]
+
+
+def test_golden_batches():
+    case = FUNCTIONS["batches"]
+    a = recording()
+    make = recurrent.batches([a, 10 * a[:, :1]], steps=case["steps"], batch_size=case["batch_size"], rng=case["rng"])
+    first, second = make(), make()
+    for batch in (first, second):
+        assert isinstance(batch, list) and [array.shape for array in batch] == [(3, 4, 2), (3, 4, 1)]
+        assert [array.dtype for array in batch] == [np.dtype("f")] * 2
+        for i, start in enumerate(starts(batch)):
+            np.testing.assert_array_equal(batch[0][i], a[start : start + 4])
+            np.testing.assert_array_equal(batch[1][i], 10 * a[start : start + 4, :1])
+    for array, expected in zip(first, case["first_call"]):
+        np.testing.assert_array_equal(array, np.array(expected["values"], expected["dtype"]))
+    assert starts(first) + starts(second) == case["repaired_starts"]
+
+
+def test_r15_the_last_window_is_drawn():
+    assert starts(recurrent.batches([recording(4)], steps=4, batch_size=5, rng=0)()) == [0] * 5
+    assert set(starts(recurrent.batches([recording(5)], steps=4, batch_size=50, rng=0)())) == {0, 1}
+    drawn = starts(recurrent.batches([recording(10)], steps=4, batch_size=200, rng=0)())
+    assert set(drawn) == set(range(7))
+
+
+def test_r15_too_short_for_a_window():
+    with pytest.raises(ValueError, match="3 time steps.*steps=4"):
+        recurrent.batches([recording(3)], steps=4)
+
+
+@pytest.mark.parametrize("array", [
+    np.arange(10), np.arange(10, dtype="uint8"), np.arange(60.0).reshape(10, 3, 2), np.arange(10) > 4,
+    np.arange(10).tolist(), np.arange(20).reshape(10, 2).tolist(), tuple(range(10)),
+], ids=lambda array: type(array).__name__)
+def test_r35_any_array_with_time_first(array):
+    (batch,) = recurrent.batches((array,), steps=3, batch_size=4, rng=5)()
+    whole = np.asarray(array)
+    assert batch.shape == (4, 3, *whole.shape[1:]) and batch.dtype == whole.dtype
+    rng = np.random.RandomState(5)
+    for window in batch:
+        start = rng.randint(8)
+        np.testing.assert_array_equal(window, whole[start : start + 3])
+
+
+@pytest.mark.parametrize("arrays, error, match", [
+    (recording(), TypeError, "list or tuple"), ({"in": recording()}, TypeError, "list or tuple"), (None, TypeError, "list or tuple"),
+    ([], ValueError, "at least one"), ([3.0], ValueError, "array 0"),
+    ([recording(), recording(9)], ValueError, "9 time steps.*10"),
+    ([recording(9), recording(10)], ValueError, "10 time steps.*9"),
+])
+def test_r35_what_cannot_be_cut(arrays, error, match):
+    with pytest.raises(error, match=match):
+        recurrent.batches(arrays, steps=4)
+
+
+@pytest.mark.parametrize("kwargs", [
+    dict(steps=0), dict(steps=-1), dict(steps=2.5), dict(steps="4"), dict(batch_size=0), dict(batch_size=-2),
+    dict(batch_size=None), dict(batch_size=True),
+])
+def test_r35_numbers_that_make_no_sense(kwargs):
+    (name,) = kwargs
+    with pytest.raises(ValueError, match=name):
+        recurrent.batches([recording()], **{"steps": 4, **kwargs})
+
+
+def test_r38_one_window():
+    assert recurrent.batches([recording()], steps=4, batch_size=1)()[0].shape == (1, 4, 2)
+    assert recurrent.batches([recording(200)])()[0].shape == (64, 100, 2)
+
+
+def test_r35_seeds():
+    expected = starts(recurrent.batches([recording()], 4, 6, 3)())
+    for seed in (np.int64(3), np.uint8(3), np.random.RandomState(3)):
+        assert starts(recurrent.batches([recording()], 4, 6, seed)()) == expected
+    with pytest.raises(TypeError):
+        recurrent.batches([recording()], 4, 6, "3")
+
+
+def test_a_generator_is_shared():
+    rng, alone = np.random.RandomState(3), np.random.RandomState(3)
+    make = [recurrent.batches([recording()], 4, 2, rng) for _ in range(2)]
+    drawn = [starts(make[i]()) for i in (0, 1, 0)]
+    assert sum(drawn, []) == [alone.randint(7) for _ in range(6)]
+
+
+def test_training_on_windows(rng):
+    """R35: vectors of labels suit a classifier."""
+    x, labels = rng.randn(30, 3), rng.randint(2, size=30)
+    net = recurrent.Classifier([3, (4, "rnn"), 2])
+    monitors = net.train(recurrent.batches([x, labels], steps=5, batch_size=4, rng=1), algo="sgd", train_batches=2,
+                         valid_batches=1, max_updates=1)
+    assert np.isfinite(monitors[0]["loss"])
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 5), st.integers(0, 2**32 - 1))
+@settings(max_examples=50, deadline=None)
+def test_windows_are_windows(length, steps, batch_size, seed):
+    a = np.arange(length)
+    if length < steps:
+        with pytest.raises(ValueError):
+            recurrent.batches([a], steps, batch_size, seed)
+        return
+    one, two = recurrent.batches([a, a[:, None]], steps, batch_size, seed)()
+    assert one.shape == (batch_size, steps) and (np.diff(one, axis=1) == 1).all()
+    assert one.min() >= 0 and one.max() < length
+    np.testing.assert_array_equal(one, two[..., 0])
+
+
+# Texts.
+
+
+@pytest.mark.parametrize("case", FUNCTIONS["text"]["cases"], ids=lambda case: case["result_alpha"])
+def test_golden_text(case):
+    text = recurrent.Text(case["text"], **case["kwargs"])
+    assert (text.alpha, text.text) == (case["result_alpha"], case["result_text"])
+    assert text.encode("roses.") == case["encode_roses"]
+    assert text.encode("sir") == case["encode_sir"]
+
+
+def test_decode():
+    text = recurrent.Text(ROSES, alpha="rose a", unknown="_")
+    assert text.decode([0, 3, 0, 1]) == "_s_r"
+    assert text.decode(iter(np.array([6, 6]))) == "aa"
+    assert text.decode([]) == ""
+    assert text.decode(text.encode(ROSES)) == text.text
+
+
+def test_golden_text_batches():
+    case = FUNCTIONS["classifier_batches"]
+    text = recurrent.Text(case["text"], alpha=case["alpha"], unknown=case["unknown"])
+    make = text.classifier_batches(case["steps"], case["batch_size"], rng=case["rng"])
+    for argmax, outputs in zip(case["input_argmax"], case["output"]):
+        batch = make()
+        assert isinstance(batch, list)
+        assert list(batch[0].shape) == case["input_shape"] and batch[0].dtype == util.FLOAT
+        np.testing.assert_array_equal(batch[0], np.eye(7)[argmax])
+        np.testing.assert_array_equal(batch[1], outputs)
+        assert batch[1].dtype == case["output_dtype"]
+    classes = text.encode(text.text)
+    for start, row in zip(case["repaired_offsets"], np.concatenate(case["output"])):
+        assert classes[start + 1 : start + 5] == row.tolist()
+
+
+def test_text_batches_of_classes():
+    text = recurrent.Text(ROSES, unknown="_")
+    vectors, labels = text.classifier_batches(5, 3, rng=2)()
+    classes, same = text.classifier_batches(5, 3, rng=2, one_hot=False)()
+    np.testing.assert_array_equal(vectors.argmax(axis=-1), classes)
+    np.testing.assert_array_equal(labels, same)
+    assert classes.dtype.kind == "i" and classes.shape == (3, 5)
+
+
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_r15_the_last_window_of_a_text(one_hot):
+    text = recurrent.Text("abc", alpha="abc")
+    inputs, labels = text.classifier_batches(2, 3, one_hot=one_hot)()
+    np.testing.assert_array_equal(labels, [[2, 3]] * 3)
+    drawn = {tuple(row) for row in recurrent.Text("abcd", alpha="abcd").classifier_batches(2, 50, rng=0)()[1]}
+    assert drawn == {(2, 3), (3, 4)}
+
+
+def test_r15_a_text_that_is_too_short():
+    text = recurrent.Text("abc", alpha="abc")
+    with pytest.raises(ValueError, match="3 characters.*steps=3"):
+        text.classifier_batches(3, 4)
+
+
+@pytest.mark.parametrize("steps, batch_size, name", [
+    (0, 4, "steps"), (-1, 4, "steps"), (1.5, 4, "steps"), (2, 0, "batch_size"), (2, -1, "batch_size"),
+])
+def test_text_batches_of_no_size(steps, batch_size, name):
+    with pytest.raises(ValueError, match=name):
+        recurrent.Text(ROSES).classifier_batches(steps, batch_size)
+
+
+def test_r38_one_window_of_a_text():
+    inputs, labels = recurrent.Text(ROSES).classifier_batches(4, 1)()
+    assert inputs.shape == (1, 4, 8) and labels.shape == (1, 4)
+
+
+@pytest.mark.parametrize("text, kwargs", [
+    (ROSES, dict(alpha="")), ("abc", {}), ("", {}), ("", dict(alpha="")), (ROSES, dict(alpha=[])),
+    (ROSES, dict(min_count=100)),
+])
+def test_r36_an_empty_alphabet(text, kwargs):
+    it = recurrent.Text(text, unknown="_", **kwargs)
+    assert (it.alpha, it.text) == ("", "_" * len(text))
+    assert it.encode("ab") == [0, 0] and it.decode([0, 0]) == "__"
+
+
+@pytest.mark.parametrize("unknown", ["\\", "\n", "&", "^", "]", "\0", "ß", "$"])
+def test_r36_unknown_is_taken_literally(unknown):
+    text = recurrent.Text("a.b.a\n", alpha="ab", unknown=unknown)
+    assert text.text == f"a{unknown}b{unknown}a{unknown}"
+    assert text.encode(f"ab{unknown}") == [1, 2, 0]
+    assert unknown not in recurrent.Text(f"xx{unknown}{unknown}", unknown=unknown).alpha
+
+
+@pytest.mark.parametrize("kwargs", [
+    dict(unknown="UNK"), dict(unknown=""), dict(unknown="\\n"), dict(unknown=None), dict(unknown=0),
+    dict(alpha="ab_", unknown="_"), dict(alpha="aba"), dict(alpha=["ab", "c"]), dict(alpha=["a", ""]),
+    dict(alpha=[1, 2]), dict(alpha=["a", "a"]),
+])
+def test_r36_bad_alphabets(kwargs):
+    with pytest.raises(ValueError):
+        recurrent.Text(ROSES, **kwargs)
+
+
+def test_a_text_is_a_string():
+    for text in (b"abc", None, ["a", "b"]):
+        with pytest.raises(TypeError):
+            recurrent.Text(text)
+
+
+@pytest.mark.parametrize("alpha, expected", [
+    (["r", "o"], "ro"), (("o", "r"), "or"), ({"s", "r", "o"}, "ors"), (frozenset("ro"), "or"), (iter("so"), "so"),
+    (dict.fromkeys("sa"), "sa"),
+])
+def test_r36_alphabets_of_other_types(alpha, expected):
+    text = recurrent.Text(ROSES, alpha=alpha)
+    assert text.alpha == expected
+    assert text.encode(expected) == list(range(1, len(expected) + 1))
+
+
+@pytest.mark.parametrize("alpha", ["^-]", "\\.*", "[&~|", "a-z", "[:^"])
+def test_alphabets_with_special_characters(alpha):
+    text = recurrent.Text(alpha + "b" + alpha[::-1], alpha=alpha, unknown="_")
+    assert text.text == f"{alpha}_{alpha[::-1]}"
+
+
+@pytest.mark.parametrize("label", [-1, -7, 8, 100])
+def test_r37_classes_that_do_not_exist(label):
+    text = recurrent.Text(ROSES)
+    with pytest.raises((IndexError, ValueError), match=str(label)):
+        text.decode([1, label])
+
+
+def test_decode_takes_integers():
+    with pytest.raises(TypeError):
+        recurrent.Text(ROSES).decode([1.0])
+
+
+@given(st.text(max_size=30), st.characters(codec="utf-8"))
+@settings(max_examples=100, deadline=None)
+def test_texts_survive_encoding(text, unknown):
+    it = recurrent.Text(text, min_count=1, unknown=unknown)
+    assert it.text == text and it.decode(it.encode(text)) == text
+    assert list(it.alpha) == sorted(set(text) - {unknown})
+
+
+def test_texts_can_be_pickled():
+    text = pickle.loads(pickle.dumps(recurrent.Text(ROSES)))
+    assert text.encode("sir") == [7, 4, 6]
+
+
+# Models.
+
+
+@pytest.mark.parametrize("kind, base, ndims", [
+    ("Autoencoder", theanets.Autoencoder, (3, 3)), ("Regressor", theanets.Regressor, (3, 3)),
+    ("Classifier", theanets.Classifier, (3, 2)),
+])
+def test_the_models(kind, base, ndims):
+    cls = getattr(recurrent, kind)
+    assert issubclass(cls, base) and (cls.INPUT_NDIM, cls.OUTPUT_NDIM) == ndims
+    one, two = cls([4, (3, "rnn"), 4], "mse" if kind != "Classifier" else "xe", True, 5), cls([4, (3, "rnn"), 4], rng=5)
+    assert names(one.variables)[-1] == "weights" and names(two.variables)[0] == "in"
+    assert [variable.ndim for variable in two.variables] == list(ndims[: len(two.variables)])
+    np.testing.assert_array_equal(one.find(1, "hh").get_value(), two.find(1, "hh").get_value())
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """The arrays of section 5, in the order in which they are drawn."""
+    state = np.random.get_state()
+    np.random.seed(13)
+    for shape in [(64, 7), (64, 7), (64, 5), (64, 5)]:
+        np.random.randn(*shape)
+    np.random.randint(6, size=64)
+    np.random.rand(64)
+    result = {"X": np.random.randn(64, 31, 7).astype("f")}
+    np.random.randn(64, 31, 7)
+    result["Y"] = np.random.randn(64, 31, 5).astype("f")
+    np.random.randn(64, 31, 5)
+    result["C"] = np.random.randn(64, 31).astype("int32")
+    np.random.set_state(state)
+    return result
+
+
+@pytest.mark.parametrize("case", [case for case in FUNCTIONS["scores"]["scores"] if "recurrent" in case["model"]],
+                         ids=lambda case: case["model"])
+def test_golden_scores(case, drawn):
+    net = model(case)
+    arrays = {"Regressor": "XY", "Classifier": "XC", "Autoencoder": "XX"}[type(net).__name__]
+    assert net.score(*(drawn[name] for name in arrays)) == pytest.approx(case["score"], rel=1e-5)
+
+
+def test_seven_outputs():
+    net = recurrent.Regressor([7, (8, "rnn"), (12, "rnn"), 5])
+    outputs = net.feed_forward(np.zeros((3, 4, 7), "f"))
+    assert sorted(outputs) == ["hid1:out", "hid1:pre", "hid2:out", "hid2:pre", "in:out", "out:out", "out:pre"]
+    assert outputs["out:out"].shape == (3, 4, 5) and outputs["hid1:pre"].shape == (3, 4, 8)
+
+
+def test_shapes_of_predictions(rng):
+    x = rng.randn(3, 4, 2)
+    assert recurrent.Regressor([2, (3, "rnn"), 5]).predict(x).shape == (3, 4, 5)
+    classifier = recurrent.Classifier([2, (3, "rnn"), 5])
+    labels = classifier.predict(x)
+    assert labels.shape == (3, 4) and labels.dtype == np.int64
+    proba, logit = classifier.predict_proba(x), classifier.predict_logit(x)
+    assert proba.shape == logit.shape == (3, 4, 5)
+    np.testing.assert_allclose(proba.sum(axis=-1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(logit.argmax(axis=-1), labels)
+    autoencoder = recurrent.Autoencoder([2, (3, "rnn"), 2])
+    code = autoencoder.encode(x)
+    assert code.shape == (3, 4, 3)
+    np.testing.assert_allclose(autoencoder.decode(code), autoencoder.predict(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("batch, length", [(1, 4), (3, 1), (1, 1), (0, 4)])
+def test_small_batches(batch, length):
+    net = recurrent.Regressor([2, (3, "rnn"), 5])
+    assert net.predict(np.zeros((batch, length, 2), "f")).shape == (batch, length, 5)
+    if batch:
+        data = [np.ones((batch, length, 2)), np.ones((batch, length, 5))]
+        assert np.isfinite(epochs(net, data, algo="sgd")).all()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64"])
+def test_r40_labels_of_any_integer_type(rng, dtype):
+    net = recurrent.Classifier([2, (3, "rnn"), 4], rng=2)
+    labels = rng.randint(4, size=(5, 6))
+    data = [rng.randn(5, 6, 2), labels.astype(dtype)]
+    loss = epochs(net, data, algo="sgd", batch_size=5)[0][1]
+    proba = recurrent.Classifier([2, (3, "rnn"), 4], rng=2).predict_proba(data[0])
+    expected = -np.log(np.take_along_axis(proba, labels[..., None], axis=-1)).mean()
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_r40_labels_that_cannot_be(rng):
+    net = recurrent.Classifier([2, (3, "rnn"), 4])
+    x = rng.randn(5, 6, 2)
+    for labels, match in [(np.full((5, 6), 4), "label 4"), (np.zeros((5, 6)), "integers"),
+                          (np.zeros((5, 5), int), None), (np.zeros((5, 6, 1), int), "dimensions")]:
+        with pytest.raises((util.ConfigurationError, ValueError), match=match):
+            net.train([x, labels], max_updates=1)
+
+
+@pytest.mark.parametrize("weights", [(5, 6, 2), (5, )])
+def test_weights(rng, weights):
+    x, y, w = rng.randn(5, 6, 3), rng.randn(5, 6, 2), rng.rand(*weights)
+    net = recurrent.Regressor([3, (4, "rnn"), 2], weighted=True)
+    full = np.broadcast_to(w.reshape(w.shape + (1,) * (3 - w.ndim)), y.shape)
+    expected = (full * (net.predict(x) - y) ** 2).sum() / full.sum()
+    assert epochs(net, [x, y, w], algo="sgd", batch_size=5)[0][1] == pytest.approx(expected, rel=1e-5)
+
+
+RUNS = [run for run in load_golden("trajectories") if run["model"].startswith("recurrent.")]
+
+
+def test_there_are_golden_runs():
+    assert sorted(run["name"] for run in RUNS) == ["rec-clockwork", "rec-lstm", "rec-rnn"]
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run["name"])
+def test_golden_run(run):
+    net = model(run)
+    sums = {name: [value.sum(dtype="d"), abs(value).sum(dtype="d")] for name, value in values(net).items()}
+    assert sums == {name: pytest.approx(figures, rel=1e-6) for name, figures in run["observed"]["initial"].items()}
+    rng = np.random.RandomState(run["data"]["seed"])
+    data = [rng.randn(*shape).astype("f") for _, shape in run["data"]["arrays"]]
+    np.testing.assert_allclose(epochs(net, data, run["epochs"], **run["train"]), run["observed"]["losses"], rtol=2e-4)
+
+
+# Sampling.
+
+
+@pytest.fixture(scope="module")
+def golden_model():
+    return model(FUNCTIONS["predict_sequence"])
+
+
+@pytest.mark.parametrize("case", FUNCTIONS["predict_sequence"]["cases"],
+                         ids=lambda case: f"{case['labels']}-{case['streams']}")
+def test_r4_golden_sequences(golden_model, case):
+    sequence = golden_model.predict_sequence(case["labels"], case["steps"], case["streams"], case["rng"])
+    assert list(sequence) == case["repaired"]
+
+
+def test_r4_golden_sequence_of_two_layers():
+    case = FUNCTIONS["predict_sequence_two_layers"]
+    sequence = list(model(case).predict_sequence(case["labels"], case["steps"], rng=case["rng"]))
+    assert sequence == case["repaired"] and all(type(label) is int for label in sequence)
+
+
+def by_the_book(net, labels, steps, streams, rng, temperature=1):
+    """The algorithm of section 6.4, with nothing saved."""
+    size = net.layers[0].output_size
+    seeds = labels if np.ndim(labels) == 2 else [labels]
+    histories = [list(seeds[i % len(seeds)]) for i in range(max(2, streams))]
+    result = []
+    for _ in range(steps):
+        proba = net.predict_proba(np.eye(size, dtype="f")[np.array(histories)])[:, -1].astype("d")
+        for history, p in zip(histories, proba):
+            p = p ** (1 / temperature)
+            history.append(int(rng.multinomial(1, p / p.sum()).argmax()))
+        drawn = [history[-1] for history in histories[:streams]]
+        result.append(drawn[0] if streams == 1 else drawn)
+    return result
+
+
+@pytest.mark.parametrize("layer", [
+    (5, "rnn"), (5, "lstm"), (6, "gru"), dict(form="clockwork", size=6, periods=(1, 2, 4)),
+    dict(form="bidirectional", size=4), dict(form="rnn", size=3, direction="backward"),
+    dict(form="rnn", size=3, h_0="learned"), dict(form="scrn", size=4), (5, "tanh"),
+], ids=str)
+def test_r4_sequences_by_the_book(layer):
+    net = recurrent.Classifier([4, layer, 4], rng=3)
+    for param in net.params:
+        param.set_value(1.5 * param.get_value())
+    expected = by_the_book(net, [0, 3, 1], 12, 3, np.random.RandomState(7))
+    assert list(net.predict_sequence([0, 3, 1], 12, streams=3, rng=7)) == expected
+
+
+def constant_model(logits):
+    """A classifier that always puts out the same distribution."""
+    net = recurrent.Classifier([len(logits), (2, "rnn"), len(logits)])
+    fill(net, 0)
+    net.find("out", "b").set_value(np.asarray(logits, util.FLOAT))
+    return net
+
+
+def test_r5_confident_distributions_are_drawn_from():
+    rng = np.random.RandomState(0)
+    for _ in range(5):
+        net = constant_model(8 * rng.randn(50))
+        p = net.predict_proba(np.zeros((1, 1, 50)))[0, 0].astype("d")
+        direct = np.random.RandomState(1)
+        expected = [[int(direct.multinomial(1, p / p.sum()).argmax()) for _ in range(20)] for _ in range(10)]
+        assert list(net.predict_sequence([0], 10, streams=20, rng=1)) == expected
+
+
+def test_the_last_label_counts():
+    """R4: a model of which label follows which, without any doubt."""
+    net = recurrent.Classifier([4, (4, "linear"), 4])
+    fill(net, 0)
+    net.find("hid1", "w").set_value(np.eye(4, dtype=util.FLOAT))
+    net.find("out", "w").set_value(100 * np.roll(np.eye(4, dtype=util.FLOAT), 1, axis=1))
+    assert list(net.predict_sequence([2, 0, 1], 6)) == [2, 3, 0, 1, 2, 3]
+    assert list(net.predict_sequence([[3, 0], [1, 2]], 3, streams=2)) == [[1, 3], [2, 0], [3, 1]]
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1, 2, 1.0, np.float32(3)])
+def test_temperature(temperature):
+    logits = np.array([0, 1, 2, -1, 0.5])
+    net = constant_model(logits)
+    drawn = np.array(list(net.predict_sequence([0], 40, streams=50, rng=1, temperature=temperature)))
+    p = np.exp(logits / temperature)
+    p /= p.sum()
+    frequencies = np.bincount(drawn.ravel(), minlength=5) / drawn.size
+    # the standard deviation of each is below 0.5 / sqrt(2000), which is 0.011.
+    np.testing.assert_allclose(frequencies, p, atol=0.045)
+    expected = by_the_book(net, [0], 4, 2, np.random.RandomState(3), float(temperature))
+    assert list(net.predict_sequence([0], 4, 2, 3, temperature)) == expected
+
+
+def test_extreme_temperatures():
+    net = constant_model([0, 80, 79, -100])
+    assert set(net.predict_sequence([0], 30, rng=1, temperature=1e-3)) == {1}
+    assert set(net.predict_sequence([0], 30, rng=1, temperature=1e-300)) == {1}
+    assert len(set(net.predict_sequence([0], 60, rng=1, temperature=1e6))) >= 2
+
+
+@pytest.mark.parametrize("temperature", [0, -1, np.inf, np.nan, None, "hot", True])
+def test_temperatures_that_are_none(golden_model, temperature):
+    with pytest.raises(ValueError, match="temperature"):
+        golden_model.predict_sequence([0], 3, temperature=temperature)
+
+
+@pytest.mark.parametrize("labels, kwargs, match", [
+    ([], {}, "at least one"), ([[], []], dict(streams=2), "at least one"), (3, {}, "sequence"),
+    ([[[1]]], {}, "sequence"), ([0], dict(streams=0), "streams"), ([0], dict(streams=-1), "streams"),
+    ([0], dict(streams=1.5), "streams"), ([-1], {}, "label -1"), ([0, 4], {}, "label 4"), ([0, 10], {}, "label 10"),
+    ([0.5], {}, "integers"), ([[0, 1], [1, 2]], dict(streams=3), "2 rows"), ([0], dict(steps=-1), "steps"),
+    ([0], dict(steps=2.5), "steps"),
+])
+def test_r6_bad_arguments(golden_model, labels, kwargs, match):
+    with pytest.raises(ValueError, match=match):
+        golden_model.predict_sequence(labels, **{"steps": 3, **kwargs})
+
+
+@pytest.mark.parametrize("streams", [1, 2, 3, 5])
+@pytest.mark.parametrize("labels", [[0], (1, 2), np.array([3, 1, 0], "int8"), np.arange(4, dtype="uint64")],
+                         ids=["list", "tuple", "int8", "uint64"])
+def test_r6_one_entry_for_each_stream(golden_model, labels, streams):
+    for entry in golden_model.predict_sequence(labels, 2, streams=streams):
+        assert type(entry) is (int if streams == 1 else list)
+        assert streams == 1 or len(entry) == streams
+        assert all(type(label) is int and 0 <= label < 4 for label in np.atleast_1d(entry).tolist())
+
+
+def test_r6_a_seed_for_each_stream(golden_model):
+    seeds = [[0, 1], [3, 3], [2, 0]]
+    expected = by_the_book(golden_model, seeds, 5, 3, np.random.RandomState(2))
+    assert list(golden_model.predict_sequence(seeds, 5, streams=3, rng=2)) == expected
+    assert list(golden_model.predict_sequence([[0, 1]], 5, rng=2)) == list(
+        golden_model.predict_sequence([0, 1], 5, rng=2))
+
+
+def test_a_first_stream_has_company(golden_model):
+    alone = list(golden_model.predict_sequence([0, 1], 8, rng=4))
+    both = list(golden_model.predict_sequence([0, 1], 8, streams=2, rng=4))
+    assert alone == [first for first, _ in both]
+
+
+def test_sampling_is_lazy(golden_model):
+    rng = np.random.RandomState(1)
+    sequence = golden_model.predict_sequence([0], 1000000, rng=rng)
+    assert rng.rand() == np.random.RandomState(1).rand()
+    assert next(sequence) in range(4)
+    assert list(golden_model.predict_sequence([0], 0)) == []
+
+
+def test_sampling_uses_the_present_parameters(golden_model):
+    net = copy.deepcopy(golden_model)
+    list(net.predict_sequence([0], 2))
+    fill(net, 0)
+    net.find("out", "b").set_value(np.array([0, 0, 99, 0], util.FLOAT))
+    assert list(net.predict_sequence([0], 3)) == [2, 2, 2]
+
+
+def test_models_that_cannot_be_sampled():
+    with pytest.raises(util.ConfigurationError, match="6 classes.*4 units"):
+        recurrent.Classifier([4, (3, "rnn"), 6]).predict_sequence([0], 3)
+    two = recurrent.Classifier([dict(size=3), dict(form="input", name="h0", size=3, ndim=2),
+                                dict(form="rnn", size=3, inputs="in", h_0="h0"), 3])
+    with pytest.raises(util.ConfigurationError, match="one input"):
+        two.predict_sequence([0], 3)
+    with pytest.raises(util.ConfigurationError, match="layers"):
+        recurrent.Classifier().predict_sequence([0], 3)

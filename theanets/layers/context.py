@@ -1,0 +1,58 @@
+"""What layers, losses and regularizers need to know of a graph beside its expressions."""
+
+from collections import OrderedDict
+
+__all__ = ["Context", "Outputs", "context_of"]
+
+
+class Context:
+    """How a graph is going to be used: what layers need to know beside their inputs.
+
+    Parameters
+    ----------
+    mask : expression (batch, time), optional
+        Ones for the steps of sequences, zeros for what follows the end of shorter ones. Default: no sequence is
+        shorter than others.
+    states : dict, optional
+        Expressions for the states that recurrent layers start from, by full name.
+    training : scalar expression, optional
+        Not zero while parameters are learned, for layers that then behave differently. Default: they are not.
+    single_step : bool, optional
+        Whether all sequences have just one step.
+
+    Attributes
+    ----------
+    final_states : dict
+        Expressions for the states that recurrent layers end with, by full name; filled in by the layers.
+    """
+
+    def __init__(self, mask=None, states=None, training=None, single_step=False):
+        self.mask = mask
+        self.states = states
+        self.training = training
+        self.single_step = single_step
+        self.final_states = OrderedDict()
+
+    def settings(self):
+        """Return what distinguishes this context from others."""
+        return self.mask, tuple((self.states or {}).items()), self.training, self.single_step
+
+
+class Outputs(OrderedDict):
+    """Expressions of the outputs of a network by full name, with the context of their graph.
+
+    Parameters
+    ----------
+    context : Context, optional
+        Default: a context without anything special.
+    """
+
+    def __init__(self, context=None):
+        super().__init__()
+        self.context = context or Context()
+
+
+def context_of(outputs):
+    """Return the context of some outputs, which may be an ordinary dict."""
+    context = getattr(outputs, "context", None)
+    return Context() if context is None else context
