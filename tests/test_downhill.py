@@ -88,7 +88,7 @@ def line():
 @pytest.mark.parametrize("algo", ALGORITHMS)
 def test_every_algorithm_trains_and_repeats_itself(algo):
     def run():
-        net = theanets.Regressor([3, (4, "tanh"), 2])
+        net = theanets.Regressor([3, (2, "tanh")])
         rate = {} if algo == "adadelta" else dict(learning_rate=0.01)
         return [train["loss"] for train, _ in net.itertrain(line(), algo=algo.upper(), epochs=5, batch_size=20, **rate)]
 

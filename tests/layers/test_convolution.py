@@ -6,19 +6,17 @@
 import itertools
 import pickle
 import warnings
-from collections import OrderedDict
 
 import numpy as np
 import pytest
 import theanets
-import theanets.convolution
-import theanets.layers.convolution
 import theano
 import theano.tensor as TT
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from theanets import util
 from theanets.layers import convolution
+from theanets.layers.context import Context, Outputs
 from theanets.util import ConfigurationError
 
 from tests import helpers
@@ -106,11 +104,8 @@ def tupled(value):
 
 
 def golden_network(case):
-    """The network of a golden case; models for sequences are spelled out."""
-    specs = [tupled(spec) for spec in case["layers"]]
-    if case["model"].startswith("convolution."):
-        return getattr(theanets.convolution, case["model"].split(".")[1])(specs, rng=case["rng"])
-    return theanets.Regressor([dict(size=specs[0], ndim=3), *specs[1:]], rng=case["rng"])
+    module, model = case["model"].split(".")
+    return getattr(getattr(theanets, module), model)([tupled(spec) for spec in case["layers"]], rng=case["rng"])
 
 
 def array(entry):
@@ -426,7 +421,7 @@ def test_binding_again_keeps_parameters():
     helpers.assert_same_values(values(network), before)
 
 
-class Gated(theanets.layers.convolution.Convolution):
+class FilterGated(convolution.Convolution):
     """A user's layer with two sets of filters."""
 
     def setup(self):
@@ -439,7 +434,7 @@ class Gated(theanets.layers.convolution.Convolution):
 
 
 def test_users_subclass():
-    layer = bound("gated", (5, 5, 2), size=3, filter_size=2, std_v=0)
+    layer = bound("filtergated", (5, 5, 2), size=3, filter_size=2, std_v=0)
     assert names(layer.params) == ["l.w", "l.b", "l.v"]
     assert (layer.find("v").get_value() == 2).all() and layer.find("v").get_value().shape == (3, 2, 2, 2)
     assert run(layer, draw(2, 5, 5, 2)).shape == (2, *layer.output_shape) == (2, 4, 4, 3)
@@ -617,7 +612,7 @@ def test_data_that_is_too_short(form, short, options):
 def test_images_that_are_too_small():
     """Defect 17."""
     network = theanets.Network([dict(shape=(None, 5, 1)), dict(form="conv2", size=2, filter_size=(4, 5))])
-    with pytest.raises(ValueError, match=r"'hid1'|'out'.*at least 4 along axis 1"):
+    with pytest.raises(ValueError, match=r"'out'.*at least 4 along axis 1"):
         network.predict(np.zeros((2, 3, 5, 1)))
 
 
@@ -671,21 +666,25 @@ def test_one_input_only():
                               dict(form=form, name="l", inputs=("in", "hid1"), **options)])
 
 
-class Outputs(OrderedDict):
-    """Outputs of a network whose sequences may be of different lengths."""
-
-    def __init__(self, mask, **outputs):
-        super().__init__(**outputs)
-        self.context = type("Context", (), dict(mask=mask))()
-
-
 @pytest.mark.parametrize("form, options", [("conv1", dict(size=2, filter_size=2)), ("pool1", dict(pool_size=2))])
-def test_sequences_of_different_lengths(form, options):
+@pytest.mark.parametrize("context, reason", [
+    (dict(mask=TT.matrix()), "different lengths"), (dict(single_step=True), "one time step at a time"),
+])
+def test_time_steps_that_must_keep_their_places(form, options, context, reason):
     layer = bound(form, (None, 2), **options)
-    x = TT.tensor3()
-    assert list(layer.connect(Outputs(None, **{"in:out": x}))[0]) == ["l:out", "l:pre"]
-    with pytest.raises(ConfigurationError, match="'l'.*different lengths"):
-        layer.connect(Outputs(TT.matrix(), **{"in:out": x}))
+    inputs = Outputs()
+    inputs["in:out"] = TT.tensor3()
+    assert list(layer.connect(inputs)[0]) == ["l:out", "l:pre"]
+    inputs.context = Context(**context)
+    with pytest.raises(ConfigurationError, match=f"'l'.*{reason}"):
+        layer.connect(inputs)
+
+
+def test_sequences_of_different_lengths():
+    network = theanets.recurrent.Regressor([2, dict(form="conv1", size=3, filter_size=2, border_mode="same"), 2])
+    assert network.predict(draw(3, 5, 2)).shape == (3, 5, 2)
+    with pytest.raises(ConfigurationError, match="'hid1'.*different lengths"):
+        network.predict([draw(5, 2), draw(4, 2)])
 
 
 # In networks.

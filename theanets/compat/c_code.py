@@ -1,5 +1,6 @@
 """C code that current Python and NumPy headers do not compile, or compile to something else."""
 
+import hashlib
 import logging
 import re
 import sys
@@ -7,7 +8,7 @@ import sys
 import numpy as np
 
 from .registry import after_importing
-from .rewriting import mark_version, substitute_in_c
+from .rewriting import mark_version, rewrite, substitute_in_c
 
 _log = logging.getLogger("theanets")
 
@@ -133,3 +134,31 @@ def scan_loops_in_python(module):
         return original(self, *args, **kwargs)
 
     module.Scan.make_thunk = make_thunk
+
+
+@after_importing("theano.gof.op")
+def versions_that_outlive_the_process(module):
+    """Modules of Ops with their C code in files, such as DimShuffle, are found in the cache again.
+
+    COp.c_code_cache_version (theano/gof/op.py:1425) takes the hash of the code for its version; Python 3 hashes
+    strings differently in every process, so that these modules were compiled again by every process.
+    """
+
+    def c_code_cache_version(self):
+        digest = hashlib.sha256("\0".join(self.func_codes).encode()).hexdigest()
+        version = (int(digest[:15], 16),)
+        if hasattr(self, "params_type"):
+            version += (self.params_type.c_code_cache_version(),)
+        return version
+
+    module.COp.c_code_cache_version = c_code_cache_version
+
+
+@after_importing("theano.gof.cc")
+def versions_of_ops_without_properties(module):
+    """Modules of Ops with ``__props__ = ()``, such as Dot22, are found in the cache again.
+
+    CLinker.cmodule_key_ (theano/gof/cc.py:1454) makes the properties a part of the version, and takes an empty part
+    for "has no version": these modules were deleted on exit and compiled again by every process.
+    """
+    rewrite(module.CLinker, "cmodule_key_", ("append(node.op.__props__)", "append(node.op.__props__ or ('',))"))

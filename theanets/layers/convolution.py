@@ -26,6 +26,7 @@ from theano.tensor.signal.pool import pool_2d
 
 from .. import arguments, util
 from .base import Layer
+from .context import context_of
 
 __all__ = ["Convolution", "Conv1", "Conv2", "Pooling", "Pool1", "Pool2"]
 
@@ -224,11 +225,8 @@ class _Sliding:
         needed : pair of int
             The lengths that the input must have at least. Those that are known by now have been checked.
         """
-        if self.num_axes == 1 and getattr(getattr(inputs, "context", None), "mask", None) is not None:
-            raise self._error(
-                f"sequences of different lengths do not go with {type(self).__name__}, which changes what a time step "
-                "is; cut or pad them to the same length"
-            )
+        if self.num_axes == 1:
+            self._check_context(context_of(inputs))
         x = inputs[self.input_name]
         lengths = self.input_shape[:-1]
         needed = needed[-self.num_axes :]
@@ -241,6 +239,16 @@ class _Sliding:
             )
             x = check(x, *[TT.ge(x.shape[i + 1], needed[i]) for i in open_axes])
         return x.dimshuffle(0, 2, "x", 1) if self.num_axes == 1 else x.dimshuffle(0, 3, 1, 2)
+
+    def _check_context(self, context):
+        """Refuse what takes for granted that each time step of the output belongs to one of the input."""
+        if context.mask is not None:
+            raise self._error(
+                f"sequences of different lengths do not go with {type(self).__name__}, which changes what a time step "
+                "is; cut or pad them to the same length"
+            )
+        if context.single_step:
+            raise self._error(f"{type(self).__name__} cannot be computed one time step at a time; predict sequences")
 
     def _from_maps(self, maps):
         """Return the output with its axes in their proper order."""
@@ -355,7 +363,6 @@ class Convolution(_Sliding, Layer):
 
     def setup(self):
         self.add_conv_weights("w")
-        self._refuse_settings([f"{key}_b" for key in ("sparsity", "radius", "diagonal")], "'b' is a vector")
         self.add_bias("b", self.output_size)
 
     def add_conv_weights(self, name, mean=0, std=None, sparsity=0):
@@ -412,7 +419,7 @@ class Convolution(_Sliding, Layer):
         Raises
         ------
         ConfigurationError
-            If sequences are of different lengths and the axis of time would change.
+            For the axis of time, if sequences are of different lengths, or are computed step by step.
         """
         borders = self._borders()
         needed = [
