@@ -28,7 +28,7 @@ def measure(steps, units, header=True):
     if not header:
         from theanets.compat import headers
 
-        headers.Header.start = lambda self: None
+        headers.supported = lambda compiler: False
     start = time.perf_counter()
     compat.install()
     imported = time.perf_counter()
@@ -37,7 +37,7 @@ def measure(steps, units, header=True):
     import theano.tensor as TT
 
     rng = np.random.RandomState(13)
-    sizes = [64, units, units // 4, units, 64]
+    sizes = [256, units, 64, units, 256]
     params = []
     x = h = TT.matrix("x")
     for n_in, n_out in zip(sizes[:-1], sizes[1:]):
@@ -55,7 +55,7 @@ def measure(steps, units, header=True):
         updates += [(mean, new_mean), (square, new_square), (velocity, new_velocity), (param, param + new_velocity)]
     step = theano.function([x], loss, updates=updates)
     compiled = time.perf_counter()
-    batch = rng.rand(128, 64).astype("float32")
+    batch = rng.rand(128, 256).astype("float32")
     step(batch)
     rounds = []
     for _ in range(5):

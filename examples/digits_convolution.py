@@ -9,14 +9,15 @@ same pictures.
 What you should see: lines of progress for both networks, in which the loss falls, and at the end a table like this
 
     network        parameters  right  wrong
-    convolutional        1898    294      6
-    dense                1885    288     12
+    convolutional        1898    582     18
+    dense                1885    568     32
 
-about pictures that were used neither to train nor to decide when to stop. The convolutional network makes about half
-of the mistakes. Below it, the picture that the convolutional network was least sure about is drawn in characters.
+about pictures that were used neither to train nor to decide when to stop. The convolutional network makes fewer
+mistakes: from one split of the pictures to another, half to three quarters of those that the dense one makes. Last,
+the picture that it was least sure about is drawn in characters.
 
-Run it with no arguments, or with ``--quick`` for a shorter run with less difference. It takes about half a minute,
-most of which Theano spends compiling if it has not seen these networks before.
+Run it with no arguments, or with ``--quick`` for a few passes over the data with fewer filters. The long run takes
+about a minute, most of which Theano spends compiling if it has not seen these networks before.
 """
 
 import argparse
@@ -34,10 +35,10 @@ def load(seed=13):
     labels = digits.target.astype("i")
     # The same share of every digit in each part, so that none is judged on a kind that it hardly met.
     rest, test, rest_labels, test_labels = train_test_split(
-        pixels, labels, test_size=300, stratify=labels, random_state=seed
+        pixels, labels, test_size=600, stratify=labels, random_state=seed
     )
     train, valid, train_labels, valid_labels = train_test_split(
-        rest, rest_labels, test_size=300, stratify=rest_labels, random_state=seed
+        rest, rest_labels, test_size=200, stratify=rest_labels, random_state=seed
     )
     return (train, train_labels), (valid, valid_labels), (test, test_labels)
 

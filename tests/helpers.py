@@ -151,6 +151,6 @@ def run_python(*args, flags="mode=FAST_COMPILE,cxx=", cwd=None, stdin=None, time
 
 def python(code, *args):
     """Run code in a new process, which must succeed; return what it wrote to stdout and stderr."""
-    done = run_python("-c", code, *map(str, args))
+    done = run_python("-c", code, *map(str, args), flags=os.environ["THEANO_FLAGS"])
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr

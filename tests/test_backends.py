@@ -82,7 +82,7 @@ def python(code, flags, tmp_path, text=None):
     """Results that a piece of code prints in another Python."""
     path = tmp_path / "script.py"
     path.write_text(textwrap.dedent(code))
-    done = helpers.run_python(str(path), flags=flags, cwd=tmp_path, stdin=text)
+    done = helpers.run_python(str(path), flags=flags, cwd=tmp_path, stdin=text, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     return [json.loads(line[len("RESULT "):]) for line in done.stdout.splitlines() if line.startswith("RESULT ")]
 

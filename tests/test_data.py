@@ -150,9 +150,9 @@ def test_shared_variables():
 
 def test_data_are_converted_once_and_at_the_call():
     network, plain = theanets.Regressor([4, 3, 2]), theanets.Regressor([4, 3, 2])
-    x, y = X.astype("d"), Y.tolist()
+    x, y = X.astype("int64"), Y.tolist()
     run = network.itertrain([x, y], **RUN)
-    x[:] = np.nan
+    x[:] = 99
     y[:] = []
     assert [float(next(run)[0]["loss"]) for _ in range(2)] == [loss for loss, _ in epochs(plain, [X, Y], 2, **RUN)]
 
@@ -223,6 +223,17 @@ def test_generators():
     assert losses == callable_
 
 
+def test_generators_that_end():
+    """What came before the end is learned; a validation that takes it all is worth a warning."""
+    network = theanets.Regressor([4, 3, 2])
+    before = network.score(X, Y)
+    run = dict(algo="sgd", learning_rate=0.1, train_batches=2)
+    assert len(list(network.itertrain(([X, Y] for _ in range(5)), valid=[X, Y], **run))) == 3
+    assert network.score(X, Y) > before
+    with pytest.warns(RuntimeWarning, match="valid="):
+        assert network.train(([X, Y] for _ in range(5)), **run) is None
+
+
 @pytest.mark.parametrize("batch", [[X], [X, Y, Y], [X[:, :3], Y], [X, Y[:, 0]], None, []])
 def test_bad_batches_of_a_callable(batch):
     network = theanets.Regressor([4, 3, 2])
@@ -234,7 +245,7 @@ def test_bad_batches_of_a_callable(batch):
 
 
 def broken(array, value):
-    array = np.array(array, "d")
+    array = np.array(array, np.longdouble if isinstance(value, np.longdouble) else "d")
     array[3, 1] = value
     return array
 
@@ -259,7 +270,7 @@ BAD = {
     "NaN in w": (lambda: [X, Y, broken(Y, np.nan)], "weights", "(?i)nan|finite"),
     "NaN in a frame": (lambda: [pd.DataFrame(broken(X, np.nan)), Y, Y], "pixels", "(?i)nan|finite"),
     "NaN in sparse x": (lambda: [scipy.sparse.csr_matrix(broken(X, np.nan)), Y, Y], "pixels", "(?i)nan|finite"),
-    "too large for the float type": (lambda: [broken(X, 1e300), Y, Y], "pixels", "(?i)inf|finite|large"),
+    "too large for the float type": (lambda: [broken(X, np.longdouble("1e400")), Y, Y], "pixels", "(?i)inf|finite|large"),
     "words": (lambda: [[["a", "b", "c", "d"]] * 8, Y, Y], "pixels", ""),
     "strings": (lambda: [X.astype(str), Y, Y], "pixels", ""),
     "objects": (lambda: [np.full((8, 4), None), Y, Y], "pixels", ""),
@@ -287,7 +298,8 @@ def test_bad_data(case, place, network):
 
 @pytest.mark.parametrize("labels, words", [
     (np.where(K == 2, 3, K), "3"), (K - 1, "-1"), (K.astype("d") + 0.5, ""), (K.astype("d"), "int"),
-    (np.where(K == 2, 2 ** 32, K), str(2 ** 32)), (np.eye(3)[K], "2 dimensions"), (K[:7], "8"), (np.array(list("abcabcab")), ""),
+    (np.where(K == 2, 2 ** 32, K), str(2 ** 32)), (np.eye(3)[K], "2 dimensions"), (K[:7], "8"),
+    (np.array(list("abcabcab")), ""),
 ])
 def test_bad_labels(labels, words):
     """Labels run from 0 to n - 1; also those that 32 bits would wrap around."""

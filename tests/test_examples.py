@@ -72,3 +72,13 @@ def test_every_example_says_what_it_shows():
         module = path.read_text(encoding="utf-8")
         assert module.startswith('"""'), path.name
         assert 'if __name__ == "__main__":' in module, path.name
+
+
+def test_small_filters_beat_a_dense_layer(tmp_path):
+    output = run(
+        "import digits_convolution as it, json; print(json.dumps(it.main(filters=(4, 8), epochs=5)))", tmp_path
+    )
+    numbers = json.loads(output.splitlines()[-1])
+    assert numbers["convolutional"]["right"] > numbers["dense"]["right"] > 450
+    assert abs(numbers["convolutional"]["params"] - numbers["dense"]["params"]) < 75
+    assert f"convolutional {numbers['convolutional']['params']:11d}" in output

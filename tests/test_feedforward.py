@@ -33,7 +33,7 @@ def bits(network, seed=13):
         for param in layer.params:
             shape = param.get_value().shape
             scale = 1 / np.sqrt(sum(shape)) if len(shape) == 2 else 1
-            expected[param.name] = (scale * rng.randn(*shape)).astype("f")
+            expected[param.name] = (scale * rng.randn(*shape)).astype(util.FLOAT)
     return expected
 
 
@@ -92,8 +92,8 @@ def test_12_3():
         "hid1.w": [0.170769, 0.5084007, 0.2012048, 0.51032305, 0.3255073, 0.5588907, -0.3951154, -0.29820982,
                    -0.47684222, 0.21273609, -0.09196868, 0.34536153],
         "hid1.b": [0.31735092, 0.12730329, 2.150383]})
-    leak = 0.1 * abs(np.random.RandomState(13).randn(3).astype("f"))
-    np.testing.assert_array_equal(values(network)["hid1.leak"], leak.astype("f"))
+    leak = 0.1 * abs(np.random.RandomState(13).randn(3).astype(util.FLOAT))
+    np.testing.assert_array_equal(values(network)["hid1.leak"], leak.astype(util.FLOAT))
 
 
 def test_12_4():

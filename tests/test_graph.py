@@ -886,7 +886,7 @@ def test_equal_seeds_equal_runs():
     """With int seeds and with equal RandomStates."""
     for rng in (lambda: 5, lambda: np.random.RandomState(5)):
         runs = [epochs(theanets.Regressor([4, 3, 2], rng=rng()), [X, Y], 3, algo="sgd", learning_rate=0.1, batch_size=2,
-                       input_noise=0.5, hidden_dropout=0.1) for _ in range(2)]
+                       hidden_dropout=0.1) for _ in range(2)]
         assert runs[0] == runs[1]
 
 
@@ -902,7 +902,8 @@ def test_an_unseeded_network_is_different_each_time():
     ([X], {}, "target"), ([X, Y, Y], {}, "3"), ([], {}, "target"), ([X, Y], dict(algo="foo"), "foo"),
     ([X, Y], dict(valid=[X]), "target"), ([X, Y], dict(algo=3), "algo"), (None, {}, "train"),
     ([X, Y], dict(batch_size="many"), "batch_size"), ([X, Y], dict(input_dropout=1.5), "dropout"),
-    ([X, Y], dict(save_every="often"), "save_every"), ([X, Y], dict(learning_rate="fast"), "learning_rate"), ([X, Y], dict(validate_evry=2), "validate_every"),
+    ([X, Y], dict(save_every="often"), "save_every"), ([X, Y], dict(learning_rate="fast"), "learning_rate"),
+    ([X, Y], dict(validate_evry=2), "validate_every"),
 ])
 def test_mistakes_are_found_at_the_call(network, data, kwargs, words):
     """Defect 57: not at the first ``next``."""

@@ -348,12 +348,13 @@ def test_t21_sparse_input(sparse, rng):
 @pytest.mark.parametrize("make", [
     lambda: theanets.Autoencoder([5, 4, 3, (4, "tied"), (5, "tied")]),
     lambda: theanets.Regressor([3, 4, dict(size=5, inputs=("in", "hid1")), 2]),
-], ids=["tied", "two inputs"])
+    lambda: theanets.recurrent.Autoencoder([3, ("rnn", 4), 3]),
+], ids=["tied", "two inputs", "recurrent"])
 def test_t21_layers_without_a_single_weight_matrix_are_errors(make, rng):
     net = make()
     before = helpers.values(net)
-    with pytest.raises(util.ConfigurationError):
-        pretrain(net, [rng.randn(20, net.layers[0].output_size)])
+    with pytest.raises(util.ConfigurationError, match="weight matrix"):
+        net.itertrain([rng.randn(*[7] * (net.INPUT_NDIM - 1), net.layers[0].output_size)], algo="pretrain")
     helpers.assert_same_values(helpers.values(net), before)
 
 
@@ -504,6 +505,14 @@ def test_t4_leading_axes_are_flattened(rng):
     assert_drawn_from(after["hid1.w"].T, x.reshape(-1, 3))
     assert_drawn_from(after["hid2.w"].T, out["hid1:out"].reshape(-1, 4))
     assert_drawn_from(after["out.w"], y.reshape(-1, 2))
+
+
+def test_t4_recurrent_networks_keep_their_shapes(rng):
+    net = theanets.recurrent.Autoencoder([3, ("rnn", 4), 3])
+    x = helpers.floats(rng.randn(8, 5, 3))
+    after = draw(net, [x])
+    assert_drawn_from(after["hid1.xh"].T, x.reshape(-1, 3))
+    assert net.predict(x).shape == x.shape
 
 
 def test_t5_every_matrix_gets_samples_of_its_own(rng):

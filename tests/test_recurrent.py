@@ -81,7 +81,8 @@ def test_r35_any_array_with_time_first(array):
 
 
 @pytest.mark.parametrize("arrays, error, match", [
-    (recording(), TypeError, "list or tuple"), ({"in": recording()}, TypeError, "list or tuple"), (None, TypeError, "list or tuple"),
+    (recording(), TypeError, "list or tuple"), ({"in": recording()}, TypeError, "list or tuple"),
+    (None, TypeError, "list or tuple"),
     ([], ValueError, "at least one"), ([3.0], ValueError, "array 0"),
     ([recording(), recording(9)], ValueError, "9 time steps.*10"),
     ([recording(9), recording(10)], ValueError, "10 time steps.*9"),
@@ -385,12 +386,10 @@ def test_r40_labels_that_cannot_be(rng):
             net.train([x, labels], max_updates=1)
 
 
-@pytest.mark.parametrize("weights", [(5, 6, 2), (5, )])
-def test_weights(rng, weights):
-    x, y, w = rng.randn(5, 6, 3), rng.randn(5, 6, 2), rng.rand(*weights)
+def test_weights(rng):
+    x, y, w = rng.randn(5, 6, 3), rng.randn(5, 6, 2), rng.rand(5, 6, 2)
     net = recurrent.Regressor([3, (4, "rnn"), 2], weighted=True)
-    full = np.broadcast_to(w.reshape(w.shape + (1,) * (3 - w.ndim)), y.shape)
-    expected = (full * (net.predict(x) - y) ** 2).sum() / full.sum()
+    expected = (w * (net.predict(x) - y) ** 2).sum() / w.sum()
     assert epochs(net, [x, y, w], algo="sgd", batch_size=5)[0][1] == pytest.approx(expected, rel=1e-5)
 
 
@@ -569,7 +568,7 @@ def test_sampling_uses_the_present_parameters(golden_model):
 
 
 def test_models_that_cannot_be_sampled():
-    with pytest.raises(util.ConfigurationError, match="6 classes.*4 units"):
+    with pytest.raises(util.ConfigurationError, match="6 classes.*only 4"):
         recurrent.Classifier([4, (3, "rnn"), 6]).predict_sequence([0], 3)
     two = recurrent.Classifier([dict(size=3), dict(form="input", name="h0", size=3, ndim=2),
                                 dict(form="rnn", size=3, inputs="in", h_0="h0"), 3])
@@ -577,3 +576,453 @@ def test_models_that_cannot_be_sampled():
         two.predict_sequence([0], 3)
     with pytest.raises(util.ConfigurationError, match="layers"):
         recurrent.Classifier().predict_sequence([0], 3)
+
+
+@pytest.mark.parametrize("model_layers", [[(5, "rnn")], [(6, "gru")], [], [(4, "bidirectional")]], ids=str)
+def test_labels_can_be_shown_as_they_are(model_layers):
+    """A network that embeds labels is shown these."""
+    net = recurrent.Classifier([dict(form="input", size=4, dtype="int32"), (3, "embed"), *model_layers, 4], rng=3)
+    expected, history, rng = [], [[0, 3]] * 3, np.random.RandomState(2)
+    for _ in range(6):
+        proba = net.predict_proba(np.array(history))[:, -1].astype("d")
+        drawn = [int(rng.multinomial(1, p / p.sum()).argmax()) for p in proba]
+        history = [[*labels, label] for labels, label in zip(history, drawn)]
+        expected.append(drawn)
+    assert list(net.predict_sequence([0, 3], 6, streams=3, rng=2)) == expected
+
+
+def test_sampling_keeps_to_a_users_probabilities():
+    class Biased(recurrent.Classifier):
+        def predict_proba(self, x, **kwargs):
+            result = super().predict_proba(x, **kwargs)
+            result[..., 1:] = 0
+            return result
+
+    assert list(Biased([4, (3, "rnn"), 4]).predict_sequence([2], 4)) == [0, 0, 0, 0]
+
+
+def test_sampling_with_convolutions():
+    """What looks further back than the state is shown the whole sequence."""
+    net = recurrent.Classifier([4, dict(form="conv1", size=3, filter_size=2), (3, "rnn"), 4], rng=3)
+    expected = by_the_book(net, [0, 3, 1], 5, 2, np.random.RandomState(7))
+    assert list(net.predict_sequence([0, 3, 1], 5, streams=2, rng=7)) == expected
+
+
+# One step at a time.
+
+STREAMED = {
+    **{form: [(4, form)] for form in ("rnn", "lstm", "gru", "mrnn", "rrnn", "mut1", "scrn")},
+    "rrnn-vector": [dict(form="rrnn", size=4, rate="vector")],
+    "scrn-log": [dict(form="scrn", size=4, rate="log")],
+    "bcrnn": [dict(form="bcrnn", size=4, num_modules=2)],
+    "clockwork": [dict(form="clockwork", size=4, periods=(1, 3))],
+    "learned": [dict(form="lstm", size=4, h_0="learned", c_0="learned")],
+    "stack": [(3, "gru"), "layernorm", (5, "tanh"), dict(form="clockwork", size=4, periods=(1, 2)), "batchnorm"],
+    "wired": [(4, "rnn"), dict(form="scrn", size=3, inputs="in"), dict(form="concat", inputs=("hid1", "hid2:state"))],
+}
+
+BACKWARD = {
+    "backward": [dict(form="lstm", size=4, direction="backward")],
+    "bidirectional": [(3, "rnn"), dict(form="bidirectional", size=4, worker="gru")],
+    "backward-clockwork": [dict(form="clockwork", size=4, periods=(1, 3), direction="backward", h_0="learned")],
+}
+
+
+def stretched(net):
+    """The network with parameters further from zero, and learned states away from it."""
+    rng = np.random.RandomState(8)
+    for param in net.params:
+        value = param.get_value()
+        param.set_value((value + 0.3 * rng.randn(*value.shape)).astype(util.FLOAT))
+    return net
+
+
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("key", STREAMED)
+def test_streaming(key, rng):
+    """Steps, and parts, are what they are in the whole sequence."""
+    net = stretched(recurrent.Regressor([3, *STREAMED[key], 2]))
+    x = rng.randn(3, 7, 3)
+    whole = net.predict(x)
+    state = net.initial_state(3)
+    y, steps = [], []
+    for t in range(7):
+        steps.append(state)
+        result, state = net.step(x[:, t], state)
+        assert result.shape == (3, 2)
+        y.append(result)
+    close(np.stack(y, axis=1), whole)
+    # a state is a value: it can be gone back to.
+    close(net.step(x[:, 2], steps[2])[0], whole[:, 2])
+    first, middle = net.predict(x[:, :3], state=net.initial_state(3))
+    second, end = net.predict(x[:, 3:], state=middle)
+    close(np.concatenate([first, second], axis=1), whole)
+    assert sorted(end) == sorted(state)
+    for name in state:
+        close(end[name], state[name])
+    # and steps can go on where a part has ended.
+    close(net.step(x[:, 3], middle)[0], whole[:, 3])
+
+
+def test_streams_do_not_disturb_each_other(rng):
+    net = recurrent.Regressor([3, (4, "lstm"), 2])
+    x = rng.randn(2, 5, 3)
+    together = net.predict(x)
+    states = [net.initial_state(1), net.initial_state()]
+    for t in range(5):
+        for i in (1, 0):
+            y, states[i] = net.step(x[i : i + 1, t], states[i])
+            close(y[0], together[i, t])
+
+
+def test_streaming_from_a_given_state(rng):
+    """A state that an input would give is carried instead."""
+    net = recurrent.Regressor([dict(size=2, ndim=3, name="x"), dict(form="input", size=3, ndim=2, name="start"),
+                               dict(form="gru", size=3, inputs="x", h_0="start", name="r"), 2])
+    x, start = rng.randn(2, 5, 2), rng.randn(2, 3).astype("f")
+    state = net.initial_state(2)
+    assert list(state) == ["r:out"] and not state["r:out"].any()
+    state["r:out"] = start
+    close(net.predict(x, state=state)[0], net.predict([x, start]))
+    close(net.step(x[:, 0], state)[0], net.predict([x, start])[:, 0])
+
+
+def test_streaming_labels(rng):
+    net = stretched(recurrent.Classifier([3, (4, "rnn"), 5]))
+    x = rng.randn(2, 6, 3)
+    state, labels = net.initial_state(2), []
+    for t in range(6):
+        label, state = net.step(x[:, t], state)
+        labels.append(label)
+    np.testing.assert_array_equal(np.stack(labels, axis=1), net.predict(x))
+    assert labels[0].dtype == np.int64
+    np.testing.assert_array_equal(net.predict(x, state=net.initial_state(2))[0], net.predict(x))
+
+
+def test_streaming_an_autoencoder(rng):
+    net = recurrent.Autoencoder([3, (4, "rnn"), 3])
+    x = rng.randn(2, 3, 3)
+    close(net.step(x[:, 0], net.initial_state(2))[0], net.predict(x)[:, 0])
+
+
+def test_streaming_embedded_labels():
+    net = recurrent.Classifier([dict(form="input", size=6, dtype="int32"), (3, "embed"), (4, "gru"), 6])
+    x = np.array([[3, 5, 0], [1, 1, 2]])
+    state = net.initial_state(2)
+    for t in range(3):
+        label, state = net.step(x[:, t], state)
+        np.testing.assert_array_equal(label, net.predict(x)[:, t])
+
+
+@pytest.mark.parametrize("layers", [*BACKWARD.values(), [4], []], ids=str)
+def test_what_cannot_be_streamed(layers):
+    net = recurrent.Regressor([3, *layers, 2])
+    with pytest.raises(util.ConfigurationError):
+        net.initial_state(2)
+    with pytest.raises(util.ConfigurationError):
+        net.step(np.zeros((2, 3)), {})
+
+
+def test_states_that_do_not_fit(rng):
+    net = recurrent.Regressor([3, (4, "lstm"), 2])
+    state = net.initial_state(2)
+    short = {name: value[:, 1:] for name, value in state.items()}
+    one = dict(list(state.items())[:1])
+    for bad in (None, 3, {}, one, short, dict(state, more=1), list(state.values())):
+        with pytest.raises((util.ConfigurationError, TypeError, ValueError)):
+            net.step(rng.randn(2, 3), bad)
+    for x in (rng.randn(3, 3), rng.randn(2, 4), rng.randn(2, 1, 3), rng.randn(3)):
+        with pytest.raises(util.DataError):
+            net.step(x, state)
+    with pytest.raises(util.ConfigurationError):
+        net.initial_state(0)
+
+
+# Training that carries the state from batch to batch.
+
+
+def long_data(rng, length=12, streams=3):
+    return [rng.randn(streams, length, 2).astype("f"), rng.randn(streams, length, 1).astype("f")]
+
+
+def still(**kwargs):
+    """Training that changes nothing, along time."""
+    return dict(algo="sgd", learning_rate=0, momentum=0, axis=1, batch_size=4, stateful=True, **kwargs)
+
+
+@pytest.mark.parametrize("layers", [
+    [(4, "rnn")], [(4, "lstm")], [dict(form="clockwork", size=4, periods=(1, 5))],
+    [(3, "gru"), dict(form="scrn", size=3, h_0="learned")],
+], ids=str)
+def test_stateful_training_sees_whole_sequences(layers, rng):
+    net = stretched(recurrent.Regressor([2, *layers, 1]))
+    x, y = long_data(rng)
+    whole = float(((net.predict(x) - y) ** 2).mean())
+    for train_loss, valid_loss in epochs(net, [x, y], 2, **still()):
+        assert train_loss == pytest.approx(whole, rel=1e-5)
+        assert valid_loss == pytest.approx(whole, rel=1e-5)
+    # without the state each window starts anew.
+    anew = float(np.mean([((net.predict(x[:, t : t + 4]) - y[:, t : t + 4]) ** 2).mean() for t in (0, 4, 8)]))
+    assert abs(anew - whole) > 1e-4
+    assert epochs(net, [x, y], **dict(still(), stateful=False))[0][0] == pytest.approx(anew, rel=1e-5)
+
+
+def test_stateful_training_step_by_step(rng):
+    """Each window is learned from the state that the one before has left, in the order of time."""
+    x, y = long_data(rng)
+    layers = [2, dict(form="rnn", size=4, activation="tanh", name="r"), 1]
+    net = recurrent.Regressor(layers)
+    given = recurrent.Regressor([dict(size=2, ndim=3), dict(form="input", size=4, ndim=2, name="start"),
+                                 dict(form="rnn", size=4, activation="tanh", inputs="in", h_0="start", name="r"), 1])
+    options = dict(algo="sgd", learning_rate=0.01, momentum=0)
+    state = np.zeros((3, 4), "f")
+    for t in (0, 4, 8):
+        window = [x[:, t : t + 4], state, y[:, t : t + 4]]
+        end = given.feed_forward(window[:2])["r:out"][:, -1]
+        given.train(window, batch_size=3, max_updates=1, **options)
+        state = end
+    net.train([x, y], axis=1, batch_size=4, epochs=1, stateful=True, **options)
+    for name, value in values(given).items():
+        close(values(net)[name], value)
+
+
+def test_the_state_is_reset_at_each_epoch_or_kept(rng):
+    net = stretched(recurrent.Regressor([2, dict(form="rnn", size=4, activation="tanh"), 1]))
+    x, y = long_data(rng)
+    twice = net.predict(np.concatenate([x, x], axis=1))
+    first, second = (float(((part - y) ** 2).mean()) for part in (twice[:, :12], twice[:, 12:]))
+    assert abs(first - second) > 1e-4
+    assert [loss for loss, _ in epochs(net, [x, y], 2, **still())] == pytest.approx([first, first], rel=1e-5)
+    kept = dict(still(), stateful="keep")
+    net.reset_state()
+    assert [loss for loss, _ in epochs(net, [x, y], 2, **kept)] == pytest.approx([first, second], rel=1e-5)
+    net.reset_state()
+    assert epochs(net, [x, y], 1, **kept)[0][0] == pytest.approx(first, rel=1e-5)
+
+
+def test_stateful_training_with_windows_of_different_lengths(rng):
+    net = recurrent.Regressor([2, (4, "gru"), 1])
+    x, y = long_data(rng, length=10)
+    errors = (net.predict(x) - y) ** 2
+    expected = np.mean([errors[:, t : t + 4].mean() for t in (0, 4, 8)])
+    assert epochs(net, [x, y], **still())[0][0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_stateful_training_with_a_callable(rng):
+    net = stretched(recurrent.Regressor([2, (4, "gru"), 1]))
+    x, y = long_data(rng)
+    expected = ((net.predict(x) - y) ** 2).mean()
+
+    class Windows:
+        position = 0
+
+        def __len__(self):
+            return 3
+
+        def __call__(self):
+            start, self.position = self.position, (self.position + 4) % 12
+            return [x[:, start : start + 4], y[:, start : start + 4]]
+
+    options = still()
+    del options["axis"], options["batch_size"]
+    losses = epochs(net, Windows(), valid=[x, y], **dict(options, valid_batches=1))
+    assert losses[0][0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("layers", [*BACKWARD.values(), [4]], ids=str)
+def test_what_cannot_be_trained_with_a_state(layers, rng):
+    with pytest.raises(util.ConfigurationError):
+        recurrent.Regressor([2, *layers, 1]).train(long_data(rng), **still(max_updates=1))
+
+
+def test_stateful_is_yes_no_or_keep(rng):
+    net = recurrent.Regressor([2, (3, "rnn"), 1])
+    for value in ("always", 3.5, [1]):
+        with pytest.raises(util.ConfigurationError, match="stateful"):
+            net.train(long_data(rng), **dict(still(max_updates=1), stateful=value))
+
+
+def test_saved_in_the_middle_of_stateful_training(rng):
+    net = recurrent.Regressor([2, (4, "rnn"), 1])
+    data = long_data(rng)
+    net.train(data, axis=1, batch_size=4, epochs=1, stateful="keep", algo="sgd")
+    again = pickle.loads(pickle.dumps(net))
+    close(again.predict(data[0]), net.predict(data[0]))
+    again.train(data, axis=1, batch_size=4, epochs=1, stateful=True, algo="sgd")
+
+
+# Sequences of different lengths.
+
+LENGTHS = [5, 2, 7, 1, 2]
+
+
+def ragged(rng, size=3, lengths=LENGTHS):
+    return [rng.randn(length, size).astype("f") for length in lengths]
+
+
+RAGGED = {key: layers for key, layers in {**STREAMED, **BACKWARD}.items() if key not in ("rrnn-vector", "scrn-log")}
+
+
+@pytest.mark.parametrize("key", RAGGED)
+def test_sequences_of_different_lengths(key, rng):
+    """Predictions are those for each sequence alone, and so is the loss."""
+    net = stretched(recurrent.Regressor([3, *RAGGED[key], 2]))
+    x, y = ragged(rng), ragged(rng, 2)
+    predicted = net.predict(x)
+    assert isinstance(predicted, list) and [p.shape for p in predicted] == [(length, 2) for length in LENGTHS]
+    alone = [net.predict(sequence[None])[0] for sequence in x]
+    for one, two in zip(predicted, alone):
+        close(one, two)
+    error = np.concatenate(alone) - np.concatenate(y)
+    close(net.score(x, y), 1 - (error**2).sum() / np.var(np.concatenate(y)) / error.size)
+    if key in ("lstm", "backward-clockwork"):
+        loss = epochs(net, [x, y], algo="sgd", learning_rate=0, batch_size=5)[0]
+        assert loss == pytest.approx(((error**2).mean(), ) * 2, rel=1e-5)
+
+
+def test_gradients_of_different_lengths(rng):
+    """Training is the same as with zeros behind the shorter sequences and a weight of zero there."""
+    x, y = ragged(rng), ragged(rng, 2)
+    padded = [np.zeros((5, 7, size), "f") for size in (3, 2, 2)]
+    for i, length in enumerate(LENGTHS):
+        padded[0][i, :length], padded[1][i, :length], padded[2][i, :length] = x[i], y[i], 1
+    options = dict(algo="sgd", learning_rate=0.05, batch_size=5, max_updates=3)
+    nets = [recurrent.Regressor([3, (4, "gru"), 2], weighted=weighted) for weighted in (False, True)]
+    monitors = [net.train(data, **options) for net, data in zip(nets, ([x, y], padded))]
+    assert monitors[0][0]["loss"] == pytest.approx(monitors[1][0]["loss"], rel=1e-5)
+    for name, value in values(nets[1]).items():
+        close(values(nets[0])[name], value)
+
+
+def test_weights_of_different_lengths(rng):
+    x, y = ragged(rng), ragged(rng, 2)
+    w = [abs(array) for array in ragged(rng, 2)]
+    net = recurrent.Regressor([3, (4, "rnn"), 2], weighted=True)
+    e, weights = ((np.concatenate(net.predict(x)) - np.concatenate(y)) ** 2), np.concatenate(w)
+    loss = epochs(net, [x, y, w], algo="sgd", learning_rate=0, batch_size=5)[0][0]
+    assert loss == pytest.approx((weights * e).sum() / weights.sum(), rel=1e-5)
+    t = np.concatenate(y)
+    expected = 1 - (weights * e).sum() / (weights * (t - t.mean()) ** 2).sum()
+    assert net.score(x, y, w) == pytest.approx(expected, rel=1e-4)
+
+
+def test_labels_of_different_lengths(rng):
+    net = stretched(recurrent.Classifier([3, (4, "lstm"), 5]))
+    x, labels = ragged(rng), [rng.randint(5, size=length) for length in LENGTHS]
+    proba, logit, predicted = net.predict_proba(x), net.predict_logit(x), net.predict(x)
+    for i, sequence in enumerate(x):
+        close(proba[i], net.predict_proba(sequence[None])[0])
+        close(logit[i], net.predict_logit(sequence[None])[0])
+        np.testing.assert_array_equal(predicted[i], net.predict(sequence[None])[0])
+        assert predicted[i].dtype == np.int64 and predicted[i].shape == (len(sequence), )
+    right = np.concatenate(predicted) == np.concatenate(labels)
+    assert net.score(x, labels) == pytest.approx(right.mean())
+    w = [rng.rand(length) for length in LENGTHS]
+    assert net.score(x, labels, w) == pytest.approx((np.concatenate(w) * right).sum() / np.concatenate(w).sum())
+    monitors = net.train([x, labels], algo="sgd", learning_rate=0, batch_size=5, max_updates=1)[0]
+    p = np.take_along_axis(np.concatenate(proba), np.concatenate(labels)[:, None], axis=1)
+    assert monitors["loss"] == monitors["err"] == pytest.approx(-np.log(p).mean(), rel=1e-5)
+    assert monitors["acc"] == pytest.approx(right.mean(), rel=1e-5)
+
+
+def test_codes_of_different_lengths(rng):
+    net = stretched(recurrent.Autoencoder([3, (4, "rnn"), 3]))
+    x = ragged(rng)
+    for code, sequence in zip(net.encode(x), x):
+        close(code, net.encode(sequence[None])[0])
+    error = np.concatenate(net.predict(x)) - np.concatenate(x)
+    loss = epochs(net, [x], algo="sgd", learning_rate=0, batch_size=5)[0][0]
+    assert loss == pytest.approx((error**2).mean(), rel=1e-5)
+    total = ((np.concatenate(x) - np.concatenate(x).mean()) ** 2).sum()
+    assert net.score(x) == pytest.approx(1 - (error**2).sum() / total, rel=1e-4)
+
+
+def test_penalties_and_monitors_ignore_padding(rng):
+    net = stretched(recurrent.Regressor([3, (4, "rnn"), 2]))
+    x, y = ragged(rng), ragged(rng, 2)
+    hidden = np.concatenate([net.feed_forward(sequence[None])["hid1:out"][0] for sequence in x])
+    error = ((np.concatenate(net.predict(x)) - np.concatenate(y)) ** 2).mean()
+    monitors = net.train([x, y], algo="sgd", learning_rate=0, batch_size=5, max_updates=1, hidden_l1=0.5,
+                         monitors={"hid1:out": [0.25]})[0]
+    assert monitors["err"] == pytest.approx(error, rel=1e-5)
+    assert monitors["loss"] == pytest.approx(error + 0.5 * abs(hidden).mean(), rel=1e-5)
+    assert monitors["hid1:out<0.25"] == pytest.approx((hidden < 0.25).mean(), rel=1e-5)
+
+
+def test_penalties_along_time_ignore_padding(rng):
+    net = stretched(recurrent.Regressor([3, (4, "rnn"), 2]))
+    x, y = ragged(rng, lengths=[5, 3]), ragged(rng, 2, [5, 3])
+    states = [net.feed_forward(sequence[None])["hid1:out"][0] for sequence in x]
+    changes = np.concatenate([np.diff(h, axis=0) ** 2 for h in states])
+    monitors = net.train([x, y], algo="sgd", learning_rate=0, batch_size=2, max_updates=1,
+                         recurrent_state=dict(pattern="hid1:out", weight=2))[0]
+    assert monitors["loss"] - monitors["err"] == pytest.approx(2 * changes.mean(), rel=1e-4)
+
+
+def test_different_lengths_come_in_all_forms(rng):
+    """Lists, tuples and nested lists; batches of some; callables; a validation set; equal lengths."""
+    x, y = ragged(rng), ragged(rng, 2)
+    net = recurrent.Regressor([3, (4, "rnn"), 2])
+    expected = net.predict(x)
+    for same in (tuple(x), [sequence.tolist() for sequence in x], [x], {"in": x}, [x[0].astype("d"), *x[1:]]):
+        for one, two in zip(net.predict(same), expected):
+            close(one, two)
+    for one, two in zip(net.predict(x, batch_size=2), expected):
+        close(one, two)
+    close(np.stack(net.predict([x[1], x[4]])), net.predict(np.stack([x[1], x[4]])))
+    options = dict(algo="sgd", max_updates=2, learning_rate=0.01)
+    for data in ([x, y], {"in": x, "target": y}, lambda: [x, y]):
+        monitors = net.train(data, valid=[x[:2], y[:2]], batch_size=2, train_batches=2, **options)
+        assert np.isfinite([part["loss"] for part in monitors]).all()
+    # one of the two has sequences of one length.
+    whole = [rng.randn(4, 3, 3), rng.randn(4, 3, 2)]
+    for train, valid in [(whole, [x, y]), ([x, y], whole)]:
+        assert np.isfinite([part["loss"] for part in net.train(train, valid, batch_size=2, **options)]).all()
+
+
+def test_different_lengths_with_an_initial_state(rng):
+    net = recurrent.Regressor([dict(size=3, ndim=3), dict(form="input", size=4, ndim=2, name="start"),
+                               dict(form="gru", size=4, inputs="in", h_0="start"), 2])
+    x, start = ragged(rng), rng.randn(5, 4)
+    for i, predicted in enumerate(net.predict([x, start])):
+        close(predicted, net.predict([x[i][None], start[i : i + 1]])[0])
+
+
+def test_different_lengths_end_in_their_own_states(rng):
+    net = stretched(recurrent.Regressor([3, (4, "lstm"), (3, "rnn"), 2]))
+    x = ragged(rng)
+    predicted, state = net.predict(x, state=net.initial_state(5))
+    for i, sequence in enumerate(x):
+        alone, end = net.predict(sequence[None], state=net.initial_state(1))
+        close(predicted[i], alone[0])
+        for name in state:
+            close(state[name][i], end[name][0])
+
+
+def test_embedded_sequences_of_different_lengths(rng):
+    net = stretched(recurrent.Classifier([dict(form="input", size=6, dtype="int32"), (3, "embed"), (4, "gru"), 6]))
+    x = [rng.randint(6, size=length) for length in LENGTHS]
+    for i, proba in enumerate(net.predict_proba(x)):
+        close(proba, net.predict_proba(x[i][None])[0])
+    error = -np.log(np.concatenate([p[range(len(p)), labels] for p, labels in zip(net.predict_proba(x), x)])).mean()
+    assert epochs(net, [x, x], algo="sgd", learning_rate=0, batch_size=5)[0][0] == pytest.approx(error, rel=1e-5)
+
+
+@pytest.mark.parametrize("change, match", [
+    (lambda x, y: (x, y[:-1]), "4"), (lambda x, y: (x, [y[0][:-1], *y[1:]]), "4"),
+    (lambda x, y: ([x[0][:, :2], *x[1:]], y), "in"), (lambda x, y: ([np.zeros((0, 3)), *x[1:]], y), ""),
+    (lambda x, y: ([x[0] * np.nan, *x[1:]], y), "in"), (lambda x, y: ([x[0].ravel(), *x[1:]], y), "in"),
+    (lambda x, y: (x, np.zeros((5, 7, 2))), ""),
+])
+def test_sequences_that_do_not_fit(rng, change, match):
+    x, y = change(ragged(rng), ragged(rng, 2))
+    with pytest.raises(util.DataError, match=match or None):
+        recurrent.Regressor([3, (4, "rnn"), 2]).train([x, y], algo="sgd", max_updates=1)
+
+
+def test_models_without_time_take_no_sequences_of_different_lengths(rng):
+    with pytest.raises(util.DataError):
+        theanets.Regressor([3, 4, 2]).predict([rng.randn(2, 3), rng.randn(4, 3)])

@@ -461,6 +461,28 @@ def test_an_iterator_that_ends_within_an_epoch_is_no_error():
     assert ((net.predict(data[0]) - data[1]) ** 2).mean() < pairs[-1][0]["loss"]
 
 
+class Passes:
+    """A trainer that only reads the data."""
+
+    def itertrain(self, train, valid=None, **kwargs):
+        while True:
+            yield dict(loss=len(list(train))), dict(loss=0)
+
+
+@pytest.mark.parametrize("algo", ["sample", Passes()], ids=["sample", "own"])
+@pytest.mark.parametrize("count", [1, 5])
+def test_batches_that_run_out_end_every_trainer(algo, count):
+    net, data = fixed_network()
+    batches = (data for _ in range(count))
+    with helpers.log_records("theanets") as records:
+        pairs = list(net.itertrain(batches, valid=data, train_batches=2, algo=algo))
+    if algo == "sample" and count == 5:  # two passes are enough for this network
+        assert len(pairs) == 1
+    else:
+        assert len(pairs) == count // 2
+        assert any(re.search(r"stop.*data", line) for line in messages(records))
+
+
 @pytest.mark.parametrize("stop", [interrupt, fail])
 @pytest.mark.parametrize("again", [True, False])
 def test_leaving_from_within_a_validation(stop, again):
@@ -503,7 +525,7 @@ def test_an_interrupt_in_the_middle_of_an_epoch():
 
 @pytest.mark.parametrize("every", [1, 10])
 def test_a_loss_that_is_not_a_number_ends_training(every):
-    # the network is linear in its parameters but for a product: after one giant step the loss overflows at once.
+    # the first step is so large that the loss of the next batch overflows.
     net, data = fixed_network()
     before = helpers.values(net)
     with helpers.log_records("theanets") as records, pytest.warns(RuntimeWarning, match=r"loss is (nan|inf)"):
@@ -531,6 +553,15 @@ def test_a_validation_loss_that_is_not_a_number_ends_training():
             states.append(helpers.values(net))
     assert len(states) == 3
     helpers.assert_same_values(helpers.values(net), states[0])  # the second and last that was validated with a number
+
+
+def test_a_validation_loss_that_never_is_a_number_changes_nothing():
+    net, data = fixed_network()
+    before = helpers.values(net)
+    valid = [data[0], data[1] * np.nan]
+    with pytest.warns(RuntimeWarning):
+        net.train(data, valid=lambda: valid, valid_batches=1, algo="sgd", learning_rate=0.1, epochs=50)
+    helpers.assert_same_values(helpers.values(net), before)
 
 
 def test_training_goes_on_after_a_loss_that_was_not_a_number():

@@ -232,10 +232,11 @@ def _is_example(value, slot):
     if slot.is_sequence or slot.shape is None:
         return slot.is_sequence
     lengths = []
-    while hasattr(value, "__len__") and len(value):
+    while isinstance(value, (list, tuple)) and value:
         lengths.append(len(value))
         value = value[0]
-    return len(lengths) == len(slot.shape) and all(b in (a, None) for a, b in zip(lengths, slot.shape))
+    shape = (*lengths, *np.shape(value))
+    return len(shape) == len(slot.shape) and all(b in (a, None) for a, b in zip(shape, slot.shape))
 
 
 def _depth(value):

@@ -50,6 +50,7 @@ class Autoencoder(graph.Network):
 
     With ``pca.train([inputs], hidden_l1=0.1)`` the last one finds independent components. Codes, and back:
 
+    >>> import numpy as np
     >>> inputs = np.random.RandomState(0).randn(3, 10)
     >>> code = plain.encode(inputs)
     >>> code.shape, plain.decode(code).shape
@@ -245,6 +246,7 @@ class Regressor(graph.Network):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import theanets
     >>> theanets.Regressor([10, 20, 3]).predict(np.zeros((5, 10))).shape
     (5, 3)
@@ -274,6 +276,7 @@ class Classifier(graph.Network):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import theanets
     >>> theanets.Classifier([10, 20, 3]).predict(np.zeros((5, 10))).shape
     (5,)

@@ -599,10 +599,14 @@ class Network(evaluation.Evaluation):
         train, valid, options = make_datasets()
         # the trainer is closed first, so that the saver finds the best parameters.
         with saver, contextlib.closing(runner.itertrain(train, valid, **kwargs, **options)) as epochs:
-            for i, monitors in enumerate(epochs):
-                saver.epoch_ends()
-                yield monitors
-                saver.next_epoch_begins(i)
+            try:
+                for i, monitors in enumerate(epochs):
+                    saver.epoch_ends()
+                    yield monitors
+                    saver.next_epoch_begins(i)
+            except sources.Exhausted:
+                # from a trainer without an end of its own for this.
+                util.log("training stopped: the data came to its end")
 
     # -- files --------------------------------------------------------------------------------------------------------
 

@@ -71,11 +71,11 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
 
     Examples
     --------
-    >>> class Quartic(Loss):
+    >>> class FourthPower(Loss):
     ...     def elementwise(self, output, target):
     ...         return (output - target) ** 4
     >>> import theanets
-    >>> theanets.Regressor([4, 2], loss="quartic").losses[0].output_name
+    >>> theanets.Regressor([4, 2], loss="fourthpower").losses[0].output_name
     'out:out'
     """
 

@@ -19,9 +19,19 @@ import collections
 
 import numpy as np
 
-from . import feedforward, util
+from . import feedforward, layers, util
 
 __all__ = ["batches", "Text", "Autoencoder", "Regressor", "Classifier"]
+
+#: Layers that compute each step from the same step of their inputs, and from the state that they carry.
+STEPWISE = frozenset(
+    [
+        *(layers.Input, layers.Feedforward, layers.Classifier, layers.Tied, layers.Product, layers.Concatenate),
+        *(layers.Embed, layers.LayerNorm, layers.BatchNorm),
+        *(layers.RNN, layers.BCRNN, layers.RRNN, layers.MRNN, layers.LSTM, layers.GRU, layers.Clockwork),
+        *(layers.MUT1, layers.SCRN),
+    ]
+)
 
 
 def _check_count(name, value):
@@ -397,13 +407,13 @@ class Classifier(feedforward.Classifier):
         >>> list(net.predict_sequence([0, 1, 2], 5, streams=2, rng=13))
         [[1, 3], [1, 1], [1, 1], [1, 1], [1, 2]]
         """
-        num_classes = self._check_sequence_model()
+        num_labels = self._check_sequence_model()
         if not util.is_int(steps) or steps < 0:
             raise ValueError(f"steps={steps!r}, expected a number of labels to draw")
         if not util.is_real(temperature) or not 0 < temperature < np.inf:
             raise ValueError(f"temperature={temperature!r}, expected a positive number")
-        history = _read_labels(labels, _check_count("streams", streams), num_classes)
-        return self._continue(history, int(steps), int(streams), util.random_state(rng), float(temperature))
+        history = _read_labels(labels, _check_count("streams", streams), num_labels)
+        return self._draw(history, int(steps), int(streams), util.random_state(rng), float(temperature))
 
     def _check_sequence_model(self):
         """Return the number of labels that the input can tell apart, if labels can be drawn and shown again."""
@@ -413,28 +423,56 @@ class Classifier(feedforward.Classifier):
                 f"predict_sequence() needs a network with one input, found {len(self.inputs)} "
                 f"({', '.join(variable.name for variable in self.inputs)})"
             )
-        source = self.layers[0]
-        shown = source.output_shape[-1] if self._reads_vectors() else None
-        classes = self.layers[-1].output_size
-        if shown is not None and classes > shown:
+        source, result = self.layers[0], self.layers[-1]
+        if result.output_size > source.output_size:
             raise util.ConfigurationError(
-                f"predict_sequence(): layer {self.layers[-1].name!r} has {classes} classes, "
-                f"but the input {source.name!r} has only {shown} units to show them"
+                f"predict_sequence(): layer {result.name!r} has {result.output_size} classes, but the input "
+                f"{source.name!r} can show only {source.output_size} of them"
             )
-        return classes if shown is None else shown
+        return source.output_size
 
-    def _reads_vectors(self):
-        return np.dtype(self.inputs[0].dtype).kind == "f"
-
-    def _continue(self, history, steps, streams, rng, temperature):
+    def _draw(self, history, steps, streams, rng, temperature):
         """Generate labels; ``history`` has the shape (num-histories, num-labels)."""
-        vectors = np.eye(self.layers[0].output_size, dtype=util.FLOAT) if self._reads_vectors() else None
+        distributions = self._follow(history)
+        drawn = None
         for _ in range(steps):
-            shown = history if vectors is None else vectors[history]
-            distributions = self.predict_proba(shown)[:, -1]
-            drawn = [int(rng.multinomial(1, _sharpen(p, temperature)).argmax()) for p in distributions]
-            history = np.concatenate([history, np.array(drawn)[:, None]], axis=1)
+            rows = distributions.send(drawn)
+            drawn = [int(rng.multinomial(1, _sharpen(p, temperature)).argmax()) for p in rows]
             yield drawn[0] if streams == 1 else drawn[:streams]
+
+    def _follow(self, history):
+        """Generate the distributions of what comes next, being sent the labels that do.
+
+        The state of the network is carried on, if possible; else it is shown everything again at each step.
+        """
+        if not self._can_step():
+            while True:
+                drawn = yield self.predict_proba(self._show(history))[:, -1]
+                history = np.concatenate([history, np.array(drawn)[:, None]], axis=1)
+        name, state = self.layers[-1].output_name, self.initial_state(len(history))
+        values, state = self._output(name, self._show(history), None, {}, "predict_sequence()", state)
+        drawn = yield values[:, -1]
+        while True:
+            values, state = self._step(self._show(np.array(drawn)), state)
+            drawn = yield values
+
+    def _can_step(self):
+        """Tell whether a step computed from the carried state is the step that :meth:`predict_proba` computes."""
+        if type(self).predict_proba is not Classifier.predict_proba:
+            return False
+        # other layers, such as convolutions, see more of the sequence than the present step.
+        if not all(type(layer) in STEPWISE for layer in self.layers):
+            return False
+        try:
+            self.initial_state(1)
+        except util.ConfigurationError:
+            return False
+        return True
+
+    def _show(self, labels):
+        """Return labels in the form in which the input takes them."""
+        source = self.layers[0]
+        return labels if source.labels else np.eye(source.output_size, dtype=util.FLOAT)[labels]
 
 
 def _read_labels(labels, streams, num_labels):

@@ -398,6 +398,12 @@ class Run:
             self.outcome = INTERRUPTED
         except sources.Exhausted:
             self.outcome = EXHAUSTED
+            if self.best_params is None:
+                util.warn(
+                    "the data came to its end in the first validation, so that nothing was learned; "
+                    "give data of its own as valid=, or a number of batches as valid_batches=",
+                    RuntimeWarning,
+                )
         except GeneratorExit:
             self.outcome = LEFT
             raise
@@ -467,10 +473,13 @@ class Run:
     def _note(self, loss):
         """Keep the parameters if they are the best so far."""
         self.unvalidated = False
-        if loss < self.best_loss:
-            self.best_loss = loss
+        is_better = np.isfinite(loss) and loss < self.best_loss
+        # those at the start are kept even if their loss is not a number: there is nothing else to go back to.
+        if is_better or self.best_params is None:
             self.best_params = [param.get_value().copy() for param in self.optimizer._params]
             self.best_statistics = [variable.get_value().copy() for variable in self.statistics]
+        if is_better:
+            self.best_loss = loss
 
     def _check_loss(self, loss, which):
         if np.isfinite(loss):

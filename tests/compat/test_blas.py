@@ -4,7 +4,8 @@ import importlib.util
 import os
 
 import pytest
-from theanets.compat import blas
+import theano
+from theanets.compat import blas, first_compile
 
 
 def test_openblas_wheel_comes_first():
@@ -45,3 +46,11 @@ def test_folder_with_blanks_is_passed_over(monkeypatch):
     found = blas.find("no-such-compiler")
     assert found.flags == ""
     assert "/my projects/lib" in found.note
+
+
+def test_absence_says_how_to_mend_it(monkeypatch):
+    for source in ("_from_openblas_wheel", "_from_scipy_wheel"):
+        monkeypatch.setattr(blas, source, lambda: None)
+    monkeypatch.setattr(blas, "_from_system", lambda compiler: None)
+    monkeypatch.setenv("THEANO_FLAGS", "")
+    assert first_compile._why_no_blas(theano.config) == blas.HOW_TO_MEND

@@ -23,6 +23,8 @@ ELSEWHERE = {
     "quiet-import",
     "scan-loops-in-python",
     "settings-filled-in",
+    "versions-of-ops-without-properties",
+    "versions-that-outlive-the-process",
     "watch-for-the-first-function",
     "watch-for-the-first-module",
 }

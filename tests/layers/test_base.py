@@ -315,7 +315,7 @@ def test_rebinding_to_another_width_draws_anew():
 def test_weights_and_biases_by_hand():
     layer = bound("ff", 4, size=3, rng=13)
     rng = np.random.RandomState(13)
-    np.testing.assert_array_equal(layer.find("w").get_value(), (rng.randn(4, 3) / np.sqrt(7)).astype(util.FLOAT))
+    np.testing.assert_array_equal(layer.find("w").get_value(), (1 / np.sqrt(7) * rng.randn(4, 3)).astype(util.FLOAT))
     np.testing.assert_array_equal(layer.find("b").get_value(), rng.randn(3).astype(util.FLOAT))
 
 
@@ -346,7 +346,7 @@ def test_activation_parameters_are_drawn_first():
     rng = np.random.RandomState(13)
     leak = rng.randn(3)
     np.testing.assert_allclose(layer.find("leak").get_value(), 0.1 * abs(leak), rtol=1e-6)
-    np.testing.assert_array_equal(layer.find("w").get_value(), (rng.randn(4, 3) / np.sqrt(7)).astype(util.FLOAT))
+    np.testing.assert_array_equal(layer.find("w").get_value(), (1 / np.sqrt(7) * rng.randn(4, 3)).astype(util.FLOAT))
 
 
 def test_a_shared_generator_is_used_up_layer_by_layer():

@@ -603,10 +603,10 @@ def test_filters_larger_than_the_input(form, shape, options):
 ])
 def test_data_that_is_too_short(form, short, options):
     """Defect 17: where the length is not known before, there is a ValueError that names the layer."""
-    network = theanets.Network([dict(size=2, ndim=3), dict(form=form, name="the one", **options)])
-    assert network.predict(np.zeros((3, short + 1, 2))).shape[1] >= 1
-    with pytest.raises(ValueError, match=rf"'the one'.*at least {short + 1} along axis 1; found.*\(3, {short}, 2\)"):
-        network.predict(np.zeros((3, short, 2)))
+    layer = bound(form, (None, 2), **options)
+    assert run(layer, np.zeros((3, short + 1, 2))).shape[1] >= 1
+    with pytest.raises(ValueError, match=rf"'l'.*at least {short + 1} along axis 1; found.*\(3, {short}, 2\)"):
+        run(layer, np.zeros((3, short, 2)))
 
 
 def test_images_that_are_too_small():

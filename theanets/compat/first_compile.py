@@ -9,9 +9,8 @@ import sys
 
 import numpy as np
 
-from . import blas, registry
+from . import blas, headers, registry
 from .configuration import UserSettings
-from .headers import Header
 from .registry import after_importing, before_first_compile
 
 _log = logging.getLogger("theanets")
@@ -79,10 +78,13 @@ def compiled_modules():
             _log.warning(_BROKEN_COMPILER, theano.config.cxx, problem)
             _without_compiler(theano)
             return
-    header = Header(theano)
-    header.start()
-    _import_lazylinker(theano)
-    if header.finish():
+    if not headers.supported(theano.config.cxx):
+        _import_lazylinker(theano)
+        return
+    header = headers.Header(theano)
+    with header.building():
+        _import_lazylinker(theano)
+    if header.built:
         header.use(theano.gof.cmodule.GCC_compiler)
 
 

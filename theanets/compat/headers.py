@@ -6,6 +6,7 @@ other modules are compiled without it. It is no part of the key under which Thea
 compiled again because it came or went.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -36,6 +37,18 @@ _HARMLESS = ("-l", "-L", "-Wl,", "-Wno-", "-D")
 _MINUTES = 5
 
 
+def supported(compiler):
+    """Whether a compiler takes such a header the way that g++ does.
+
+    Parameters
+    ----------
+    compiler : str
+        Path of a C++ compiler.
+    """
+    # what macOS calls g++ is Clang, which has rules of its own
+    return sys.platform != "darwin" and "clang" not in os.path.basename(compiler)
+
+
 class Header:
     """The precompiled header for Theano's present settings.
 
@@ -57,62 +70,62 @@ class Header:
         self.folder = os.path.join(theano.config.base_compiledir, f"theanets-header-{key[:16]}")
         self.path = os.path.join(self.folder, "theano_modules.h")
         self._compiled = self.path + ".gch"
-        self._process = None
-        self._partial = None
-        self._errors = None
 
     @property
     def built(self):
         """Whether it is there."""
         return os.path.exists(self._compiled)
 
-    def start(self):
-        """Begin to build it, beside whatever is compiled meanwhile."""
+    @contextlib.contextmanager
+    def building(self):
+        """Build it beside whatever is compiled meanwhile; one log line says so if it cannot be built."""
         if self.built:
+            yield
             return
-        try:
-            os.makedirs(self.folder, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self.folder, delete=False) as source:
-                source.write(_HEADER)
-            os.replace(source.name, self.path)
-            handle, self._partial = tempfile.mkstemp(suffix=".gch", dir=self.folder)
-            os.close(handle)
-            self._errors = tempfile.TemporaryFile("w+")
-            command = [self._compiler, "-g", *self._options, *self._includes, "-fvisibility=hidden"]
-            command += ["-x", "c++-header", "-o", self._partial, self.path]
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors
-            )
-        except OSError as error:
-            self._give_up(error)
-
-    def finish(self):
-        """Wait for it to be built.
-
-        Returns
-        -------
-        built : bool
-            False if it could not be built; one log line says so.
-        """
-        if self._process is not None:
+        with contextlib.ExitStack() as stack:
             try:
-                status = self._process.wait(60 * _MINUTES)
-                if status == 0:
-                    os.replace(self._partial, self._compiled)
-                else:
-                    self._errors.seek(0)
-                    self._give_up((self._errors.read().strip().splitlines() or [f"status {status}"])[0])
-            except (OSError, subprocess.TimeoutExpired) as error:
-                self._process.kill()
+                finish = self._start(stack)
+            except OSError as error:
                 self._give_up(error)
-            finally:
-                self._errors.close()
-                self._process = None
-        return self.built
+                finish = None
+            yield
+            if finish is not None:
+                try:
+                    finish()
+                except (OSError, subprocess.TimeoutExpired) as error:
+                    self._give_up(error)
+
+    def _start(self, stack):
+        os.makedirs(self.folder, exist_ok=True)
+        work = stack.enter_context(tempfile.TemporaryDirectory(dir=self.folder))
+        self._write_source(work)
+        partial = os.path.join(work, "partial.gch")
+        errors = stack.enter_context(open(os.path.join(work, "errors"), "w+"))
+        command = [self._compiler, "-g", *self._options, *self._includes, "-fvisibility=hidden"]
+        command += ["-x", "c++-header", "-o", partial, self.path]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+        # waits for it as well where the compilation beside it fails
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+
+        def finish():
+            if process.wait(60 * _MINUTES) == 0:
+                os.replace(partial, self._compiled)
+            else:
+                errors.seek(0)
+                self._give_up((errors.read().strip().splitlines() or [f"status {process.returncode}"])[0])
+
+        return finish
+
+    def _write_source(self, work):
+        """Write the header itself, once: a process that comes later must find it unchanged."""
+        draft = os.path.join(work, "draft.h")
+        with open(draft, "w") as source:
+            source.write(_HEADER)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, self.path)
 
     def _give_up(self, reason):
-        if self._partial is not None and os.path.exists(self._partial):
-            os.unlink(self._partial)
         _log.info("no precompiled header, compiling takes about twice as long: %s", reason)
 
     def fits(self, options):

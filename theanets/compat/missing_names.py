@@ -1,5 +1,7 @@
 """Names that NumPy lost, given back to the modules of Theano that use them and to nobody else."""
 
+import warnings
+
 import numpy as np
 
 from .registry import after_importing
@@ -29,8 +31,29 @@ class _Cast:
         return lambda value: np.asarray(value, dtype=dtype)
 
 
+class _Typed:
+    """Names its dtype, as Theano's types do."""
+
+    dtype = "int8"
+
+
 def _lacks(name):
     return lambda: name not in vars(np)
+
+
+def _fails(use):
+    """Whether NumPy lacks what is used, or warns about it."""
+
+    def probe():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                use()
+            except (AttributeError, DeprecationWarning, KeyError):
+                return True
+        return False
+
+    return probe
 
 
 @after_importing("theano.scalar.basic", "theano.tensor.basic", needed=_lacks("complex"))
@@ -49,9 +72,14 @@ def name_bool(module):
     numpy_view(module).bool = bool
 
 
-@after_importing("theano.scalar.basic", "theano.tensor.nnet.bn", "downhill.adaptive", needed=_lacks("cast"))
+@after_importing(
+    "theano.scalar.basic",
+    "theano.tensor.nnet.bn",
+    "downhill.adaptive",
+    needed=_fails(lambda: np.cast[_Typed()](1)),
+)
 def name_cast(module):
-    """``np.cast``, gone from NumPy 2 on.
+    """``np.cast``, which NumPy 1.25 and 1.26 do not let be used with types and NumPy 2 lacks.
 
     theano/scalar/basic.py:2977, 3210, 3280, 3348, 3466, 3538, 3611; theano/tensor/nnet/bn.py:218, 340;
     downhill/adaptive.py:545, which is Adam.
@@ -59,9 +87,9 @@ def name_cast(module):
     numpy_view(module).cast = _Cast()
 
 
-@after_importing("theano.scalar.basic", needed=_lacks("product"))
+@after_importing("theano.scalar.basic", needed=_fails(lambda: np.product([1])))
 def name_product(module):
-    """``np.product``, gone from NumPy 2 on; theano/scalar/basic.py:1748, the Python implementation of Mul."""
+    """``np.product``, deprecated in NumPy 1.25 and gone from NumPy 2 on; Mul.impl (theano/scalar/basic.py:1748)."""
     numpy_view(module).product = np.prod
 
 

@@ -225,14 +225,29 @@ def activate():
             del _contexts[name]
 
 
+class _FirstCompile:
+    running = False
+
+
+_state = _FirstCompile()
+
+
 def first_compile():
     """Do what belongs before the first compilation; nothing from the second call on."""
     if not _first_compile:
         return
     with _lock:
-        while _first_compile:
-            # taken off before it runs, since a repair may itself make Theano compile
-            repair = _first_compile.pop(0)
-            if repair.needed():
-                repair.function()
-                _note(repair)
+        if _state.running:
+            # a repair may itself make Theano compile
+            return
+        _state.running = True
+        try:
+            while _first_compile:
+                repair = _first_compile[0]
+                if repair.needed():
+                    repair.function()
+                    _note(repair)
+                # only now: after an error the next function tries again
+                del _first_compile[0]
+        finally:
+            _state.running = False

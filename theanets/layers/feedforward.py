@@ -322,7 +322,13 @@ class Tied(Layer):
             ) from None
 
     def resolve_outputs(self):
-        nin, nout = self._weights().get_value(borrow=True).shape
+        shape = self._weights().get_value(borrow=True).shape
+        if len(shape) != 2:
+            raise util.ConfigurationError(
+                f"layer {self.name!r}: cannot be tied to layer {self.partner.name!r}, whose parameter 'w' is no matrix: "
+                f"it has the shape {shape!r}"
+            )
+        nin, nout = shape
         if self.input_size != nout:
             raise util.ConfigurationError(
                 f"layer {self.name!r}: its input {self.input_name!r} has {self.input_size} units, but the layer "

@@ -286,7 +286,9 @@ class Recurrent(Layer):
             elif source == LEARNED:
                 values[name] = zeros + self.find(option)
             else:
-                values[name] = inputs[source]
+                value = inputs[source]
+                # one row stands for all examples.
+                values[name] = zeros + value if value.broadcastable[0] else value
         return values
 
     def sequences(self, x, context):

@@ -1,0 +1,89 @@
+"""Remember a number over many steps.
+
+Each sequence shows one number at its first step, with a flag that says "this one", and after that nothing but other
+numbers, which do not matter. At the last step the network has to say what the first number was. A plain recurrent
+layer computes its state anew at each step, so the number fades in a few of them; an LSTM layer has cells that keep
+what they hold until a gate is opened.
+
+What you should see: lines of progress for both networks, in which the loss of the LSTM drops after a while and that
+of the plain network stays where it was, and at the end two lines like these
+
+    rnn:  mean squared error 0.338, correlation with the right answer 0.03
+    lstm: mean squared error 0.001, correlation with the right answer 1.00
+
+about sequences that were not used for training. The numbers are spread evenly from -1 to 1, so that always answering
+zero makes an error of 0.333: the plain network has learned nothing else. Last come some numbers and what the LSTM
+makes of them.
+
+Run it with no arguments, or with ``--quick`` for shorter sequences, in which the LSTM is not yet as good. The long
+run takes about a minute where Theano has to do without a compiler.
+"""
+
+import argparse
+
+import numpy as np
+import theanets
+
+
+def make(count, steps, rng):
+    """Return inputs (count, steps, 2), targets and their weights (both (count, steps, 1))."""
+    inputs = np.zeros((count, steps, 2), "f")
+    inputs[:, :, 0] = rng.uniform(-1, 1, size=(count, steps))
+    inputs[:, 0, 1] = 1  # the flag.
+    targets = np.zeros((count, steps, 1), "f")
+    targets[:, -1] = inputs[:, 0, :1]
+    # Only the answer counts, not what the network puts out before.
+    weights = np.zeros_like(targets)
+    weights[:, -1] = 1
+    return [inputs, targets, weights]
+
+
+def main(steps=15, hidden=8, epochs=8, seed=13):
+    """Train and compare; return the numbers that are printed.
+
+    Parameters
+    ----------
+    steps : int, optional
+        Length of the sequences.
+    hidden : int, optional
+        Units of the recurrent layers.
+    epochs : int, optional
+        How often 50 batches of 64 new sequences are learned from.
+    seed : int, optional
+        Decides the sequences and the initial weights.
+    """
+    test = make(500, steps, np.random.RandomState(seed))
+    results = {}
+    for form in ("rnn", "lstm"):
+        rng = np.random.RandomState(seed + 1)
+        net = theanets.recurrent.Regressor([2, dict(form=form, size=hidden), 1], weighted=True, rng=seed)
+        net.train(
+            # Each batch is made when it is needed.
+            lambda rng=rng: make(64, steps, rng),
+            test,
+            algo="adam",
+            learning_rate=0.02,
+            max_gradient_norm=1,
+            train_batches=50,
+            epochs=epochs,
+        )
+        right, answer = test[1][:, -1, 0], net.predict(test[0])[:, -1, 0]
+        # An answer that never changes has no correlation with anything.
+        correlation = np.corrcoef(right, answer)[0, 1] if answer.std() else 0.0
+        results[form] = dict(error=float(((right - answer) ** 2).mean()), correlation=float(correlation))
+
+    print(f"a number shown {steps - 1} steps ago:")
+    for form, numbers in results.items():
+        print(
+            f"{form + ':':5s} mean squared error {numbers['error']:.3f}, "
+            f"correlation with the right answer {numbers['correlation']:.2f}"
+        )
+    for i in range(5):
+        print(f"it was {right[i]:5.2f}, and the LSTM says {answer[i]:5.2f}")
+    return results
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="shorter sequences and less training")
+    main(**dict(steps=6, epochs=3) if parser.parse_args().quick else {})
