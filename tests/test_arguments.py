@@ -133,6 +133,13 @@ def test_losses(network):
 # Arguments that cannot be honoured any more.
 
 
+@pytest.mark.parametrize("kwargs", [dict(learning_rate=0.1), dict(hidden_l1=0.1), dict(input_noise=0.1),
+                                    dict(train_batches=3), dict(monitors={})])
+def test_arguments_of_training_given_to_a_constructor(kwargs):
+    with pytest.raises(util.ConfigurationError, match=r"train\(\)"):
+        theanets.Autoencoder([4, 3, 4], **kwargs)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_output_activation(model):
     """The message shows the spec to write instead."""

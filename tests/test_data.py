@@ -13,6 +13,7 @@ import theano
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets import util
+from theano.printing import Print
 
 from tests.helpers import epochs, values
 
@@ -165,6 +166,54 @@ def test_data_are_left_alone():
     np.testing.assert_array_equal(y, before[1])
 
 
+# Batches (8.7): consecutive slices in an order that the generator shuffles.
+
+
+class Recorder(theanets.Layer):
+    """A layer that notes the first number of each batch that passes."""
+
+    seen = []
+
+    def transform(self, inputs):
+        note = Print("batch", global_fn=lambda op, value: Recorder.seen.append(int(value[0, 0])))
+        return note(inputs[self.input_name]), []
+
+
+def firsts(count, valid=None, **kwargs):
+    """The first number of each batch of some epochs over 0..9, after those of a validation on 0..9 or ``valid``."""
+    network = theanets.Autoencoder([1, dict(form="recorder", size=1), 1])
+    Recorder.seen.clear()
+    numbers = np.arange(10.0)[:, None]
+    run = network.itertrain([numbers], None if valid is None else [valid], algo="sgd", validate_every=100, **kwargs)
+    seen = []
+    for _ in range(count):
+        Recorder.seen.clear()
+        next(run)
+        seen.append(list(Recorder.seen))
+    return seen
+
+
+@pytest.mark.parametrize("kwargs, expected", [
+    (dict(batch_size=3), [[3, 9, 0, 6] * 2, [9, 6, 0, 3], [0, 3, 6, 9]]),
+    (dict(batch_size=3, iteration_size=3), [[3, 9, 0] * 2, [6, 9, 6], [0, 3, 0]]),
+    (dict(batch_size=3, train_batches=3, valid_batches=1), [[3, 3, 9, 0], [6, 9, 6], [0, 3, 0]]),
+    (dict(batch_size=0), [[0] * 2, [0], [0]]), (dict(batch_size=-1), [[0] * 2, [0], [0]]), ({}, [[0] * 2, [0], [0]]),
+])
+def test_order_of_batches(kwargs, expected):
+    assert firsts(3, rng=13, **kwargs) == firsts(3, **kwargs) == expected
+
+
+def test_order_of_batches_with_one_generator():
+    """The validation data are shuffled first."""
+    rng, orders = np.random.RandomState(5), []
+    for _ in range(2):
+        orders.append([0, 3, 6, 9])
+        rng.shuffle(orders[-1])
+    valid, train = orders
+    assert firsts(1, rng=np.random.RandomState(5), batch_size=3) == [valid + train]
+    assert firsts(1, rng=np.random.RandomState(5), batch_size=3, valid=np.array([[77.0]])) == [[77] + valid]
+
+
 # Datasets, callables, generators.
 
 
@@ -270,7 +319,7 @@ BAD = {
     "NaN in w": (lambda: [X, Y, broken(Y, np.nan)], "weights", "(?i)nan|finite"),
     "NaN in a frame": (lambda: [pd.DataFrame(broken(X, np.nan)), Y, Y], "pixels", "(?i)nan|finite"),
     "NaN in sparse x": (lambda: [scipy.sparse.csr_matrix(broken(X, np.nan)), Y, Y], "pixels", "(?i)nan|finite"),
-    "too large for the float type": (lambda: [broken(X, np.longdouble("1e400")), Y, Y], "pixels", "(?i)inf|finite|large"),
+    "too large": (lambda: [broken(X, np.longdouble("1e400")), Y, Y], "pixels", "(?i)inf|finite|large"),
     "words": (lambda: [[["a", "b", "c", "d"]] * 8, Y, Y], "pixels", ""),
     "strings": (lambda: [X.astype(str), Y, Y], "pixels", ""),
     "objects": (lambda: [np.full((8, 4), None), Y, Y], "pixels", ""),

@@ -481,6 +481,9 @@ def test_build_graph_with_regularizers(network):
     assert list(outputs) == ["in:out", "in:out-prenoise", "hid1:out", "hid1:pre", "hid1:out-predrop", "out:out",
                              "out:pre"]
     assert outputs["in:out-prenoise"] is network.inputs[0]
+    alike = theanets.regularizers.from_kwargs(network, input_noise=0.1, hidden_dropout=0.2)
+    again, _ = network.build_graph(alike)
+    assert all(again[name] is outputs[name] for name in outputs)
 
 
 def test_inspection():
@@ -921,6 +924,13 @@ def test_itertrain_is_a_generator(network):
     assert list(train) == list(valid) == ["loss", "err"]
     assert all(isinstance(value, float) for value in train.values())
     run.close()
+
+
+def test_arguments_by_position(network):
+    one, two = theanets.Regressor([4, 3, 2]), theanets.Regressor([4, 3, 2])
+    pair = one.train([X, Y], [X[:3], Y[:3]], "sgd", "sgd", max_updates=1)
+    assert pair == two.train(train=[X, Y], valid=[X[:3], Y[:3]], algo="sgd", subalgo="sgd", max_updates=1)
+    assert pair == network.train(([X, Y]), ([X[:3], Y[:3]]), algo="SGD", max_updates=1)
 
 
 def test_train_returns_the_last_pair(network):

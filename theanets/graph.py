@@ -89,7 +89,7 @@ class Network(evaluation.Evaluation):
     OUTPUT_NDIM = 2
 
     def __init__(self, layers=(), loss="mse", weighted=False, rng=13, **unknown):
-        hints = {**dict.fromkeys(trainer.keywords(), "pass it to train()"), **arguments.REFUSED_CONSTRUCTOR}
+        hints = {**dict.fromkeys(trainer.keywords() | regularizers.keywords(), "pass it to train()"), **arguments.REFUSED_CONSTRUCTOR}
         known = arguments.named_parameters(type(self))
         arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
         util.random_state(rng)  # refuses what cannot be one.
@@ -113,11 +113,15 @@ class Network(evaluation.Evaluation):
         self._carried = None
         self._seed = None
         self._sampler = None
+        self._whole = None
 
     def __getstate__(self):
         state = dict(vars(self))
-        for key in ("_graphs", "_functions", "_symbols", "_carried", "_sampler"):
+        for key in ("_graphs", "_functions", "_symbols", "_carried", "_sampler", "_whole"):
             del state[key]
+        if self._whole is not None:
+            # a part of the network is being trained; it is the whole of it that is saved.
+            state["layers"], state["losses"] = self._whole
         return state
 
     def __setstate__(self, state):

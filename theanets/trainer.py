@@ -219,6 +219,11 @@ class DownhillTrainer(Trainer):
         if not self.network.losses:
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
         _check_numbers(kwargs)
+        stateful = kwargs.get("stateful", False)
+        if stateful not in (True, False, "keep"):
+            raise util.ConfigurationError(f"stateful={stateful!r}, expected True, False or 'keep'")
+        if stateful:
+            self.network.initial_state(1)  # refuses networks that carry no state.
 
     def _build_optimizer(self, kwargs, context):
         network = self.network
@@ -768,11 +773,12 @@ class SupervisedPretrainer(Trainer):
                 loss.output_name = f"{last}:{which}"
             if all(name.partition(":")[0] in names for name in loss.output_names):
                 losses.append(loss)
-        network.layers, network.losses = list(stage), losses
+        network.layers, network.losses, network._whole = list(stage), losses, original
         try:
             yield
         finally:
             network.layers, network.losses = original
+            network._whole = None
 
 
 class _Stage:

@@ -539,6 +539,15 @@ def test_bad_joins(pair, form, kwargs):
         bound(form, pair, **kwargs)
 
 
+def test_unknown_entries_equal_unknown_entries_only():
+    network = theanets.Network([dict(form="input", size=4, ndim=3), dict(form="input", size=4, ndim=3, name="b"),
+                                dict(form="input", shape=(5, 4), name="c")], loss=None)
+    assert bound("product", network, inputs=("in", "b")).output_shape == (None, 4)
+    assert bound("concat", network, inputs=("in", "b")).output_shape == (None, 8)
+    with pytest.raises(util.ConfigurationError):
+        bound("product", network, inputs=("in", "c"))
+
+
 @pytest.mark.parametrize("form, size", [("product", 4), ("concat", 8)])
 def test_a_size_that_agrees(pair, form, size):
     assert bound(form, pair, inputs=("in", "b"), size=size).output_shape == (size,)

@@ -37,7 +37,9 @@ def watch_for_the_first_function(module):
             registry.first_compile()
             # the default mode is another one if the compiler turned out not to work
             mode = original(orig_string)
-        _say_what_runs_where(mode)
+        # a mode asked for in a single call says nothing of where everything else runs
+        if orig_string is None or orig_string is _theano().config.mode:
+            _say_what_runs_where(mode)
         return mode
 
     module.get_mode = get_mode
