@@ -32,7 +32,6 @@ def _processor_time():
 def measure(steps, units, header=True):
     """Compile an autoencoder's training step and run it; prints the two times as JSON."""
     start = _processor_time()
-    from theanets import compat
 
     imported = _processor_time()
     if not header:

@@ -347,6 +347,11 @@ class Evaluation:
     def _step(self, x, state):
         """Compute the output of the last layer for one step."""
         self._require_layers()
+        for layer in self.layers:
+            if layer.stepwise is False:
+                raise util.ConfigurationError(
+                    f"step(): layer {layer.name!r} ({type(layer).__name__.lower()}) needs more than one step at a time"
+                )
         state = self._check_state(state)
         slots = self._input_slots(carried=True)
         arrays = data.cast_all(x, [slot.of_step() for slot in slots])

@@ -19,19 +19,9 @@ import collections
 
 import numpy as np
 
-from . import feedforward, layers, util
+from . import feedforward, util
 
 __all__ = ["batches", "Text", "Autoencoder", "Regressor", "Classifier"]
-
-#: Layers that compute each step from the same step of their inputs, and from the state that they carry.
-STEPWISE = frozenset(
-    [
-        *(layers.Input, layers.Feedforward, layers.Classifier, layers.Tied, layers.Product, layers.Concatenate),
-        *(layers.Embed, layers.LayerNorm, layers.BatchNorm),
-        *(layers.RNN, layers.BCRNN, layers.RRNN, layers.MRNN, layers.LSTM, layers.GRU, layers.Clockwork),
-        *(layers.MUT1, layers.SCRN),
-    ]
-)
 
 
 def _check_count(name, value):
@@ -461,7 +451,7 @@ class Classifier(feedforward.Classifier):
         if type(self).predict_proba is not Classifier.predict_proba:
             return False
         # other layers, such as convolutions, see more of the sequence than the present step.
-        if not all(type(layer) in STEPWISE for layer in self.layers):
+        if not all(layer.stepwise for layer in self.layers):
             return False
         try:
             self.initial_state(1)

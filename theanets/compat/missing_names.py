@@ -87,7 +87,7 @@ def name_cast(module):
     numpy_view(module).cast = _Cast()
 
 
-@after_importing("theano.scalar.basic", needed=_fails(lambda: np.product([1])))
+@after_importing("theano.scalar.basic", needed=_fails(lambda: np.prod([1])))
 def name_product(module):
     """``np.product``, deprecated in NumPy 1.25 and gone from NumPy 2 on; Mul.impl (theano/scalar/basic.py:1748)."""
     numpy_view(module).product = np.prod

@@ -94,6 +94,10 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
     #: Whether the inputs of the layer are integer labels.
     reads_labels = False
 
+    #: Whether a step of the output follows from the same step of the inputs, and from states that are carried on from
+    #: step to step; None if nobody has said so.
+    stepwise = None
+
     _count = 0
 
     def __init__(self, name=None, **kwargs):
@@ -643,6 +647,8 @@ class Input(Layer):
     """
 
     applies_activation = False
+
+    stepwise = True
 
     def __init__(self, name="in", ndim=2, sparse=False, dtype=None, **kwargs):
         kwargs["activation"] = "linear"

@@ -37,6 +37,8 @@ class Embed(Layer):
 
     reads_labels = True
 
+    stepwise = True
+
     def resolve_outputs(self):
         if len(self._inputs) != 1:
             raise util.ConfigurationError(

@@ -24,6 +24,8 @@ def dot(x, w):
 class _Structural(Layer):
     """Base class of layers that rearrange values."""
 
+    stepwise = True
+
     applies_activation = False
 
     def _check_size(self, expected):
@@ -127,6 +129,8 @@ class Flatten(_Structural):
 
     __extra_registration_keys__ = ["flat"]
 
+    stepwise = False
+
     def resolve_outputs(self):
         self._input_shapes()
         shape = self.input_shape
@@ -163,6 +167,8 @@ class Reshape(_Structural):
     >>> theanets.Network([6, dict(form="reshape", shape=(3, -1))]).layers[1].output_shape
     (3, 2)
     """
+
+    stepwise = False
 
     def _allows(self, entry):
         return entry > 0 or entry == -1
@@ -221,6 +227,8 @@ class Feedforward(Layer):
     """
 
     __extra_registration_keys__ = ["ff"]
+
+    stepwise = True
 
     def resolve_outputs(self):
         names = self.input_names
@@ -293,6 +301,8 @@ class Tied(Layer):
     ['hid2', 'hid1']
     """
 
+    stepwise = True
+
     def __init__(self, partner, **kwargs):
         super().__init__(**kwargs)
         # the size follows from the partner: one that is asked for is compared with it, and not kept.
@@ -325,8 +335,8 @@ class Tied(Layer):
         shape = self._weights().get_value(borrow=True).shape
         if len(shape) != 2:
             raise util.ConfigurationError(
-                f"layer {self.name!r}: cannot be tied to layer {self.partner.name!r}, whose parameter 'w' is no matrix: "
-                f"it has the shape {shape!r}"
+                f"layer {self.name!r}: cannot be tied to layer {self.partner.name!r}, whose parameter 'w' is no "
+                f"matrix but has the shape {shape!r}"
             )
         nin, nout = shape
         if self.input_size != nout:

@@ -16,6 +16,8 @@ class _Normalization(Layer):
 
     default_activation = "linear"
 
+    stepwise = True
+
     def __init__(self, epsilon=1e-5, **kwargs):
         super().__init__(**kwargs)
         if not util.is_real(epsilon) or not epsilon > 0:
