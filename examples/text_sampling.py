@@ -35,7 +35,7 @@ def words_of(text):
     return re.findall(r"[a-z]+", text.lower())
 
 
-def main(steps=40, batch_size=32, hidden=96, epochs=8, length=300, temperatures=(0.3, 0.7, 1), seed=13):
+def main(steps=40, batch_size=32, hidden=64, epochs=6, length=300, temperatures=(0.3, 0.7, 1), seed=13):
     """Train and sample; return the samples by temperature.
 
     Parameters

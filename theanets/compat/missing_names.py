@@ -76,7 +76,7 @@ def name_bool(module):
     "theano.scalar.basic",
     "theano.tensor.nnet.bn",
     "downhill.adaptive",
-    needed=_fails(lambda: np.cast[_Typed()](1)),
+    needed=_fails(lambda: np.cast[_Typed()](1)),  # noqa: NPY201
 )
 def name_cast(module):
     """``np.cast``, which NumPy 1.25 and 1.26 do not let be used with types and NumPy 2 lacks.
