@@ -6,8 +6,8 @@ a memory can say nothing better than zero. Frequencies go up and down slowly, in
 
 What you should see: lines of progress for two networks, in which the loss falls, and at the end two lines like these
 
-    rnn: R2 0.70
-    gru: R2 0.99
+    rnn: R2 0.869
+    gru: R2 0.997
 
 about waves that were not used for training; 1 would be perfect, and 0 is what one gets for always saying zero. The
 layer with gates does better than the plain one of the same size. Then one of the waves is drawn, from left to right
@@ -88,7 +88,7 @@ def main(steps=24, hidden=16, epochs=4, seed=13):
         results[form] = float(net.score(*test))
 
     for form, score in results.items():
-        print(f"{form}: R2 {score:.2f}")
+        print(f"{form}: R2 {score:.3f}")
     frequencies, wave = test[0][0], test[1][0, :, 0]
     predicted = net.predict(test[0][:1])[0]
     print("\n".join(draw(wave, predicted[:, 0])))

@@ -8,9 +8,20 @@ say what the target is and how the output is to be read.
 import contextlib
 from collections import OrderedDict, deque
 
-import theano.tensor as TT
-
-from . import arguments, caching, evaluation, layers, losses, regularizers, sources, specs, storage, trainer, util
+from . import (
+    arguments,
+    caching,
+    evaluation,
+    layers,
+    losses,
+    monitoring,
+    regularizers,
+    sources,
+    specs,
+    storage,
+    trainer,
+    util,
+)
 from .layers.context import Context, Outputs
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -463,9 +474,10 @@ class Network(evaluation.Evaluation):
         self._ensure_loss()
         outputs, _ = self.build_graph(self._training_regularizers(kwargs, "monitors()"), context)
         result = [("err", loss(outputs)) for loss in self.losses[:1]]
-        for pattern, levels in _read_monitors(monitors):
-            found = [(name, _counted(value, context)) for name, value in util.outputs_matching(outputs, pattern)]
-            for name, value in [*found, *util.params_matching(self.layers, pattern)]:
+        for pattern, levels in monitoring.read(monitors):
+            found = util.outputs_matching(outputs, pattern)
+            counted = [(name, monitoring.counted(value, context)) for name, value in found]
+            for name, value in [*counted, *util.params_matching(self.layers, pattern)]:
                 result.extend((name + label, measure(value)) for label, measure in levels)
         return result
 
@@ -561,7 +573,7 @@ class Network(evaluation.Evaluation):
         self._require_layers()
         self._ensure_loss()
         kwargs.setdefault("rng", self.rng)
-        _read_monitors(kwargs.get("monitors"))
+        monitoring.read(kwargs.get("monitors"))
         runner = trainer.build(algo, subalgo, self)
         make = self._dataset_maker(train, valid, runner, kwargs)
         saver = storage.Saver(self, save_progress, save_every)
@@ -678,44 +690,3 @@ def _refuse_both(given, old, new, default):
 def _factor(weight):
     # numpy's float64 numbers would turn float32 expressions into float64 ones.
     return float(weight) if util.is_real(weight) else weight
-
-
-def _counted(value, context):
-    """Return an output, without the steps of sequences that only fill them up to the length of the longest."""
-    value = util.dense(value)
-    if context is None or context.mask is None or value.ndim < 3:
-        return value
-    return value[TT.gt(context.mask, 0).nonzero()]
-
-
-def _read_monitors(monitors):
-    """Return pairs of a pattern and the list of its (label, function of an expression)."""
-    if monitors is None:
-        return []
-    try:
-        pairs = [(pattern, levels) for pattern, levels in getattr(monitors, "items", lambda: monitors)()]
-    except (TypeError, ValueError):
-        raise util.ConfigurationError(
-            f"monitors={monitors!r}, expected a dict from patterns for names to levels, such as {{'hid1:out': 0.5}}"
-        ) from None
-    return [(pattern, list(_read_levels(levels))) for pattern, levels in pairs]
-
-
-def _read_levels(levels):
-    """Generate (label, function of an expression) for the levels of a monitor."""
-    if hasattr(levels, "items"):
-        levels = list(levels.items())
-    elif not isinstance(levels, (list, tuple)) or len(levels) == 2 and isinstance(levels[0], str):
-        levels = [levels]
-    for level in levels:
-        if util.is_real(level):
-            # bound as a default, as the loop goes on.
-            yield f"<{level}", lambda value, level=float(level): TT.lt(value, level).mean(dtype=util.FLOAT)
-        elif callable(level):
-            yield f":{getattr(level, '__name__', type(level).__name__)}", level
-        elif isinstance(level, (list, tuple)) and len(level) == 2 and callable(level[1]):
-            yield f":{level[0]}", level[1]
-        else:
-            raise util.ConfigurationError(
-                f"monitor level {level!r}: expected a number, a callable, or a pair of a label and a callable"
-            )

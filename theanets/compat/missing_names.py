@@ -41,14 +41,14 @@ def _lacks(name):
     return lambda: name not in vars(np)
 
 
-def _fails(use):
-    """Whether NumPy lacks what is used, or warns about it."""
+def _fails(name, use):
+    """Whether NumPy lacks a name, or warns about its use."""
 
     def probe():
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:
-                use()
+                use(getattr(np, name))
             except (AttributeError, DeprecationWarning, KeyError):
                 return True
         return False
@@ -76,7 +76,7 @@ def name_bool(module):
     "theano.scalar.basic",
     "theano.tensor.nnet.bn",
     "downhill.adaptive",
-    needed=_fails(lambda: np.cast[_Typed()](1)),  # noqa: NPY201
+    needed=_fails("cast", lambda cast: cast[_Typed()](1)),
 )
 def name_cast(module):
     """``np.cast``, which NumPy 1.25 and 1.26 do not let be used with types and NumPy 2 lacks.
@@ -87,7 +87,7 @@ def name_cast(module):
     numpy_view(module).cast = _Cast()
 
 
-@after_importing("theano.scalar.basic", needed=_fails(lambda: np.prod([1])))
+@after_importing("theano.scalar.basic", needed=_fails("product", lambda product: product([1])))
 def name_product(module):
     """``np.product``, deprecated in NumPy 1.25 and gone from NumPy 2 on; Mul.impl (theano/scalar/basic.py:1748)."""
     numpy_view(module).product = np.prod

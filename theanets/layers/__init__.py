@@ -4,10 +4,11 @@ Each is a class; in the list of layers that a network is built from, it goes by 
 ``(10, 'tied')`` or ``dict(form='concat', inputs=('a', 'b'))``. To add one, subclass :class:`Layer`.
 """
 
-from . import base, convolution, embedding, feedforward, normalization, recurrent
-from .base import Input, Layer
+from . import base, convolution, embedding, feedforward, inputs, normalization, recurrent
+from .base import Layer
 from .convolution import *
 from .embedding import *
 from .feedforward import *
+from .inputs import Input
 from .normalization import *
 from .recurrent import *

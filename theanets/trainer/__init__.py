@@ -1,0 +1,84 @@
+"""Trainers: ways to find good values for the parameters of a network.
+
+A trainer is asked for by the argument ``algo`` of :meth:`theanets.Network.train`:
+
+==============================  ===============================================================================
+algo                            trainer
+==============================  ===============================================================================
+an algorithm of downhill        :class:`DownhillTrainer`: minimize the loss by a gradient method
+``layerwise``, ``supervised``   :class:`SupervisedPretrainer`: one hidden layer after the other, then all
+``pretrain``, ``unsupervised``  :class:`UnsupervisedPretrainer`: the hidden layers, as those of an autoencoder
+``sample``                      :class:`SampleTrainer`: fill the weights with samples of the data
+==============================  ===============================================================================
+
+What an update is, when to validate and when patience has run out is decided by the package downhill. Its algorithms
+are ``sgd``, ``nag``, ``rprop``, ``rmsprop``, ``adagrad``, ``adadelta``, ``esgd`` and ``adam``; all of them take these
+options:
+
+=====================  ========  ======================================================================================
+option                 default
+=====================  ========  ======================================================================================
+``learning_rate``      1e-4      size of a step
+``momentum``           0         share of the last step that is added to this one
+``nesterov``           False     look ahead along the momentum
+``patience``           5         how many validations in a row may fail to improve the loss
+``validate_every``     10        epochs between validations
+``min_improvement``    0         relative gain that counts as an improvement (meant for losses above zero)
+``max_gradient_norm``  0         limit for the length of each parameter's gradient; 0 is none
+``max_gradient_elem``  0         limit for each element of a gradient; 0 is none
+=====================  ========  ======================================================================================
+
+On top of that, ``epochs`` (or ``max_updates``, which counts epochs, too) and ``max_seconds`` say when to stop. The
+clock starts when the functions are compiled.
+"""
+
+from .. import util
+from .base import Trainer
+from .gradient import DownhillTrainer
+from .options import DATA_KEYWORDS, keywords
+from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer
+from .sampling import SampleTrainer
+
+__all__ = [
+    "build",
+    "DATA_KEYWORDS",
+    "keywords",
+    "Trainer",
+    "DownhillTrainer",
+    "SampleTrainer",
+    "SupervisedPretrainer",
+    "UnsupervisedPretrainer",
+]
+
+
+def build(algo, subalgo, network):
+    """Make the trainer for a name.
+
+    Parameters
+    ----------
+    algo : str or trainer
+        See the top of this module. An object with a method ``itertrain`` is returned as it is. Of a list of names,
+        as older releases had them, only the first one counts.
+    subalgo : str
+        The algorithm of downhill that pretraining uses.
+    network : :class:`theanets.Network`
+        The network to be trained.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such algorithm.
+    """
+    if isinstance(algo, (list, tuple)) and algo:
+        util.warn(f"algo={algo!r}: a list is deprecated, and only its first entry is used", DeprecationWarning)
+        algo = algo[0]
+    if hasattr(algo, "itertrain"):
+        return algo
+    name = algo.lower() if isinstance(algo, str) else ""
+    if name == "sample":
+        return SampleTrainer(network)
+    if name.startswith(("layer", "sup")):
+        return SupervisedPretrainer(subalgo, network)
+    if name.startswith(("pre", "unsup")):
+        return UnsupervisedPretrainer(subalgo, network)
+    return DownhillTrainer(algo, network)

@@ -1,0 +1,55 @@
+"""What all trainers share."""
+
+from .. import arguments, regularizers
+from .options import DATA_KEYWORDS, LOOP_OPTIONS, algorithms, keywords, options_of
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """Base class of trainers.
+
+    Parameters
+    ----------
+    network : :class:`theanets.Network`
+        The network to be trained.
+    """
+
+    #: Whether arrays beyond those that the trainer needs may be given, and are left aside.
+    ignores_surplus = False
+
+    def __init__(self, network):
+        self.network = network
+
+    def keywords(self):
+        """Return the names of the options that the trainer uses."""
+        return set(LOOP_OPTIONS)
+
+    def check(self, kwargs):
+        """Refuse arguments that nobody uses, and networks that cannot be trained like this."""
+        known = self.keywords() | DATA_KEYWORDS | regularizers.keywords()
+        hints = {}
+        for name in keywords() - known:
+            users = sorted(algo for algo in algorithms() if name in options_of(algo))
+            hints[name] = f"it is an option of {', '.join(users) or 'gradient methods'}"
+        names = [key for key in kwargs if key not in known and key.lower() not in known]
+        more = {"train", "valid", "algo", "subalgo", "save_every", "save_progress"}
+        arguments.refuse(names, known | more, "train()", hints)
+        # made again when training starts; here for the errors that they may raise.
+        regularizers.from_kwargs(self.network, **kwargs)
+
+    def slots(self):
+        """Describe the arrays that the trainer needs."""
+        return self.network.slots()
+
+    def itertrain(self, train, valid=None, **kwargs):
+        """Train, yielding a pair of dicts of monitors after each epoch.
+
+        Parameters
+        ----------
+        train, valid : iterable of batches
+            Such as ``downhill.Dataset``. Validation data default to the training data.
+        **kwargs
+            Options, regularizers and monitors.
+        """
+        raise NotImplementedError

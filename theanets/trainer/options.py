@@ -1,0 +1,77 @@
+"""The options of training: which there are, and who uses them."""
+
+import inspect
+
+import downhill
+import numpy as np
+
+from .. import arguments, util
+
+__all__ = ["algorithms", "options_of", "keywords", "get_algorithm", "check_numbers"]
+
+#: Options that every algorithm of downhill takes.
+COMMON_OPTIONS = frozenset(
+    [
+        "learning_rate",
+        "momentum",
+        "nesterov",
+        "patience",
+        "validate_every",
+        "min_improvement",
+        "max_gradient_norm",
+        "max_gradient_elem",
+    ]
+)
+
+#: Options that say when to stop, what to report, and what to carry on.
+LOOP_OPTIONS = frozenset(["epochs", "max_updates", "max_seconds", "monitors", "monitor_gradients", "stateful"])
+
+#: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
+DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "axis", "name"])
+
+
+def algorithms():
+    """Return the optimizer classes of downhill by name."""
+    return {name: cls for name, cls in downhill.Optimizer._registry.items() if cls is not downhill.Optimizer}
+
+
+def options_of(algo):
+    """Return the names of the options that an algorithm takes beside the common ones."""
+    names = set()
+    for cls in algorithms()[algo].__mro__:
+        if "_prepare" in vars(cls):
+            names.update(inspect.signature(cls._prepare).parameters)
+    return names - {"self", "kwargs"}
+
+
+def keywords():
+    """Return the set of keywords of ``train`` that are no regularizers."""
+    own = set().union(*map(options_of, algorithms()))
+    return own | COMMON_OPTIONS | LOOP_OPTIONS | DATA_KEYWORDS | set(arguments.OLD_TRAINING)
+
+
+def get_algorithm(algo):
+    """Return the name of an algorithm of downhill in lower case; raise ``ConfigurationError`` if there is none."""
+    name = algo.lower() if isinstance(algo, str) else algo
+    if name not in algorithms():
+        raise util.unknown("training algorithm", algo, [*algorithms(), "layerwise", "pretrain", "sample"])
+    return name
+
+
+def check_numbers(kwargs):
+    """Refuse options that are not numbers of the right kind."""
+    for key in ("epochs", "max_updates"):
+        value = kwargs.get(key)
+        if value is not None and (not util.is_int(value) or value < 0):
+            raise util.ConfigurationError(f"{key}={value!r}, expected a number of epochs")
+    for key, lowest in (("validate_every", 1), ("patience", 0)):
+        value = kwargs.get(key)
+        if value is not None and (not util.is_int(value) or value < lowest):
+            raise util.ConfigurationError(f"{key}={value!r}, expected an integer of {lowest} or more")
+    for key in ("learning_rate", "momentum", "min_improvement", "max_gradient_norm", "max_gradient_elem"):
+        value = kwargs.get(key)
+        if value is not None and not (util.is_real(value) and np.isfinite(value)):
+            raise util.ConfigurationError(f"{key}={value!r}, expected a number")
+    seconds = kwargs.get("max_seconds")
+    if seconds is not None and not (util.is_real(seconds) and seconds >= 0):
+        raise util.ConfigurationError(f"max_seconds={seconds!r}, expected a number of seconds")

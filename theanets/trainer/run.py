@@ -1,0 +1,239 @@
+"""One run of an optimizer: epochs, validations, and the way out."""
+
+import contextlib
+import time
+from collections import OrderedDict
+
+import numpy as np
+
+from .. import sources, util
+
+__all__ = ["Outcome", "Run", "Carrier"]
+
+
+class Outcome:
+    """Why training stopped.
+
+    Parameters
+    ----------
+    words : str
+        The reason as it is logged.
+    is_final : bool, optional
+        Whether further stages of a training in several stages are to be left out. Default True.
+    """
+
+    def __init__(self, words, is_final=True):
+        self.words = words
+        self.is_final = is_final
+
+
+INTERRUPTED = Outcome("interrupted from the keyboard")
+LEFT = Outcome("the training loop was left")
+DIVERGED = Outcome("the loss is not a finite number any more")
+EXHAUSTED = Outcome("the training data came to its end")
+FAILED = Outcome("an error occurred")
+
+
+class Run:
+    """One run of an optimizer: epochs, validations, and the way out.
+
+    Parameters
+    ----------
+    optimizer : downhill.Optimizer
+        With its functions compiled.
+    train, valid : iterable of batches
+        Data to learn from, and to validate on.
+    max_epochs : int or None
+        Stop after so many epochs.
+    max_seconds : float or None
+        Stop after so many seconds.
+
+    Attributes
+    ----------
+    outcome : Outcome or None
+        Why the run stopped; None while it goes on.
+    phase : theano shared variable or None
+        Is given the value 1 while parameters are learned, and 0 otherwise.
+    statistics : list of theano shared variables
+        Variables that belong to the model beside its parameters.
+    carrier : Carrier or None
+        What carries states on from batch to batch.
+    """
+
+    def __init__(self, optimizer, train, valid, max_epochs, max_seconds):
+        self.optimizer = optimizer
+        self.train = train
+        self.valid = valid
+        self.max_epochs = max_epochs
+        self.max_seconds = max_seconds
+        self.deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        self.outcome = None
+        self.phase = None
+        self.statistics = []
+        self.carrier = None
+        self.best_loss = np.inf
+        self.best_params = None
+        self.best_statistics = []
+        self.unvalidated = False
+
+    def __iter__(self):
+        try:
+            yield from self._epochs()
+        except KeyboardInterrupt:
+            self.outcome = INTERRUPTED
+        except sources.Exhausted:
+            self.outcome = EXHAUSTED
+            if self.best_params is None:
+                util.warn(
+                    "the data came to its end in the first validation, so that nothing was learned; "
+                    "give data of its own as valid=, or a number of batches as valid_batches=",
+                    RuntimeWarning,
+                )
+        except GeneratorExit:
+            self.outcome = LEFT
+            raise
+        finally:
+            self._leave()
+
+    def _epochs(self):
+        epoch, validation = 0, None
+        while self.outcome is None:
+            if self.max_epochs is not None and epoch >= self.max_epochs:
+                self.outcome = Outcome(f"{epoch} epochs are done", is_final=False)
+                return
+            if epoch % self.optimizer.validate_every == 0:
+                validation = self._validate()
+                if self.outcome not in (None, DIVERGED):
+                    return
+            training = self._learn()
+            epoch += 1
+            self.optimizer._log(training, epoch)
+            yield training, validation
+            if self.outcome is not DIVERGED:
+                self._check_loss(training["loss"], "training")
+
+    def _learn(self):
+        """Make one pass over the training data."""
+        self.unvalidated = True
+        values = []
+        self._enter_phase(1)
+        batches = self.train if self.carrier is None else self.carrier.follow(self.train)
+        try:
+            for batch in batches:
+                values.append(self.optimizer.f_step(*batch))
+                if self.deadline is not None and time.monotonic() >= self.deadline:
+                    self.outcome = Outcome(f"{self.max_seconds} seconds have passed")
+                    break
+        except sources.Exhausted:
+            # the batches that came before the end still make an epoch.
+            if not values:
+                raise
+            self.outcome = EXHAUSTED
+        return OrderedDict(zip(self.optimizer._monitor_names, map(float, np.mean(values, axis=0))))
+
+    def _enter_phase(self, value):
+        if self.phase is not None:
+            self.phase.set_value(np.asarray(value, self.phase.dtype))
+
+    def _evaluate(self):
+        """Compute the monitors on the validation data."""
+        self._enter_phase(0)
+        if self.carrier is None:
+            monitors = self.optimizer.evaluate(self.valid)
+        else:
+            with self.carrier.aside():
+                monitors = self.optimizer.evaluate(self.carrier.follow(self.valid, reset=True))
+        return OrderedDict((name, float(value)) for name, value in monitors.items())
+
+    def _validate(self):
+        """Validate on schedule, and see whether patience has run out."""
+        monitors = self._evaluate()
+        if self.optimizer._test_patience(monitors):
+            count = self.optimizer._curr_iter - self.optimizer._best_iter
+            self.outcome = Outcome(f"patience has run out, {count} validations without improvement", is_final=False)
+        self._note(monitors["loss"])
+        self._check_loss(monitors["loss"], "validation")
+        return monitors
+
+    def _note(self, loss):
+        """Keep the parameters if they are the best so far."""
+        self.unvalidated = False
+        is_better = np.isfinite(loss) and loss < self.best_loss
+        # those at the start are kept even if their loss is not a number: there is nothing else to go back to.
+        if is_better or self.best_params is None:
+            self.best_params = [param.get_value().copy() for param in self.optimizer._params]
+            self.best_statistics = [variable.get_value().copy() for variable in self.statistics]
+        if is_better:
+            self.best_loss = loss
+
+    def _check_loss(self, loss, which):
+        if np.isfinite(loss):
+            return
+        self.outcome = DIVERGED
+        util.warn(
+            f"the {which} loss is {loss}: training stops, and the best parameters so far are restored; "
+            "a smaller learning_rate, or max_gradient_norm, may help",
+            RuntimeWarning,
+        )
+
+    def _leave(self):
+        """See whether the parameters at the end are the best, and restore the best ones."""
+        failed = self.outcome is None
+        # an error on its way must not be hidden by another one, which it may well have caused.
+        unwanted = (Exception, KeyboardInterrupt) if failed else (sources.Exhausted, KeyboardInterrupt)
+        try:
+            if self.unvalidated:
+                with contextlib.suppress(*unwanted):
+                    monitors = self._evaluate()
+                    best = " *" if monitors["loss"] < self.best_loss else ""
+                    self.optimizer._log(monitors, self.optimizer._curr_iter, "final validation", best)
+                    self._note(monitors["loss"])
+        finally:
+            if self.best_params is not None:
+                self.optimizer.set_params(self.best_params)
+                for variable, value in zip(self.statistics, self.best_statistics):
+                    variable.set_value(value)
+            self.outcome = self.outcome or FAILED
+            util.log(f"training stopped: {self.outcome.words}; best validation loss {self.best_loss:.6f}")
+
+
+class Carrier:
+    """Carries the states of recurrent layers on from batch to batch.
+
+    Parameters
+    ----------
+    network : :class:`theanets.Network`
+        The network that is trained.
+    keep : bool
+        Whether states are also carried on from epoch to epoch.
+    """
+
+    def __init__(self, network, keep):
+        self.network = network
+        self.keep = keep
+
+    def follow(self, batches, reset=None):
+        """Generate the batches, seeing that the states have their length."""
+        reset = not self.keep if reset is None else reset
+        for batch in batches:
+            count = batch[0].shape[0]
+            if reset or self.network.carried_length() in (None, 0):
+                self.network.reset_state(count)
+                reset = False
+            elif self.network.carried_length() != count:
+                raise util.DataError(
+                    f"stateful training: a batch of {count} sequences follows one of "
+                    f"{self.network.carried_length()}; all batches must have the same sequences"
+                )
+            yield batch
+
+    @contextlib.contextmanager
+    def aside(self):
+        """Put the states aside while something else is computed."""
+        variables = self.network.carried_variables().values()
+        values = [variable.get_value() for variable in variables]
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, values):
+                variable.set_value(value)
