@@ -6,7 +6,7 @@ a memory can say nothing better than zero. Frequencies go up and down slowly, in
 
 What you should see: lines of progress for two networks, in which the loss falls, and at the end two lines like these
 
-    rnn: R2 0.869
+    rnn: R2 0.865
     gru: R2 0.997
 
 about waves that were not used for training; 1 would be perfect, and 0 is what one gets for always saying zero. The

@@ -395,3 +395,16 @@ def test_batches_along_another_axis():
     with pytest.raises(util.DataError):
         network.itertrain([X, Y[:7]], axis=0, **RUN)
     assert np.isfinite(epochs(network, [X, Y], axis=0, **RUN)).all()
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 5), (6, 5, 1), (6, 1, 2)])
+def test_weights_of_sequences_are_spread_over_the_target(shape):
+    rng = np.random.RandomState(0)
+    x, y, w = rng.randn(6, 5, 3), rng.randn(6, 5, 2), rng.rand(*shape)
+    full = np.broadcast_to(w.reshape(w.shape + (1,) * (3 - w.ndim)), y.shape)
+    losses = []
+    for weights in (w, full):
+        net = theanets.recurrent.Regressor([3, (4, "rnn"), 2], weighted=True)
+        losses.append(net.train([x, y, weights], algo="sgd", epochs=1)[0]["loss"])
+        assert net.score(x, y, weights) == pytest.approx(net.score(x, y, full), rel=1e-6)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)

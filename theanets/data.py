@@ -94,14 +94,22 @@ def _fit_dimensions(value, slot):
     if value.ndim == slot.ndim - 1 and slot.shape is not None and slot.shape[-1:] == (1,):
         # a column was given as a vector.
         return value.reshape(value.shape + (1,))
-    if slot.per_example and value.ndim == 1 and value.ndim < slot.ndim:
-        # one weight for each example. Lengths that are not known are left to broadcasting against the target.
-        value = value.reshape((-1,) + (1,) * (slot.ndim - 1))
+    if slot.per_example and 0 < value.ndim < slot.ndim:
+        # one weight for each example, or for each step; spread over the rest of the target later.
+        value = value.reshape(value.shape + (1,) * (slot.ndim - value.ndim))
     if value.ndim != slot.ndim:
         raise util.DataError(
             f"array {slot.name!r} has {value.ndim} dimension{'s' * (value.ndim != 1)} (shape {value.shape}), "
             f"expected {slot.expectation()}"
         )
+    return value
+
+
+def _spread(value, shape):
+    """Repeat an array along the axes where it has the length 1, and another length is known to be wanted."""
+    full = tuple(a if b is None else b for a, b in zip(value.shape, shape))
+    if value.shape != full and all(a in (1, b) for a, b in zip(value.shape, full)):
+        return np.broadcast_to(value, full)
     return value
 
 
@@ -166,10 +174,8 @@ def cast(value, slot, axis=0):
     else:
         make = scipy.sparse.csr_matrix if slot.format == "csr" else scipy.sparse.csc_matrix
         value = make(_fit_dimensions(value, slot))
-    if slot.per_example and slot.shape is not None and None not in slot.shape and 0 not in value.shape:
-        full = (value.shape[0], *slot.shape)
-        if value.shape != full and all(a in (1, b) for a, b in zip(value.shape, full)):
-            value = np.broadcast_to(value, full)
+    if slot.per_example and slot.shape is not None and value.ndim == len(slot.shape) + 1:
+        value = _spread(value, (None, *slot.shape))
     _check_shape(value, slot, axis)
     if scipy.sparse.issparse(value):
         return value.astype(slot.dtype, copy=False)
@@ -270,6 +276,11 @@ def cast_all(arrays, slots, axis=0, surplus=False):
         If the arrays cannot be used.
     """
     values = [cast(value, slot, axis) for value, slot in zip(_as_list(arrays, slots, surplus), slots)]
+    for i, slot in enumerate(slots):
+        targets = [value for value, other in zip(values, slots) if other is not slot and other.shape == slot.shape]
+        if slot.per_example and slot.shape is not None and targets and targets[0].ndim == slot.ndim:
+            # lengths that only the data tell.
+            values[i] = np.ascontiguousarray(_spread(values[i], (None, *targets[0].shape[1:])))
     for slot, value in zip(slots, values):
         if not -value.ndim <= axis < value.ndim:
             raise util.DataError(f"array {slot.name!r} of shape {value.shape} has no axis {axis}")

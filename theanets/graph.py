@@ -298,6 +298,9 @@ class Network(evaluation.Evaluation):
         for i, layer in enumerate(self.layers):
             if which == layer.name if isinstance(which, str) else util.is_int(which) and which == i:
                 return layer.find(param)
+            for worker in layer.workers:
+                if which == worker.name:
+                    return worker.find(param)
         raise KeyError(which)
 
     # -- losses -------------------------------------------------------------------------------------------------------

@@ -258,6 +258,11 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
         return dict(self._output_shapes)
 
     @property
+    def workers(self):
+        """List of the layers that this one consists of."""
+        return []
+
+    @property
     def statistics(self):
         """List of shared variables that belong to the model and change in training, but not by gradients."""
         return []

@@ -84,7 +84,7 @@ class Bidirectional(Layer):
 
     @property
     def workers(self):
-        """The two layers."""
+        """List of the two layers."""
         return [self.forward, self.backward]
 
     @property
