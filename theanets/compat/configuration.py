@@ -215,13 +215,20 @@ def fill_in_late(theano):
         options = config.gcc.cxxflags.split()
         config.gcc.cxxflags = " ".join(options + [option for option in c_code.defines() if option not in options])
         if not user.any("optimizer_excluding") and not config.optimizer_excluding:
-            config.optimizer_excluding = EXCLUDED
+            _exclude(theano, EXCLUDED)
         if not user.any("allow_gc"):
             config.allow_gc = False
             for linker in theano.compile.mode.predefined_linkers.values():
                 linker.allow_gc = False
         return
     if not user.any("optimizer_excluding") and not config.optimizer_excluding:
-        config.optimizer_excluding = UNCHECKED
+        _exclude(theano, UNCHECKED)
     if not user.any("mode", "linker", "optimizer") and config.mode == "Mode":
         config.mode = "FAST_COMPILE"
+
+
+def _exclude(theano, names):
+    """Set ``optimizer_excluding``, which refuses to be assigned to after Theano has read it once."""
+    for variable in theano.configparser._config_var_list:
+        if variable.fullname == "optimizer_excluding":
+            variable.val = names
