@@ -14,6 +14,9 @@ from . import activations, layers, regularizers
 
 __all__ = ["Cache", "fingerprint"]
 
+#: Types whose values describe themselves.
+ATOMS = frozenset([type(None), str, bytes, bool, int, float, complex])
+
 #: Attributes that do not shape the graph, or that are described by others.
 IGNORED = frozenset(["layer", "rng"])
 
@@ -76,12 +79,16 @@ def fingerprint(value, _seen=()):
     -------
     description : hashable
     """
-    if value is None or isinstance(value, (str, bytes, bool, int, float, complex)):
-        return type(value), value
-    if isinstance(value, (tuple, list)):
-        return type(value), tuple(fingerprint(item, _seen) for item in value)
+    kind = type(value)
+    # the commonest first: this is done at each prediction.
+    if kind in ATOMS:
+        return kind, value
+    if kind is tuple or kind is list:
+        return kind, tuple([fingerprint(item, _seen) for item in value])
+    if isinstance(value, (str, bytes, int, float, complex)):
+        return kind, value
     if isinstance(value, dict):
-        return dict, tuple((fingerprint(key, _seen), fingerprint(item, _seen)) for key, item in value.items())
+        return dict, tuple([(key, fingerprint(item, _seen)) for key, item in value.items()])
     if isinstance(value, (set, frozenset)):
         return frozenset(fingerprint(item, _seen) for item in value)
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype != object:
