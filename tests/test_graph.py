@@ -1,5 +1,6 @@
 """Networks: layer specs, wiring, inspection, evaluation, bookkeeping of losses, caches, random numbers."""
 
+import concurrent.futures
 import contextlib
 import gc
 import itertools
@@ -979,3 +980,14 @@ def test_symbolic_outputs_are_usable_in_theano(network):
     outputs, _ = network.build_graph()
     gradient = TT.grad(outputs["out:out"].sum(), network.find("out", "b"))
     np.testing.assert_array_equal(compute(gradient, network.inputs, [X]), [6, 6])
+
+
+def test_several_threads_may_predict():
+    net = theanets.Regressor([3, (40, "tanh"), 2])
+    rng = np.random.RandomState(0)
+    xs = [rng.randn(50, 3) for _ in range(40)]
+    expected = [net.predict(x) for x in xs]
+    fresh = theanets.Regressor([3, (40, "tanh"), 2])
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for one, other in zip(expected, pool.map(fresh.predict, xs)):
+            np.testing.assert_array_equal(one, other)

@@ -1,5 +1,6 @@
 """Computing outputs of a network: for arrays, for sequences of different lengths, and one step at a time."""
 
+import threading
 from collections import OrderedDict
 
 import numpy as np
@@ -10,6 +11,27 @@ from . import caching, data, layers, util
 from .layers.context import Context
 
 __all__ = ["Evaluation"]
+
+#: Theano compiles one function at a time.
+COMPILING = threading.RLock()
+
+
+class Guarded:
+    """A compiled function that several threads may call: it keeps its values in one place, and so takes turns.
+
+    Parameters
+    ----------
+    function : theano function
+        The function.
+    """
+
+    def __init__(self, function):
+        self.function = function
+        self.lock = threading.Lock()
+
+    def __call__(self, *args):
+        with self.lock:
+            return self.function(*args)
 
 
 class Evaluation:
@@ -87,9 +109,10 @@ class Evaluation:
 
         def compile_it():
             outputs, updates = make_outputs()
-            return theano.function(inputs, outputs, updates=updates, on_unused_input="ignore")
+            return Guarded(theano.function(inputs, outputs, updates=updates, on_unused_input="ignore"))
 
-        return self._functions.get((key, tuple(map(caching.Identity, inputs))), compile_it)
+        with COMPILING:
+            return self._functions.get((key, tuple(map(caching.Identity, inputs))), compile_it)
 
     def _compute(self, names, arrays, slots, regs, context, state=None, batch_size=None):
         """Call the compiled function for some outputs, and for the states that follow; return a list of arrays."""
