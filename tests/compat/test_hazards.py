@@ -23,6 +23,7 @@ ELSEWHERE = {
     "quiet-import",
     "scan-loops-in-python",
     "settings-filled-in",
+    "substreams-all-at-once",
     "versions-of-ops-without-properties",
     "versions-that-outlive-the-process",
     "watch-for-the-first-function",

@@ -16,6 +16,7 @@ arranged by stage, and the modules beside it for what they mend:
 ``headers``        the precompiled header
 ``first_compile``  what happens before Theano compiles its first function
 ``for_downhill``   downhill, and where it writes
+``speed``          what is right, but needlessly slow
 ================== =========================================================================
 """
 
@@ -33,6 +34,7 @@ _REPAIRS = (
     "c_code",
     "first_compile",
     "for_downhill",
+    "speed",
 )
 
 _BROKEN = (
