@@ -210,3 +210,45 @@ def test_lists_of_algorithms(network):
 @pytest.mark.parametrize("algo", ["SGD", "Sgd", "sgd"])
 def test_algorithms_in_any_case(algo, network):
     assert epochs(network, [X, Y], algo=algo) == epochs(theanets.Regressor([4, 3, 2]), [X, Y], algo="sgd")
+
+
+class Inverse(theanets.Autoencoder):
+    """A model with a penalty of its own, as scripts write it."""
+
+    def loss(self, weight_inverse=0, **kwargs):
+        penalty = sum((1 / (p * p).sum(axis=0)).sum() for p in self.params if p.ndim == 2)
+        return super().loss(**kwargs) + weight_inverse * penalty
+
+
+class Scaled(theanets.Autoencoder):
+    """A model that does not tell which arguments it uses."""
+
+    def loss(self, **kwargs):
+        return super().loss(**kwargs) * kwargs.get("scale", 1)
+
+
+def first_losses(net, **kwargs):
+    x = np.random.RandomState(0).randn(20, 4)
+    train, _ = net.train([x], algo="sgd", epochs=1, batch_size=0, **kwargs)
+    return train["loss"], train["err"]
+
+
+def test_arguments_of_an_overridden_loss_are_known():
+    loss, err = first_losses(Inverse([4, 3, 4]), weight_inverse=0.5, weight_l2=0.1)
+    plain, _ = first_losses(Inverse([4, 3, 4]), weight_l2=0.1)
+    assert loss > plain + 0.1
+    with pytest.raises(theanets.util.ConfigurationError, match="'weight_invers'.*'weight_inverse'"):
+        first_losses(Inverse([4, 3, 4]), weight_invers=0.5)
+
+
+def test_arguments_that_an_overridden_loss_may_use_pass_with_a_warning():
+    with pytest.warns(UserWarning, match="'scale'"):
+        loss, err = first_losses(Scaled([4, 3, 4]), scale=2)
+    assert loss == pytest.approx(2 * err, rel=1e-6)
+    with pytest.raises(theanets.util.ConfigurationError, match="'learning_rate'"):
+        first_losses(Scaled([4, 3, 4]), learnin_rate=2)
+
+
+def test_noise_in_a_layer_spec_is_sent_to_train():
+    with pytest.raises(theanets.util.ConfigurationError, match="'input_noise'; pass it to train"):
+        theanets.Regressor([dict(size=2, input_noise=0.3), 2, 1])

@@ -71,7 +71,7 @@ def renamed(kwargs, table):
     return result
 
 
-def refuse(names, known, where, hints=()):
+def refuse(names, known, where, hints=(), is_open=False):
     """Raise an error for arguments that nobody uses.
 
     Parameters
@@ -84,6 +84,9 @@ def refuse(names, known, where, hints=()):
         Who is complaining, e.g. ``"train()"``.
     hints : dict, optional
         What to write instead of some unknown arguments.
+    is_open : bool, optional
+        Whether code of the user's may use arguments without having told us their names. Then only those are an error
+        that look like a misspelling of a known one; there is a warning about the others.
 
     Raises
     ------
@@ -103,17 +106,32 @@ def refuse(names, known, where, hints=()):
         if name in known:
             continue
         advice = f"; {hints[name]}" if name in hints else util.suggestion(name, known)
+        if is_open and not advice:
+            util.warn(f"{where}: nobody has declared an argument {name!r}, which may be misspelt")
+            continue
         complaints.append(f"unknown argument {name!r}{advice}")
     if complaints:
         raise util.ConfigurationError(f"{where}: {', '.join(complaints)}")
 
 
-def named_parameters(cls):
-    """Return the names of all parameters of the constructors of a class and its bases."""
+def named_parameters(cls, method="__init__"):
+    """Return the names of all parameters that a method has, in a class and in its bases."""
     names = set()
     for base in cls.__mro__:
-        if "__init__" in vars(base) and base is not object:
-            for parameter in inspect.signature(base.__init__).parameters.values():
+        if method in vars(base) and base is not object:
+            for parameter in inspect.signature(vars(base)[method]).parameters.values():
                 if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                     names.add(parameter.name)
     return names - {"self"}
+
+
+def takes_anything(cls, methods, package):
+    """Tell whether a class from outside a package overrides methods with ``**kwargs``, which may hold anything."""
+    return any(
+        parameter.kind is parameter.VAR_KEYWORD
+        for base in cls.__mro__
+        if base.__module__.partition(".")[0] != package
+        for method in methods
+        if method in vars(base)
+        for parameter in inspect.signature(vars(base)[method]).parameters.values()
+    )

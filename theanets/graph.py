@@ -31,6 +31,10 @@ Error = util.Error
 LayerError = util.ConfigurationError
 
 
+#: Methods that are handed everything that ``train`` is given, and may be overridden to make use of it.
+OVERRIDABLE = ("loss", "updates", "monitors")
+
+
 class _OnClass:
     """A class method that refuses to be called on an instance."""
 
@@ -417,8 +421,20 @@ class Network(evaluation.Evaluation):
 
     def _training_regularizers(self, kwargs, where, *more):
         """The same for methods that are handed everything that ``train`` was given."""
-        kwargs = {key: value for key, value in kwargs.items() if key not in more and key not in trainer.keywords()}
+        others = {*more, *trainer.keywords(), *self.own_keywords()}
+        kwargs = {key: value for key, value in kwargs.items() if key not in others}
+        if self.takes_any_keyword():
+            kwargs = {key: value for key, value in kwargs.items() if key.lower() in regularizers.keywords()}
         return self._regularizers(kwargs, where)
+
+    def own_keywords(self):
+        """Return the names of the arguments that a subclass has added to :meth:`loss`, :meth:`updates`, ..."""
+        names = set().union(*(arguments.named_parameters(type(self), method) for method in OVERRIDABLE))
+        return names - {"context", "monitors"}
+
+    def takes_any_keyword(self):
+        """Tell whether a subclass has overridden these methods in a way that hides what arguments it uses."""
+        return arguments.takes_anything(type(self), OVERRIDABLE, __package__)
 
     def loss(self, context=None, **kwargs):
         """Return an expression for the total loss.

@@ -129,15 +129,14 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
     def _check_keywords(self):
         known = self.known_keywords()
         names = [key for key in self.kwargs if key not in known and not PER_PARAMETER.fullmatch(str(key))]
-        if type(self).__module__.startswith(__package__ + "."):
-            return arguments.refuse(names, known, f"layer {self.name!r}")
-        # a user's class may read its options from kwargs without telling us their names.
-        arguments.refuse([key for key in names if util.suggestion(key, known)], known, f"layer {self.name!r}")
-        if names:
-            util.warn(
-                f"layer {self.name!r}: {type(self).__name__} does not declare {', '.join(map(repr, names))}; "
-                "list the options that it uses in its class attribute 'keywords'"
-            )
+        if not names:
+            return
+        from .. import regularizers, trainer
+
+        hints = dict.fromkeys(trainer.keywords() | regularizers.keywords(), "pass it to train()")
+        # a user's class may read its options from kwargs; it can tell their names in its attribute 'keywords'.
+        is_open = not type(self).__module__.startswith(__package__ + ".")
+        arguments.refuse(names, known, f"layer {self.name!r}", {} if is_open else hints, is_open)
 
     def _read_shape(self):
         """Return the shape that the options ask for: a tuple whose last entry is the size, ``(size, )``, or None."""
