@@ -9,7 +9,9 @@ import pickle
 import tempfile
 import time
 
-from . import util
+import numpy as np
+
+from . import legacy, util
 
 __all__ = ["save", "load", "Saver"]
 
@@ -98,8 +100,8 @@ def load(source):
     Parameters
     ----------
     source : str, pathlib.Path or readable binary file
-        Compressed files are recognised by what they hold. An open file is read from its position, and left open
-        behind the network, so that several can be read one after the other.
+        Compressed files are recognised by what they hold, and so are files of the reference release. An open file is
+        read from its position, and left open behind the network, so that several can be read one after the other.
 
     Returns
     -------
@@ -122,7 +124,29 @@ def load(source):
     start = source.tell()
     zipped = source.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     source.seek(start)
-    return pickle.load(_unzip_member(source, start) if zipped else source)
+    return _unpickle(_unzip_member(source, start) if zipped else source)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Unpickles what this library has saved, and tells if it was the reference release."""
+
+    def find_class(self, module, name):
+        if legacy.is_foreign(module, name):
+            raise legacy.LegacyFile(f"{module}.{name}")
+        if module.startswith("numpy.core") and hasattr(np, "_core"):
+            # the name that NumPy 1 wrote for what NumPy 2 keeps elsewhere.
+            module = module.replace("numpy.core", "numpy._core", 1)
+        return super().find_class(module, name)
+
+
+def _unpickle(handle):
+    start = handle.tell()
+    try:
+        # Python 2 wrote arrays as text without an encoding.
+        return _Unpickler(handle, encoding="latin1").load()
+    except legacy.LegacyFile:
+        handle.seek(start)
+        return legacy.read(handle)
 
 
 class Saver:

@@ -1,0 +1,116 @@
+"""Files that the reference release has written open, predict what they did then, and go on training."""
+
+import io
+import os
+import pathlib
+import pickle
+
+import numpy as np
+import pytest
+import theanets
+from theanets import legacy, util
+
+FILES = sorted((pathlib.Path(__file__).parent / "data" / "legacy").glob("*.pkl*"))
+
+
+def recorded(path):
+    """Return the input, the prediction and the parameters that were noted when a file was saved."""
+    with np.load(path.with_name(path.name.partition(".")[0] + ".npz")) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.name)
+def path(request):
+    return request.param
+
+
+def test_there_are_files():
+    assert len(FILES) == 12
+
+
+def test_predictions_are_those_of_the_time(path):
+    arrays = recorded(path)
+    net = theanets.Network.load(path)
+    np.testing.assert_allclose(net.predict(arrays["x"]), arrays["y"], rtol=1e-5, atol=1e-6)
+
+
+def test_parameters_have_their_names_and_values(path):
+    arrays = recorded(path)
+    params = {f"param:{param.name}": param.get_value() for param in theanets.Network.load(path).params}
+    assert set(params) == {key for key in arrays if key.startswith("param:")}
+    for key, value in params.items():
+        np.testing.assert_array_equal(value, arrays[key])
+
+
+def test_training_goes_on(path):
+    net, x = theanets.Network.load(path), recorded(path)["x"]
+    target = {"target": net.predict(x)} if len(net.variables) == 2 else {}
+    train, _ = net.train({"in": x, **target}, algo="sgd", epochs=1)
+    assert np.isfinite(train["loss"])
+
+
+def test_saved_again_it_is_one_of_ours(path, tmp_path):
+    net, x = theanets.Network.load(path), recorded(path)["x"]
+    net.save(tmp_path / "net.pkl")
+    again = theanets.Network.load(tmp_path / "net.pkl")
+    assert type(again) is type(net)
+    np.testing.assert_array_equal(again.predict(x), net.predict(x))
+
+
+def test_from_an_open_file_behind_another_network(path):
+    mine = theanets.Regressor([2, 1])
+    handle = io.BytesIO()
+    mine.save(handle)
+    handle.write(path.read_bytes())
+    handle.seek(0)
+    assert type(theanets.Network.load(handle)) is theanets.Regressor
+    arrays = recorded(path)
+    np.testing.assert_allclose(theanets.Network.load(handle).predict(arrays["x"]), arrays["y"], rtol=1e-5, atol=1e-6)
+
+
+class Foreign:
+    """Makes a legacy file that wants to run something."""
+
+    def __init__(self, function, *args):
+        self.function, self.args = function, args
+
+    def __reduce__(self):
+        return self.function, self.args
+
+
+def test_nothing_is_run(tmp_path):
+    content = pickle.dumps(Foreign(os.mkdir, str(tmp_path / "made")))
+    with pytest.raises(util.ConfigurationError, match="mkdir"):
+        legacy.read(io.BytesIO(content))
+    assert not (tmp_path / "made").exists()
+
+
+def test_backward_layers_are_refused_by_name():
+    (source,) = [path for path in FILES if path.name == "ref080-py38-lstm-regressor.pkl"]
+    with open(source, "rb") as handle:
+        layer = legacy.Reader(handle).load().state[0][1]
+    layer.state["kwargs"] = {**layer.state["kwargs"], "direction": "backward"}
+    with pytest.raises(util.ConfigurationError, match="'hid1' runs backwards"):
+        legacy._layer_spec(layer, None, False)
+
+
+@pytest.mark.parametrize("activation, names", [("prelu", ["leak"]), ("lgrelu", ["gain", "leak"])])
+def test_slopes_of_07_become_logarithms(activation, names):
+    layer = theanets.Regressor([2, (3, activation), 1]).layers[1]
+    slopes = np.array([0.1, 1.0, 2.5])
+    values = {f"hid1.{name}": slopes for name in names}
+    legacy._translate_07(layer, values)
+    for name in names:
+        np.testing.assert_allclose(np.exp(values[f"hid1.{name}"]), slopes)
+    with pytest.raises(util.ConfigurationError, match="not positive"):
+        legacy._translate_07(layer, {f"hid1.{name}": -slopes for name in names})
+
+
+def test_gates_of_07_are_joined():
+    layer = theanets.recurrent.Regressor([2, (3, "gru"), 1]).layers[1]
+    rng = np.random.RandomState(0)
+    values = {f"hid1.x{gate}": rng.randn(2, 3) for gate in "hrz"}
+    values.update({f"hid1.b{gate}": rng.randn(3) for gate in "hrz"})
+    legacy._translate_07(layer, values)
+    np.testing.assert_array_equal(values["hid1.w"][:, 3:6], values["hid1.xr"])
+    np.testing.assert_array_equal(values["hid1.b"][6:], values["hid1.bz"])
