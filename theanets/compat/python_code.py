@@ -44,7 +44,16 @@ def topk_in_one_order(module):
     )
 
 
-@after_importing("theano.tensor.blas", needed=lambda: not hasattr(np.ndarray, "itemset"))
+def _no_itemset():
+    try:
+        np.zeros(()).itemset(1)
+    except AttributeError:
+        # the name may still be there, and raise.
+        return True
+    return False
+
+
+@after_importing("theano.tensor.blas", needed=_no_itemset)
 def gemm_of_scalars(module):
     """``ndarray.itemset``, gone from NumPy 2 on; Gemm.perform (theano/tensor/blas.py:910) with a 0-d output."""
     original = module.Gemm.perform
