@@ -1026,3 +1026,10 @@ def test_sequences_that_do_not_fit(rng, change, match):
 def test_models_without_time_take_no_sequences_of_different_lengths(rng):
     with pytest.raises(util.DataError):
         theanets.Regressor([3, 4, 2]).predict([rng.randn(2, 3), rng.randn(4, 3)])
+
+
+def test_stateful_training_and_initial_states_from_data_exclude_each_other():
+    start = dict(form="input", size=3, ndim=2, name="start")
+    net = recurrent.Regressor([2, start, dict(form="gru", size=3, inputs="in", h_0="start"), 1])
+    with pytest.raises(util.ConfigurationError, match="'hid2' takes its initial state from start:out"):
+        net.train([np.zeros((4, 6, 2)), np.zeros((4, 3)), np.zeros((4, 6, 1))], stateful=True)

@@ -59,6 +59,12 @@ class DownhillTrainer(Trainer):
             raise util.ConfigurationError(f"stateful={stateful!r}, expected True, False or 'keep'")
         if stateful:
             self.network.initial_state(1)  # refuses networks that carry no state.
+            for layer in self.network.layers:
+                if layer.initial_sources():
+                    raise util.ConfigurationError(
+                        f"stateful={stateful!r}: layer {layer.name!r} takes its initial state from "
+                        f"{', '.join(layer.initial_sources())}, and cannot go on from the batch before as well"
+                    )
 
     def _build_optimizer(self, kwargs, context):
         network = self.network
