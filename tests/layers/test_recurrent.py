@@ -1129,3 +1129,14 @@ def test_normalization_in_any_place(form):
     np.testing.assert_array_equal(net.predict(x), again.predict(x))
     with pytest.raises(util.ConfigurationError, match="hid1"):
         theanets.Regressor([4, dict(form=form, size=3), 2])
+
+
+@pytest.mark.parametrize("old, rate", [("lrrnn", "vector"), ("arrnn", "matrix")])
+def test_names_of_release_070(old, rate):
+    with pytest.warns(DeprecationWarning, match=f"'{old}'.*rate='{rate}'"):
+        net = theanets.recurrent.Regressor([2, (3, old), 1])
+    same = theanets.recurrent.Regressor([2, dict(form="rrnn", rate=rate, size=3), 1])
+    x = np.random.RandomState(0).randn(2, 5, 2)
+    np.testing.assert_array_equal(net.predict(x), same.predict(x))
+    again = theanets.recurrent.Regressor([layer.to_spec() for layer in net.layers])
+    np.testing.assert_array_equal(again.predict(x), same.predict(x))
