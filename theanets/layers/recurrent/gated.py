@@ -354,7 +354,7 @@ class LRRNN(_OldRRNN):
         super().__init__(rate, **kwargs)
 
 
-class ARRNN(RRNN):
+class ARRNN(_OldRRNN):
     """The name that :class:`RRNN` with rates computed from the input had in release 0.7.0."""
 
     def __init__(self, rate="matrix", **kwargs):
