@@ -85,13 +85,33 @@ def test_nothing_is_run(tmp_path):
     assert not (tmp_path / "made").exists()
 
 
-def test_backward_layers_are_refused_by_name():
+def lstm():
+    """Return the record of a layer of 0.8."""
     (source,) = [path for path in FILES if path.name == "ref080-py38-lstm-regressor.pkl"]
     with open(source, "rb") as handle:
-        layer = legacy.Reader(handle).load().state[0][1]
-    layer.state["kwargs"] = {**layer.state["kwargs"], "direction": "backward"}
-    with pytest.raises(util.ConfigurationError, match="'hid1' runs backwards"):
-        legacy._layer_spec(layer, None, False)
+        return legacy.Reader(handle).load().state[0][1]
+
+
+@pytest.mark.parametrize("word", ["back", "backward", "BACKWARDS"])
+def test_backward_layers_keep_their_order_visibly(word):
+    layer = lstm()
+    layer.state["kwargs"] = {**layer.state["kwargs"], "direction": word}
+    spec = legacy._layer_spec(layer, None, False)
+    assert (spec["direction"], spec["output_order"]) == ("backward", "processing")
+
+
+def test_bidirectional_layers_keep_their_order_visibly():
+    workers = lstm(), lstm()
+    record = type("Bidirectional", (legacy.Record,), {})()
+    record.__setstate__(
+        dict(name="hid1", worker="lstm", forward=workers[0], backward=workers[1], _input_shapes={}, h_0=None)
+        | dict(kwargs=dict(size=6, inputs="in:out", activation="relu", rng=13, unheard=3))
+    )
+    spec = legacy._layer_spec(record, None, False)
+    net = theanets.recurrent.Regressor([2, spec, 1])
+    assert net.layers[1].to_spec()["output_order"] == "processing"
+    assert type(net.layers[1].backward) is theanets.layers.LSTM
+    assert legacy._layer_spec(record, None, False)["worker"] == "lstm"
 
 
 @pytest.mark.parametrize("activation, names", [("prelu", ["leak"]), ("lgrelu", ["gain", "leak"])])

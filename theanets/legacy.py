@@ -4,8 +4,9 @@ Such a file is a pickle of objects of Theano and of the reference. None of them 
 :class:`Record` in the place of each, which holds what the object consisted of and can do nothing. The network is then
 built anew from layer specs, and given the values of the parameters.
 
-A network keeps the meaning that it was trained with. What has another meaning today, and cannot be expressed, is
-refused: layers that run backwards, whose outputs were in the order of processing; and a few recurrent layers of 0.7.3.
+A network keeps the meaning that it was trained with. Outputs of layers that run backwards were in the order of
+processing; such layers get the option ``output_order='processing'``, which shows in their specs. What has another
+meaning today and cannot be expressed, a few recurrent layers of 0.7.3, is refused.
 """
 
 import importlib
@@ -185,22 +186,30 @@ def _layer_spec(record, before, is_07):
         if record.get(key, record.get(f"_{key}")) is not None:
             options.setdefault(key, record.get(key, record.get(f"_{key}")))
     options = {key: _plain(value) for key, value in options.items()}
-    if form == "bidirectional" or "back" in str(options.get("direction", "")).lower():
-        raise util.ConfigurationError(
-            f"{who} runs backwards; its outputs were in the order of processing when it was trained, and are in the "
-            "order of the data today, so that the layers after it would read something else"
-        )
+    if "direction" in options:
+        # any word with "back" in it, and no other, meant backwards.
+        options["direction"] = "backward" if "back" in str(options["direction"]).lower() else "forward"
+    if form == "bidirectional" or options.get("direction") == "backward":
+        options["output_order"] = "processing"
     sparse = record.get("input") is not None and type(record.get("input").get("type")).__name__ == "SparseType"
     if sparse:
         options["sparse"] = record.get("input").get("type").get("format", "csr")
     # options that the reference has never looked at had no effect, and are unknown today.
-    known = cls.known_keywords() - {"rng", "nrng", "name"}
+    known = _known_keywords(cls, options) - {"rng", "nrng", "name"}
     options = {key: value for key, value in options.items() if key in known and value is not None}
     if form == "input":
         options = {key: value for key, value in options.items() if key not in ("inputs", "activation")}
     if form == "tied":
         options.pop("size", None)
     return dict(options, form=form, name=name)
+
+
+def _known_keywords(cls, options):
+    if not issubclass(cls, layers.Bidirectional):
+        return cls.known_keywords()
+    # those of the workers as well.
+    worker = layers.Layer.get_class(options.get("worker", "rnn"))
+    return layers.Layer.known_keywords.__func__(cls) | worker.known_keywords()
 
 
 def _inputs_07(record, before):

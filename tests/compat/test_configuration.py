@@ -40,10 +40,10 @@ def test_flags_are_read_as_theano_reads_them():
 
 
 def test_rc_file_is_read_as_theano_reads_it(tmp_path):
-    rc = "[global]\nfloatX = float64\nbase_compiledir = /caches/%(USER)s\n[gcc]\ncxxflags = -DA\n[blas]\nldflags = 100%\n"
+    rc = "[global]\nfloatX = float64\nbase_compiledir = /c/%(USER)s\n[gcc]\ncxxflags = -DA\n[blas]\nldflags = 100%\n"
     user = settings("floatX=float32", rc, tmp_path)
     assert user.get("floatX") == "float32"
-    assert user.get("base_compiledir") == "/caches/me"
+    assert user.get("base_compiledir") == "/c/me"
     assert user.get("gcc.cxxflags") == "-DA"
     assert user.get("blas.ldflags") == "100%"
     assert user.get("dnn.conv.algo_fwd") is None

@@ -1140,3 +1140,28 @@ def test_names_of_release_070(old, rate):
     np.testing.assert_array_equal(net.predict(x), same.predict(x))
     again = theanets.recurrent.Regressor([layer.to_spec() for layer in net.layers])
     np.testing.assert_array_equal(again.predict(x), same.predict(x))
+
+
+BACKWARD_CASES = [case for case in LAYER_CASES if "backward" in case["id"] or "bidirectional" in case["id"]]
+
+
+@pytest.mark.parametrize("case", BACKWARD_CASES, ids=lambda case: case["id"])
+def test_outputs_in_the_order_of_processing(case):
+    """What the reference put out, before its first defect was repaired."""
+    assert "outputs_repaired" in case
+    layers = [dict(spec, output_order="processing") if spec != case["layers"][0] and isinstance(spec, dict) else spec
+              for spec in case["layers"]]
+    net = golden_model(dict(case, layers=layers))
+    outputs = net.feed_forward({name: INPUTS[key] for name, key in case["inputs"].items()})
+    for name, item in case["outputs"].items():
+        np.testing.assert_allclose(outputs[name], array(item), rtol=0, atol=5e-6, err_msg=name)
+    rebuilt = type(net)([layer.to_spec() for layer in net.layers])
+    x = INPUTS[case["inputs"]["in"]]
+    np.testing.assert_array_equal(rebuilt.predict(x), net.predict(x))
+    with pytest.raises(util.ConfigurationError, match="'processing' do not go together"):
+        net.predict([x[0], x[1][:2]])
+
+
+def test_unknown_output_order():
+    with pytest.raises(util.ConfigurationError, match="output_order='time'"):
+        recurrent.Regressor([2, dict(form="rnn", size=3, output_order="time"), 1])

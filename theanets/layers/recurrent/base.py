@@ -32,6 +32,10 @@ class Recurrent(Layer):
         an input layer; or ``'learned'``, for a parameter ``h_0`` that starts at zero. Default: zeros.
     direction : str, optional
         ``'forward'`` (default) or ``'backward'``, which runs from the last step to the first.
+    output_order : str, optional
+        ``'data'`` (default): index t of the outputs belongs to step t of the input. ``'processing'``: outputs of a
+        layer that runs backwards come in the order in which they are computed, the last step first, as they did in
+        releases before 0.9; for models that were trained then.
     bptt_limit : int, optional
         If positive, only so many steps at the end of a sequence, in the order in which they are processed, take part
         in the gradient at all. Errors at earlier steps contribute nothing; this is not a window that moves along with
@@ -53,7 +57,7 @@ class Recurrent(Layer):
     :meth:`_step`; the outputs that a step returns are listed in :attr:`steps`.
     """
 
-    keywords = ("direction", "bptt_limit", "radius")
+    keywords = ("direction", "output_order", "bptt_limit", "radius")
 
     stepwise = True
 
@@ -67,6 +71,11 @@ class Recurrent(Layer):
         super().__init__(**kwargs)
         self.h_0 = h_0
         self.backward = self._read_direction(self.kwargs.get("direction"))
+        order = self.kwargs.get("output_order", "data")
+        if order not in ("data", "processing"):
+            raise util.ConfigurationError(
+                f"layer {self.name!r}: output_order={order!r}, expected 'data' or 'processing'"
+            )
         limit = self.kwargs.get("bptt_limit", -1)
         if not util.is_int(limit) or limit == 0 or limit < -1:
             raise util.ConfigurationError(
@@ -361,6 +370,10 @@ class Recurrent(Layer):
             fed_back = [info["initial"] for info in infos if info is not None]
             values = step(*(x[0] for x in inputs), *fed_back, *constants)
             return [TT.shape_padleft(value) for value in _as_list(values)], []
+        if context.mask is not None and self.kwargs.get("output_order") == "processing":
+            raise util.ConfigurationError(
+                f"layer {self.name!r}: sequences of different lengths and output_order='processing' do not go together"
+            )
         if context.mask is not None:
             step = _masked(step, len(inputs), infos)
             inputs = [*inputs, context.mask.T]
@@ -374,7 +387,7 @@ class Recurrent(Layer):
             truncate_gradient=int(self.kwargs.get("bptt_limit", -1)),
         )
         values = _as_list(values)
-        if self.backward:
+        if self.backward and self.kwargs.get("output_order") != "processing":
             values = [value[::-1] for value in values]
         return values, list(updates.items())
 
