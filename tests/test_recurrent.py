@@ -1033,3 +1033,11 @@ def test_stateful_training_and_initial_states_from_data_exclude_each_other():
     net = recurrent.Regressor([2, start, dict(form="gru", size=3, inputs="in", h_0="start"), 1])
     with pytest.raises(util.ConfigurationError, match="'hid2' takes its initial state from start:out"):
         net.train([np.zeros((4, 6, 2)), np.zeros((4, 3)), np.zeros((4, 6, 1))], stateful=True)
+
+
+@pytest.mark.parametrize("spec", [dict(form="flat", size=15), dict(form="reshape", shape=(15,))])
+def test_layers_that_mix_steps_refuse_sequences_of_different_lengths(spec):
+    net = theanets.Network([dict(size=2, form="input", ndim=3), (3, "rnn"), spec, 1])
+    assert net.predict(np.zeros((2, 5, 2))).shape == (2, 1)
+    with pytest.raises(util.ConfigurationError, match="'hid2'.*different lengths"):
+        net.predict([np.zeros((5, 2)), np.zeros((3, 2))])

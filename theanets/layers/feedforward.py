@@ -10,6 +10,7 @@ import theano.tensor as TT
 
 from .. import util
 from .base import Layer
+from .context import context_of
 
 __all__ = ["Product", "Concatenate", "Flatten", "Reshape", "Feedforward", "Classifier", "Tied"]
 
@@ -34,6 +35,13 @@ class _Structural(Layer):
         if size is not None and expected is not None and size != expected:
             raise util.ConfigurationError(
                 f"layer {self.name!r}: size={size!r}, but its inputs make it {expected}"
+            )
+
+    def _refuse_padding(self, inputs):
+        """Refuse sequences of different lengths, where steps would be mixed with what only fills them up."""
+        if context_of(inputs).mask is not None:
+            raise util.ConfigurationError(
+                f"layer {self.name!r} ({type(self).__name__.lower()}) does not go with sequences of different lengths"
             )
 
     def _input_shapes(self):
@@ -144,6 +152,7 @@ class Flatten(_Structural):
         self._output_shapes["out"] = (int(size),)
 
     def transform(self, inputs):
+        self._refuse_padding(inputs)
         x = util.dense(inputs[self.input_name])
         # the length comes from the shape, as Theano cannot infer a -1 for an empty batch.
         return x.reshape((x.shape[0], TT.prod(x.shape[1:])), ndim=2), []
@@ -198,6 +207,7 @@ class Reshape(_Structural):
         self._output_shapes["out"] = tuple(inferred if entry in (-1, None) else entry for entry in given)
 
     def transform(self, inputs):
+        self._refuse_padding(inputs)
         x = util.dense(inputs[self.input_name])
         shape = self.output_shape
         if None in shape:
