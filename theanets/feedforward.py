@@ -57,9 +57,6 @@ class Autoencoder(graph.Network):
     ((3, 20), (3, 10))
     """
 
-    def __init__(self, layers=(), loss="mse", weighted=False, rng=13, **unknown):
-        super().__init__(layers, loss=loss, weighted=weighted, rng=rng, **unknown)
-
     def _default_target(self):
         return self.inputs[0]
 

@@ -104,10 +104,11 @@ class Network(evaluation.Evaluation):
     OUTPUT_NDIM = 2
 
     def __init__(self, layers=(), loss="mse", weighted=False, rng=13, **unknown):
-        hints = dict.fromkeys(trainer.keywords() | regularizers.keywords(), "pass it to train()")
-        hints.update(arguments.REFUSED_CONSTRUCTOR)
-        known = arguments.named_parameters(type(self))
-        arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
+        if unknown:
+            hints = dict.fromkeys(trainer.keywords() | regularizers.keywords(), "pass it to train()")
+            hints.update(arguments.REFUSED_CONSTRUCTOR)
+            known = arguments.named_parameters(type(self))
+            arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
         util.random_state(rng)  # refuses what cannot be one.
         self.rng = rng
         self.layers = []
