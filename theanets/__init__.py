@@ -30,6 +30,7 @@ from . import (  # noqa: E402
     regularizers,
     trainer,
     util,
+    xla,
 )
 from .activations import Activation  # noqa: E402
 from .feedforward import Autoencoder, Classifier, Regressor  # noqa: E402
@@ -39,6 +40,8 @@ from .losses import Loss  # noqa: E402
 from .main import Experiment  # noqa: E402
 from .regularizers import Regularizer  # noqa: E402
 from .util import log  # noqa: E402
+
+xla.register()
 
 __version__ = "0.9.0"
 
@@ -64,4 +67,5 @@ __all__ = [
     "regularizers",
     "trainer",
     "util",
+    "xla",
 ]

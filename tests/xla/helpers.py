@@ -1,0 +1,44 @@
+"""Comparing what XLA computes with Theano's own evaluation."""
+
+import warnings
+
+import numpy as np
+import theano
+import theano.tensor as TT
+from theanets.xla.host import FallbackWarning
+
+#: Theano's Python implementations, with as few rewrites as possible between the graph and its result.
+REFERENCE = theano.Mode(linker="vm", optimizer="fast_compile") if theano.config.cxx == "" else theano.Mode(
+    linker=theano.gof.vm.VM_Linker(use_cloop=False, c_thunks=False), optimizer="fast_compile"
+)
+
+
+def run(inputs, outputs, arrays, mode="XLA", **kwargs):
+    """Compile and call a function of several outputs; a fallback to Theano's own implementation is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FallbackWarning)
+        function = theano.function(inputs, outputs, mode=mode, on_unused_input="ignore", **kwargs)
+        return function(*arrays)
+
+
+def agree(inputs, outputs, arrays, rtol=1e-5, atol=1e-6, exact=False):
+    """Check that XLA and Theano compute the same values, of the same types and shapes, and return them."""
+    ours = run(inputs, outputs, arrays)
+    with np.errstate(all="ignore"):
+        theirs = run(inputs, outputs, arrays, mode=REFERENCE)
+    for variable, a, b in zip(outputs, ours, theirs):
+        assert type(a) is type(b), (variable, type(a), type(b))
+        assert (a.dtype, a.shape) == (b.dtype, b.shape), (variable, a.dtype, b.dtype, a.shape, b.shape)
+        if exact:
+            np.testing.assert_array_equal(a, b, err_msg=str(variable))
+        else:
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, equal_nan=True, err_msg=str(variable))
+    return ours
+
+
+def agree_with_gradients(inputs, output, arrays, wrt=None, rtol=1e-5, atol=1e-6):
+    """Check an expression, and the gradients of a weighted sum of it with regard to all float inputs (or to some)."""
+    wrt = [variable for variable in (wrt or inputs) if variable.dtype in TT.float_dtypes]
+    weights = TT.cos(TT.arange(output.size).reshape(output.shape, ndim=output.ndim)).astype(output.dtype)
+    gradients = TT.grad((output * weights).sum(), wrt, disconnected_inputs="ignore")
+    return agree(inputs, [output, *gradients], arrays, rtol, atol)

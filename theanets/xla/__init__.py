@@ -1,0 +1,32 @@
+"""Theano functions compiled by XLA, through JAX, for CPUs and GPUs; no C++ compiler is needed.
+
+``theano.function(..., mode="XLA")`` works for any Theano code once theanets has been imported:
+
+>>> import theano.tensor as TT
+>>> x = TT.matrix("x")
+>>> function = theano.function([x], TT.nnet.softmax(x).sum(), mode="XLA")
+>>> print(function(np.zeros((2, 3), x.dtype)))
+2.0
+
+================ =======================================================================================
+``linker``       the linker and the mode that Theano knows
+``program``      one compiled function: where its arguments come from and its results go
+``tracing``      the graph, run on values that are known and values that JAX traces
+``registry``     translations by the class of an Op
+``translations`` the translations, a module for each kind of Op
+``values``       values between Theano's types and JAX
+``state``        shared variables that stay on the device
+``host``         Theano's own implementations, for what XLA cannot run
+``devices``      where it runs, and where compiled code is kept
+================ =======================================================================================
+
+This package does not import JAX; the first function that is compiled does.
+"""
+
+import numpy as np  # noqa: F401  (for the example)
+import theano  # noqa: F401
+
+from .linker import XLALinker, is_available, register
+from .registry import scalar, translates
+
+__all__ = ["XLALinker", "is_available", "register", "scalar", "translates"]

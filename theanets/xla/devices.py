@@ -1,0 +1,43 @@
+"""Where XLA runs, and where it keeps what it has compiled."""
+
+import contextlib
+import functools
+import os
+
+import jax
+import theano
+
+__all__ = ["describe", "precision", "use_cache"]
+
+
+def describe():
+    """Describe the device that functions run on, for people: ``cpu``, or ``cuda:0 (NVIDIA H100)``."""
+    device = jax.devices()[0]
+    if device.platform == "cpu":
+        return "cpu"
+    # JAX calls NVIDIA's devices by what they are, not by whose.
+    platform = "cuda" if "NVIDIA" in device.device_kind or "cuda" in str(device).lower() else device.platform
+    return f"{platform}:{device.id} ({device.device_kind})"
+
+
+def precision():
+    """Context within which products are computed in the declared precision, unless the user told JAX otherwise."""
+    if jax.config.jax_default_matmul_precision is not None:
+        return contextlib.nullcontext()
+    return jax.default_matmul_precision("highest")
+
+
+@functools.cache
+def use_cache():
+    """Keep what XLA compiles in Theano's compile directory, unless the user told JAX where to."""
+    if jax.config.jax_compilation_cache_dir or os.environ.get("JAX_ENABLE_COMPILATION_CACHE", "1").lower() in (
+        "0",
+        "false",
+    ):
+        return
+    jax.config.update("jax_compilation_cache_dir", os.path.join(theano.config.compiledir, "xla"))
+    # by default only what took a second is kept; a network's functions take less, but there are many of them.
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    if "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,0 +1,117 @@
+"""Theano's own implementations, for what XLA cannot run."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import theano
+from theano.gof.vm import VM_Linker
+
+from .. import util
+from .tracing import Dynamic, TranslationError, current, is_known, on_host
+
+__all__ = ["HostProgram", "call_back", "warn_once"]
+
+_warned = set()
+
+
+class FallbackWarning(RuntimeWarning):
+    """Something runs by Theano's own implementation, because XLA cannot."""
+
+
+def warn_once(key, message):
+    """Warn of something that runs slower than it should, once in the life of a process."""
+    if key not in _warned:
+        _warned.add(key)
+        util.warn(message, FallbackWarning)
+
+
+class HostProgram:
+    """A whole graph, run by the Python implementations of its Ops.
+
+    Parameters
+    ----------
+    fgraph : theano FunctionGraph
+        The graph, which stays as it is.
+    """
+
+    def __init__(self, fgraph):
+        copied, _ = fgraph.clone_get_equiv(check_integrity=False)
+        linker = VM_Linker(use_cloop=False, c_thunks=False, allow_gc=True, lazy=True)
+        self.function, self.inputs, self.outputs = linker.accept(copied).make_thunk()
+
+    def __call__(self, values):
+        """Return the list of outputs for a list of inputs, which are NumPy arrays and stay as they are."""
+        for container, value in zip(self.inputs, values):
+            container.storage[0] = value.copy() if isinstance(value, np.ndarray) else value
+        try:
+            self.function()
+            return [container.storage[0] for container in self.outputs]
+        finally:
+            for container in (*self.inputs, *self.outputs):
+                if not isinstance(container.type, theano.gof.Constant):
+                    container.storage[0] = None
+
+
+def output_shapes(node, values):
+    """Find the shapes of what an Op without a translation will compute.
+
+    Parameters
+    ----------
+    node : theano Apply
+        The node.
+    values : list of arrays
+        Its inputs.
+
+    Returns
+    -------
+    shapes : list of tuples of int
+    """
+    shapes = [np.shape(value) for value in values]
+    infer = getattr(node.op, "infer_shape", None)
+    try:
+        if infer is None:
+            raise NotImplementedError
+        # it may ask for the value of an input: a constant if it is known, or else there is no answer.
+        inputs = [
+            variable.type.make_constant(value) if is_known(value) else variable
+            for variable, value in zip(node.inputs, values)
+        ]
+        symbolic = infer(
+            node.clone_with_new_inputs(inputs, strict=False),
+            [tuple(theano.tensor.constant(length, dtype="int64") for length in shape) for shape in shapes],
+        )
+        return [tuple(int(theano.tensor.get_scalar_constant_value(item)) for item in shape) for shape in symbolic]
+    except (NotImplementedError, theano.tensor.ShapeError, theano.tensor.NotScalarConstantError):
+        # what it makes of ones; should another value give another shape, the function falls back as a whole.
+        examples = [
+            value if is_known(value) else np.ones(value.shape, value.dtype) for value in values
+        ]
+        return [np.shape(result) for result in on_host(node, examples)]
+
+
+def call_back(node, values):
+    """Let the running function call an Op's own implementation; return the tuple of its outputs."""
+    for variable in (*node.inputs, *node.outputs):
+        if not isinstance(variable.type, (theano.tensor.TensorType, theano.scalar.Scalar)):
+            raise Dynamic(f"{node}: there is no XLA translation, and {variable.type} cannot be handed over")
+    try:
+        shapes = output_shapes(node, values)
+    except Exception as error:
+        raise TranslationError(f"{node}: no XLA translation, and no shapes of its results: {error}") from error
+    declared = [jax.ShapeDtypeStruct(shape, output.dtype) for shape, output in zip(shapes, node.outputs)]
+    kind = type(node.op)
+    warn_once(
+        kind,
+        f"no XLA translation for {node.op} ({kind.__module__}.{kind.__name__}): it runs by its own implementation, in "
+        "Python and on the host; theanets.xla.translates registers a translation",
+    )
+
+    def run(*arrays):
+        results = on_host(node, [np.asarray(array) for array in arrays])
+        for result, expected in zip(results, declared):
+            if np.shape(result) != expected.shape:
+                raise ValueError(f"{node}: a result of shape {np.shape(result)}, expected {expected.shape}")
+        return tuple(np.asarray(result, expected.dtype) for result, expected in zip(results, declared))
+
+    current().notes["callback"] = True
+    return jax.pure_callback(run, tuple(declared), *map(jnp.asarray, values))

@@ -1,0 +1,150 @@
+"""The linker that makes Theano compile by XLA, and the mode that uses it."""
+
+import importlib
+import importlib.util
+
+import theano
+from theano.compile import mode as modes
+from theano.gof import Query, link
+from theano.gof.vm import VM_Linker
+
+from . import state
+
+__all__ = ["XLALinker", "XLAMode", "is_available", "register"]
+
+#: Name of the linker, and of the mode.
+LINKER, NAME = "xla", "XLA"
+
+
+def is_available():
+    """Tell whether JAX is installed; it is not imported for that."""
+    return importlib.util.find_spec("jax") is not None
+
+
+class XLALinker(link.LocalLinker):
+    """Translates the whole graph to JAX, which compiles it by XLA.
+
+    Parameters
+    ----------
+    schedule : callable, optional
+        Not used: XLA has an order of its own. Accepted as Theano's other linkers do.
+
+    Raises
+    ------
+    ImportError
+        When a function is compiled, if JAX is not installed.
+    """
+
+    def __init__(self, schedule=None):
+        super().__init__()
+        self.fgraph = None
+        self.updated = {}
+        self.no_recycling = []
+        if schedule:
+            self.schedule = schedule
+
+    def clone(self, allow_gc=None):
+        """Return a linker for another graph."""
+        return type(self)()
+
+    def accept(self, fgraph, no_recycling=None, profile=None):
+        """Take on a graph; return self, or another linker if this one has a graph already."""
+        if self.fgraph is not None and self.fgraph is not fgraph:
+            return type(self)().accept(fgraph, no_recycling, profile)
+        self.fgraph = fgraph
+        self.no_recycling = no_recycling or []
+        return self
+
+    def accept_var_updates(self, updated):
+        """Take note of the inputs that are updated: a dict of the outputs that are their new values."""
+        self.updated = updated
+
+    def make_all(self, input_storage=None, output_storage=None, storage_map=None):
+        """Make the function; see ``theano.gof.link.LocalLinker``."""
+        fgraph = self.fgraph
+        unsupported = self._unsupported(fgraph)
+        if unsupported is not None:
+            return self._make_by_theano(unsupported, input_storage, output_storage, storage_map)
+        program = importlib.import_module(f"{__package__}.program")
+        order = list(fgraph.toposort())
+        inputs, outputs, storage_map = link.map_storage(fgraph, order, input_storage, output_storage, storage_map)
+        positions = {variable: i for i, variable in enumerate(fgraph.inputs)}
+        updates = {positions[new]: i for new, i in self._updates(fgraph).items()}
+        shared = {
+            i
+            for i, (variable, cell) in enumerate(zip(fgraph.inputs, inputs))
+            if isinstance(variable, theano.compile.SharedVariable)
+        }
+        run = program.Program(fgraph, inputs, updates, shared)
+        run.storage_map = storage_map
+        return (
+            run,
+            [link.Container(variable, cell) for variable, cell in zip(fgraph.inputs, inputs)],
+            [link.Container(variable, cell, True) for variable, cell in zip(fgraph.outputs, outputs)],
+            [],
+            order,
+        )
+
+    def _updates(self, fgraph):
+        """Return the position of the output that is the new value, by input."""
+        return {fgraph.inputs[i]: output for output, i in (getattr(fgraph, "update_mapping", None) or {}).items()}
+
+    def _unsupported(self, fgraph):
+        values = importlib.import_module(f"{__package__}.values")
+        for variable in (*fgraph.inputs, *fgraph.outputs):
+            if not values.is_supported(variable.type):
+                return variable
+        return None
+
+    def _make_by_theano(self, variable, *storage):
+        host = importlib.import_module(f"{__package__}.host")
+        host.warn_once(
+            str(variable.type),
+            f"a function of {variable}, which is of {variable.type}, cannot run by XLA: it runs by Theano's own "
+            "implementation, in Python",
+        )
+        linker = VM_Linker(use_cloop=False, c_thunks=False)
+        linker.accept(self.fgraph, self.no_recycling)
+        linker.accept_var_updates(self.updated)
+        return linker.make_all(*storage)
+
+
+#: What is left out of Theano's rewrites: those that aim at memory, at C code, at BLAS and at single kernels.
+EXCLUDED = (
+    "inplace",
+    "fusion",
+    "BlasOpt",
+    "cxx_only",
+    "conv_gemm",
+    "conv_meta",
+    "c_blas",
+    "scan_save_mem",
+    "local_dot_to_dot22",
+    "scanOp_pushout_output",
+    "specialize_device",
+    "gpuarray_opt",
+)
+
+
+class XLAMode(modes.Mode):
+    """Theano's optimizations and XLA's code.
+
+    Parameters
+    ----------
+    linker, optimizer : optional
+        As in Theano's modes. Default: XLA, and the rewrites that simplify and stabilise.
+    """
+
+    def __init__(self, linker=LINKER, optimizer=None):
+        if optimizer is None or optimizer == "default":
+            optimizer = Query(include=["fast_run"], exclude=list(EXCLUDED))
+        super().__init__(linker, optimizer)
+
+
+def register():
+    """Make the linker and the mode known to Theano, by the names of ``'xla'`` and ``'XLA'``."""
+    if NAME in modes.predefined_modes:
+        return
+    modes.register_linker(LINKER, XLALinker())
+    modes.register_mode(NAME, XLAMode())
+    state.install()

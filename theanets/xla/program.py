@@ -1,0 +1,292 @@
+"""A compiled function: traced for the shapes that it meets, and run."""
+
+import collections
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import theano
+from theano.tensor import TensorType
+
+from . import devices, state, translations  # noqa: F401  (registers the translations)
+from .host import HostProgram, warn_once
+from .tracing import LARGE, GiveUp, Graph, NeedsValue, frame, is_known, on_host
+from .values import DEVICE_TYPES, describe, from_device, prepare, to_device
+
+__all__ = ["Program"]
+
+#: So many compiled variants of one function are kept, for values that tracing had to know.
+VARIANTS = 64
+
+#: Discrete inputs of up to so many elements may decide about shapes.
+SMALL = 64
+
+state.on_device(*DEVICE_TYPES)
+
+
+class Requirement:
+    """A value that must be known before tracing: computed on the host from the inputs of the function.
+
+    Parameters
+    ----------
+    need : NeedsValue
+        What tracing asked for.
+    """
+
+    def __init__(self, need):
+        self.variables = need.variables
+        self.key = need.key
+        self.compute = need.compute
+        self.concrete = need.concrete
+
+    def find(self, inputs):
+        """Return what will be known, as a dict, given the inputs of the function by variable."""
+        values = dict(self.concrete)
+        found = [np.asarray(self._value(variable, values, inputs)) for variable in self.variables]
+        if self.key is not None:
+            return {self.key: self.compute(*found)}
+        return dict(zip(self.variables, found))
+
+    def _value(self, variable, values, inputs):
+        if variable not in values:
+            if variable in inputs:
+                values[variable] = state.fetch(inputs[variable])
+            elif isinstance(variable, theano.Constant):
+                values[variable] = variable.data
+            else:
+                node = variable.owner
+                arguments = [self._value(item, values, inputs) for item in node.inputs]
+                values.update(zip(node.outputs, on_host(node, arguments)))
+        return values[variable]
+
+
+def _hashable(known):
+    return tuple(value.tobytes() if isinstance(value, np.ndarray) else value for value in known.values())
+
+
+class Variant:
+    """What has been found out about inputs of certain shapes, some of whose values may be known already.
+
+    Parameters
+    ----------
+    known : dict
+        What is known.
+    """
+
+    def __init__(self, known):
+        self.known = known
+        self.function = None
+        self.requirement = None
+        self.variants = collections.OrderedDict()
+        self.on_host = False
+
+    def narrow(self, inputs):
+        """Return the variant for given inputs, for which what is required has been computed."""
+        if self.requirement is None:
+            return self
+        found = self.requirement.find(inputs)
+        key = _hashable(found)
+        if key not in self.variants:
+            self.variants[key] = Variant({**self.known, **found})
+            if len(self.variants) > VARIANTS:
+                self.variants.popitem(last=False)
+        self.variants.move_to_end(key)
+        return self.variants[key].narrow(inputs)
+
+
+class Program:
+    """A graph compiled by XLA.
+
+    Parameters
+    ----------
+    fgraph : theano FunctionGraph
+        The graph.
+    inputs : list of cells
+        Where the values of its inputs are found when it runs.
+    updates : dict of int to int
+        Positions of inputs to be updated, and positions of the outputs that are their new values.
+    shared : set of int
+        Positions of inputs that are shared variables, and stay on the device.
+    """
+
+    keeps_state_on_device = True
+    need_update_inputs = False
+    allow_gc = False
+
+    def __init__(self, fgraph, inputs, updates, shared):
+        self.fgraph = fgraph
+        self.cells = inputs
+        self.count = len(fgraph.outputs)
+        self.shared = sorted(shared | set(updates))
+        self.updated = sorted(updates)
+        self.kept = [i for i in range(len(inputs)) if i not in updates]
+        self.update_outputs = [updates[i] for i in self.updated]
+        self.results = [i for i in range(self.count) if i not in set(self.update_outputs)]
+        # a value that is updated is overwritten by its successor: large constants stay beside the arguments as well.
+        with jax.enable_x64(True):
+            self.constants = self._large_constants()
+        self.types = [variable.type for variable in fgraph.inputs]
+        self.shared_cells = [(inputs[i], self.types[i]) for i in self.shared]
+        self.updated_cells = [inputs[i] for i in self.updated]
+        self.kept_cells = [inputs[i] for i in self.kept]
+        self.special = [i for i, j in enumerate(self.kept) if not isinstance(self.types[j], TensorType)]
+        self.output_types = [fgraph.outputs[i].type for i in self.results]
+        self._graph = None
+        self._host = None
+        self.plain = self._compile({})
+        self.entries = None
+        self.storage_map = {}
+
+    @property
+    def graph(self):
+        """The graph as it is traced; made when it is needed first."""
+        if self._graph is None:
+            self._graph = Graph(self.fgraph)
+        return self._graph
+
+    @property
+    def host(self):
+        """The same graph, run by Theano's own implementations."""
+        if self._host is None:
+            self._host = HostProgram(self.fgraph)
+        return self._host
+
+    def _large_constants(self):
+        found = {}
+        for node in self.fgraph.apply_nodes:
+            for variable in node.inputs:
+                if isinstance(variable, theano.Constant) and getattr(variable.data, "size", 0) > LARGE:
+                    found[variable] = jnp.array(variable.data)
+        return found
+
+    def _compile(self, known):
+        """Return a function of (updated inputs, other inputs, constants), compiled at its first call."""
+
+        def run(updated, kept, constants):
+            values = [None] * (len(self.updated) + len(self.kept))
+            for position, value in itertools.chain(zip(self.updated, updated), zip(self.kept, kept)):
+                values[position] = value
+            known_now = {**known, **dict(zip(self.constants, constants))}
+            with frame(known=known_now) as level, devices.precision():
+                outputs = self.graph(values)
+                holds = level.holds()
+            results = [as_traced(outputs[i], type_) for i, type_ in zip(self.results, self.output_types)]
+            new = [as_traced(outputs[i], self.types[j]) for i, j in zip(self.update_outputs, self.updated)]
+            if holds is not None:
+                # whatever went wrong, the state is as it was before.
+                new = [jax.tree.map(lambda a, b: select(holds, a, b), a, b) for a, b in zip(new, updated)]
+            return tuple(distinct(results, new, values)), tuple(new), holds
+
+        return jax.jit(run, donate_argnums=0)
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    def __call__(self, output_subset=None):
+        """Run with what the cells hold; store the updates, and return the list of outputs."""
+        with jax.enable_x64(True):
+            for cell, type_ in self.shared_cells:
+                if not isinstance(cell[0], DEVICE_TYPES):
+                    cell[0] = to_device(type_, cell[0])
+            kept = [cell[0] for cell in self.kept_cells]
+            for i in self.special:
+                kept[i] = prepare(self.types[self.kept[i]], kept[i])
+            if self.entries is None:
+                try:
+                    return self._run(self.plain, kept)
+                except (NeedsValue, GiveUp):
+                    self.entries = {}
+            return self._run_special(kept)
+
+    def _run(self, function, kept):
+        updated = tuple([cell[0] for cell in self.updated_cells])
+        arrived = []
+        try:
+            # in one step for Python, so that Ctrl-C cannot come between the end of the old state and the new one.
+            arrived.extend(itertools.starmap(function, [(updated, tuple(kept), tuple(self.constants.values()))]))
+        finally:
+            holds = arrived[0][2] if arrived else None
+            if arrived:
+                collections.deque(
+                    map(list.__setitem__, self.updated_cells, itertools.repeat(0), arrived[0][1]), maxlen=0
+                )
+        if holds is not None and not holds:
+            return self._run_on_host(kept)
+        outputs = [None] * self.count
+        for position, type_, value in zip(self.results, self.output_types, arrived[0][0]):
+            outputs[position] = from_device(type_, value)
+        return outputs
+
+    def _run_special(self, kept):
+        """Run a function that cannot simply be traced."""
+        arguments = [*(cell[0] for cell in self.updated_cells), *kept]
+        signature = tuple([describe(value) for value in arguments])
+        inputs = dict(zip([self.fgraph.inputs[i] for i in (*self.updated, *self.kept)], arguments))
+        variant = self.entries.setdefault(signature, Variant({}))
+        while True:
+            try:
+                variant = variant.narrow(inputs)
+                if variant.on_host:
+                    return self._run_on_host(kept)
+                if variant.function is None:
+                    variant.function = self._compile(variant.known)
+                return self._run(variant.function, kept)
+            except NeedsValue as need:
+                problem = self._why_not(need, inputs, variant.known)
+                if problem is None:
+                    variant.requirement = Requirement(need)
+                    continue
+            except GiveUp as error:
+                problem = str(error)
+            # if Theano has an error to raise, it is the better one.
+            result = self._run_on_host(kept)
+            warn_once((id(self), problem), f"this function runs by Theano's own implementation, in Python: {problem}")
+            variant.on_host = True
+            return result
+
+    def _why_not(self, need, inputs, known):
+        """Say why a value cannot be known before the function runs; None if it can."""
+        if need.key in known or need.key is None and all(variable in known for variable in need.variables):
+            return f"{need.variables} is needed in vain"
+        for leaf in need.leaves:
+            if leaf not in inputs or getattr(leaf.type, "dtype", "")[:3] not in ("int", "uin", "boo"):
+                return f"a shape depends on the values of {leaf}"
+            if np.size(inputs[leaf]) > SMALL:
+                return f"a shape depends on the {np.size(inputs[leaf])} values of {leaf}"
+        return None
+
+    def _run_on_host(self, kept):
+        values = [None] * len(self.cells)
+        for position, cell in zip(self.updated, self.updated_cells):
+            values[position] = from_device(self.types[position], cell[0])
+        for position, value in zip(self.kept, kept):
+            values[position] = from_device(self.types[position], value)
+        outputs = self.host(values)
+        for cell, position in zip(self.updated_cells, self.update_outputs):
+            cell[0] = outputs[position]
+            outputs[position] = None
+        return outputs
+
+
+def as_traced(value, type_):
+    """Return an output as something that a compiled function can return."""
+    return prepare(type_, value) if is_known(value) else value
+
+
+def distinct(results, new, inputs):
+    """Copy outputs that are inputs, or that are new states as well: each must have memory of its own."""
+    seen = {id(leaf) for leaf in jax.tree.leaves(inputs)}
+
+    def own(leaf):
+        if id(leaf) in seen:
+            leaf = jnp.copy(leaf)
+        seen.add(id(leaf))
+        return leaf
+
+    new[:] = [jax.tree.map(own, value) for value in new]
+    return [jax.tree.map(own, value) for value in results]
+
+
+def select(condition, new, old):
+    """Choose between two states; a state that was changed in shape is chosen as the new one."""
+    return jnp.where(condition, new, old) if new.shape == old.shape else new

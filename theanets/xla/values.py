@@ -1,0 +1,118 @@
+"""Values on their way between Theano's types and JAX."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+import theano
+import theano.sparse
+from theano.tensor import TensorType
+
+__all__ = ["DEVICE_TYPES", "SparseArray", "describe", "from_device", "is_supported", "prepare", "to_device"]
+
+
+@jax.tree_util.register_pytree_node_class
+class SparseArray:
+    """A sparse matrix, as the places and values of its entries.
+
+    The number of entries is rounded up, so that matrices with about as many share one compiled function; what is left
+    over are zeros in the corner. Entries may come in any order, and several of them may lie in one place: they add up.
+
+    Parameters
+    ----------
+    data : array (num-entries, )
+        Values.
+    rows, columns : arrays of int32 (num-entries, )
+        Places.
+    shape : tuple of int
+        Number of rows, and of columns.
+    format : str
+        ``"csr"`` or ``"csc"``, which tells Theano's types apart.
+    """
+
+    def __init__(self, data, rows, columns, shape, format):
+        self.data, self.rows, self.columns = data, rows, columns
+        self.shape = tuple(shape)
+        self.format = format
+
+    dtype = property(lambda self: self.data.dtype)
+    ndim = 2
+
+    def tree_flatten(self):
+        """Take apart, for JAX."""
+        return (self.data, self.rows, self.columns), (self.shape, self.format)
+
+    @classmethod
+    def tree_unflatten(cls, about, parts):
+        """Put together, for JAX."""
+        return cls(*parts, *about)
+
+    @classmethod
+    def of(cls, matrix):
+        """Make one of a matrix of SciPy's."""
+        entries = matrix.tocoo()
+        count = entries.data.size
+        # at most an eighth too many.
+        step = 1 << max(int(count).bit_length() - 3, 4)
+        padding = (0, -count % step)
+        return cls(
+            np.pad(entries.data, padding),
+            np.pad(entries.row.astype("int32"), padding),
+            np.pad(entries.col.astype("int32"), padding),
+            matrix.shape,
+            matrix.format,
+        )
+
+    def to_host(self):
+        """Return a matrix of SciPy's."""
+        data = np.array(self.data)
+        matrix = scipy.sparse.coo_matrix((data, (np.array(self.rows), np.array(self.columns))), self.shape)
+        matrix = matrix.asformat(self.format)
+        matrix.sum_duplicates()
+        return matrix
+
+
+#: What may lie in the cell of a shared variable.
+DEVICE_TYPES = (jax.Array, SparseArray)
+
+_SCALAR = theano.scalar.Scalar
+_SPARSE = theano.sparse.SparseType
+
+
+def is_supported(type_):
+    """Tell whether values of a Theano type can be given to a compiled function."""
+    return isinstance(type_, (TensorType, _SCALAR, _SPARSE)) and type_.dtype != "object"
+
+
+def prepare(type_, value):
+    """Return a value as an argument for a compiled function; the memory may be shared."""
+    if isinstance(value, DEVICE_TYPES):
+        return value
+    if isinstance(type_, _SPARSE):
+        return SparseArray.of(value)
+    if isinstance(type_, (TensorType, _SCALAR)):
+        return np.asarray(value, type_.dtype)
+    raise TypeError(f"{type_} is no type that XLA has")
+
+
+def to_device(type_, value):
+    """Return a copy on the device, which no NumPy array shares memory with."""
+    return jax.tree.map(jnp.array, prepare(type_, value))
+
+
+def from_device(type_, value):
+    """Return what Theano's type declares: an array, scalar or matrix of the user's own."""
+    if isinstance(value, SparseArray):
+        return value.to_host()
+    if isinstance(type_, TensorType):
+        return np.array(value)
+    if isinstance(type_, _SCALAR):
+        return np.asarray(value)[()]
+    return value
+
+
+def describe(value):
+    """Describe what tracing sees of a value beforehand."""
+    if isinstance(value, SparseArray):
+        return value.shape, value.format, value.data.shape, value.dtype
+    return np.shape(value), value.dtype
