@@ -62,11 +62,15 @@ setup(
         "downhill==0.4.0",
         "numpy>=1.26",
         "scipy>=1.12",
+        # Compiles Theano's graphs; jaxlib is its CPU build.
+        "jax>=0.6",
+        "jaxlib>=0.6",
         # Imported by downhill, and by our own log.
         "click>=7",
         f"scipy-openblas32>=0.3.27; {HAS_OPENBLAS_WHEEL}",
     ],
     extras_require={
+        "cuda": ["jax[cuda12]>=0.6"],
         "examples": EXAMPLES,
         "test": [
             *EXAMPLES,

@@ -18,6 +18,10 @@ from . import compat  # noqa: E402
 
 compat.install()
 
+from . import xla  # noqa: E402
+
+xla.register()
+
 from . import (  # noqa: E402
     activations,
     convolution,
@@ -26,11 +30,11 @@ from . import (  # noqa: E402
     layers,
     losses,
     main,
+    modes,
     recurrent,
     regularizers,
     trainer,
     util,
-    xla,
 )
 from .activations import Activation  # noqa: E402
 from .feedforward import Autoencoder, Classifier, Regressor  # noqa: E402
@@ -38,10 +42,10 @@ from .graph import Network  # noqa: E402
 from .layers import Layer  # noqa: E402
 from .losses import Loss  # noqa: E402
 from .main import Experiment  # noqa: E402
+from .modes import get_mode, set_mode  # noqa: E402
 from .regularizers import Regularizer  # noqa: E402
 from .util import log  # noqa: E402
 
-xla.register()
 
 __version__ = "0.9.0"
 
@@ -58,13 +62,16 @@ __all__ = [
     "activations",
     "convolution",
     "feedforward",
+    "get_mode",
     "graph",
     "layers",
     "log",
     "losses",
     "main",
+    "modes",
     "recurrent",
     "regularizers",
+    "set_mode",
     "trainer",
     "util",
     "xla",

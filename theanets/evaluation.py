@@ -7,14 +7,10 @@ import numpy as np
 import theano
 import theano.tensor as TT
 
-from . import caching, data, layers, util
+from . import caching, data, layers, modes, util
 from .layers.context import Context
 
 __all__ = ["Evaluation"]
-
-#: Theano compiles one function at a time.
-COMPILING = threading.RLock()
-
 
 class Guarded:
     """A compiled function that several threads may call: it keeps its values in one place, and so takes turns.
@@ -109,10 +105,10 @@ class Evaluation:
 
         def compile_it():
             outputs, updates = make_outputs()
-            return Guarded(theano.function(inputs, outputs, updates=updates, on_unused_input="ignore"))
+            return Guarded(modes.function(inputs, outputs, updates=updates, on_unused_input="ignore"))
 
-        with COMPILING:
-            return self._functions.get((key, tuple(map(caching.Identity, inputs))), compile_it)
+        with modes.COMPILING:
+            return self._functions.get((key, modes.key(), tuple(map(caching.Identity, inputs))), compile_it)
 
     def _compute(self, names, arrays, slots, regs, context, state=None, batch_size=None):
         """Call the compiled function for some outputs, and for the states that follow; return a list of arrays."""

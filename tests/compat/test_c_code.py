@@ -128,7 +128,7 @@ def test_scan(found):
 
 def test_runs_in_c_and_says_so_once(found):
     assert found["machine"] == "CVM"
-    (line,) = [line for line in found["lines"] if line.startswith("Theano C code")]
+    (line,) = [line for line in found["lines"] if line.startswith("Theano C on")]
     assert "g++" in line and "BLAS: none" not in line
 
 

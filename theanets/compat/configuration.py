@@ -2,6 +2,7 @@
 
 import configparser
 import contextlib
+import importlib
 import os
 import shlex
 import shutil
@@ -188,6 +189,31 @@ def settings_filled_in():
         yield
 
 
+def _accepting_xla(original):
+    def filter_mode(value):
+        return value if value == "XLA" else original(value)
+
+    return filter_mode
+
+
+@while_importing("theano.configdefaults")
+def mode_xla_accepted():
+    """``mode=XLA`` among Theano's settings, which filter_mode() (theano/configdefaults.py:476) has not heard of."""
+    parameters = importlib.import_module("theano.configparser").ConfigParam
+    original = parameters.__init__
+
+    def __init__(self, default, filter=None, allow_override=True):
+        if getattr(filter, "__name__", "") == "filter_mode":
+            filter = _accepting_xla(filter)
+        original(self, default, filter, allow_override)
+
+    parameters.__init__ = __init__
+    try:
+        yield
+    finally:
+        parameters.__init__ = original
+
+
 @contextlib.contextmanager
 def _environment(name, value):
     before = os.environ.get(name)
@@ -211,6 +237,9 @@ def fill_in_late(theano):
     """
     user = UserSettings()
     config = theano.config
+    for variable in theano.configparser._config_var_list:
+        if variable.fullname == "mode":
+            variable.filter = _accepting_xla(variable.filter)
     if config.cxx:
         options = config.gcc.cxxflags.split()
         config.gcc.cxxflags = " ".join(options + [option for option in c_code.defines() if option not in options])

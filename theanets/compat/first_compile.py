@@ -39,7 +39,7 @@ def watch_for_the_first_function(module):
             mode = original(orig_string)
         # a mode asked for in a single call says nothing of where everything else runs
         if orig_string is None or orig_string is _theano().config.mode:
-            _say_what_runs_where(mode)
+            say_what_runs_where(mode)
         return mode
 
     module.get_mode = get_mode
@@ -60,8 +60,12 @@ def watch_for_the_first_module(module):
 def _uses_c(mode):
     theano = _theano()
     linker = getattr(mode, "linker", None)
-    python_only = isinstance(linker, theano.gof.PerformLinker)
+    python_only = isinstance(linker, theano.gof.PerformLinker) or _uses_xla(mode)
     return bool(theano.config.cxx) and getattr(linker, "c_thunks", not python_only) is not False
+
+
+def _uses_xla(mode):
+    return type(getattr(mode, "linker", None)).__name__ == "XLALinker"
 
 
 def _theano():
@@ -148,15 +152,17 @@ class _Once:
 _once = _Once()
 
 
-def _say_what_runs_where(mode):
+def say_what_runs_where(mode):
     """One log line in the life of a process; a second one where there is no BLAS."""
     if _once.said:
         return
     _once.said = True
     config = _theano().config
-    if _uses_c(mode):
+    if _uses_xla(mode):
+        _log.info("XLA on %s", importlib.import_module("theanets.xla.devices").describe())
+    elif _uses_c(mode):
         found = blas.describe(config.blas.ldflags)
-        _log.info("Theano C code on %s (%s, BLAS: %s)", config.device, _compiler(), found)
+        _log.info("Theano C on %s (%s, BLAS: %s)", config.device, _compiler(), found)
         if not config.blas.ldflags:
             _log.warning(_NO_BLAS, _why_no_blas(config))
     elif config.cxx:

@@ -4,7 +4,7 @@ import downhill
 import numpy as np
 import theano
 
-from .. import regularizers, util
+from .. import modes, regularizers, util
 from ..layers.context import Context
 from .base import Trainer
 from .options import COMMON_OPTIONS, check_numbers, get_algorithm, options_of
@@ -140,7 +140,7 @@ class DownhillTrainer(Trainer):
         if self.algo == "nag":
             options["nesterov"] = True
         # an input that the loss does not depend on is given all the same, as the data has it.
-        with theano.change_flags(on_unused_input="ignore"):
+        with modes.used(), theano.change_flags(on_unused_input="ignore"):
             optimizer._compile(**options)
         limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
         run = Run(optimizer, train, train if valid is None else valid, min(limits, default=None), max_seconds)

@@ -26,7 +26,7 @@ This package does not import JAX; the first function that is compiled does.
 import numpy as np  # noqa: F401  (for the example)
 import theano  # noqa: F401
 
-from .linker import XLALinker, is_available, register
+from .linker import NAME, XLALinker, is_available, register
 from .registry import scalar, translates
 
-__all__ = ["XLALinker", "is_available", "register", "scalar", "translates"]
+__all__ = ["NAME", "XLALinker", "is_available", "register", "scalar", "translates"]

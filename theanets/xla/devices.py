@@ -5,9 +5,13 @@ import functools
 import os
 
 import jax
+import jax.experimental
 import theano
 
-__all__ = ["describe", "precision", "use_cache"]
+__all__ = ["describe", "enable_x64", "precision", "use_cache"]
+
+#: Context within which 64-bit types exist; the user's own JAX code elsewhere keeps its settings.
+enable_x64 = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
 
 
 def describe():

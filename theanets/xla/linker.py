@@ -10,7 +10,7 @@ from theano.gof.vm import VM_Linker
 
 from . import state
 
-__all__ = ["XLALinker", "XLAMode", "is_available", "register"]
+__all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
 
 #: Name of the linker, and of the mode.
 LINKER, NAME = "xla", "XLA"

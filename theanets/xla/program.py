@@ -23,6 +23,7 @@ VARIANTS = 64
 SMALL = 64
 
 state.on_device(*DEVICE_TYPES)
+devices.use_cache()
 
 
 class Requirement:
@@ -124,7 +125,7 @@ class Program:
         self.update_outputs = [updates[i] for i in self.updated]
         self.results = [i for i in range(self.count) if i not in set(self.update_outputs)]
         # a value that is updated is overwritten by its successor: large constants stay beside the arguments as well.
-        with jax.enable_x64(True):
+        with devices.enable_x64(True):
             self.constants = self._large_constants()
         self.types = [variable.type for variable in fgraph.inputs]
         self.shared_cells = [(inputs[i], self.types[i]) for i in self.shared]
@@ -184,7 +185,7 @@ class Program:
 
     def __call__(self, output_subset=None):
         """Run with what the cells hold; store the updates, and return the list of outputs."""
-        with jax.enable_x64(True):
+        with devices.enable_x64(True):
             for cell, type_ in self.shared_cells:
                 if not isinstance(cell[0], DEVICE_TYPES):
                     cell[0] = to_device(type_, cell[0])

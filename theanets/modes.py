@@ -1,0 +1,129 @@
+"""What the library's functions are compiled by: XLA, or one of Theano's own modes."""
+
+import contextlib
+import os
+import threading
+
+import theano
+
+from . import util, xla
+from .compat import first_compile
+from .compat.configuration import UserSettings
+
+__all__ = ["COMPILING", "function", "get_mode", "key", "set_mode", "used"]
+
+#: Environment variable that chooses a mode.
+VARIABLE = "THEANETS_MODE"
+
+#: What Theano's own settings say if the user says nothing; ``compat`` may have filled in another than Theano's.
+UNTOUCHED = str(theano.config.mode)
+
+
+class _Choice:
+    mode = None
+
+
+#: One function at a time: Theano's settings are the process's, and so are its caches.
+COMPILING = threading.RLock()
+
+
+def _check(mode, where):
+    """Return a mode by its name, or as it is."""
+    if mode is None or isinstance(mode, theano.compile.Mode):
+        return mode
+    names = sorted({*theano.compile.mode.predefined_modes, "Mode", "DebugMode", "NanGuardMode"})
+    if not isinstance(mode, str) or mode not in names:
+        raise util.ConfigurationError(f"{where}: mode {mode!r}, expected a Theano mode or one of {', '.join(names)}")
+    if mode == xla.NAME and not xla.is_available():
+        raise util.ConfigurationError(f"{where}: mode 'XLA' needs JAX: pip install jax")
+    return mode
+
+
+def set_mode(mode):
+    """Choose what networks are compiled by from now on.
+
+    Functions that are compiled already are compiled anew when they are used again. What a user compiles by
+    ``theano.function`` is not concerned.
+
+    Parameters
+    ----------
+    mode : str, theano Mode or None
+        ``'XLA'``, ``'FAST_RUN'``, ``'FAST_COMPILE'``, or any other mode of Theano's. None goes back to the default,
+        which is (the first that applies) the environment variable ``THEANETS_MODE``; a mode, a linker or a GPU that
+        was configured in Theano's own settings; XLA, if JAX can be imported; Theano's default.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such mode, or if JAX is missing for XLA.
+
+    Examples
+    --------
+    >>> import theanets
+    >>> theanets.set_mode("FAST_COMPILE")
+    >>> theanets.get_mode()
+    'FAST_COMPILE'
+    >>> theanets.set_mode(None)
+    """
+    _Choice.mode = _check(mode, "set_mode()")
+
+
+def get_mode():
+    """Return what networks are compiled by: a mode of Theano's, or the name of one.
+
+    Returns
+    -------
+    mode : str or theano Mode
+        See :func:`set_mode`.
+    """
+    if _Choice.mode is not None:
+        return _Choice.mode
+    asked = os.environ.get(VARIABLE)
+    if asked:
+        return _check(asked, VARIABLE)
+    if str(theano.config.mode) != UNTOUCHED:
+        return theano.config.mode
+    user = UserSettings()
+    on_gpu = str(theano.config.device).startswith(("cuda", "gpu", "opencl"))
+    if not on_gpu and not user.any("mode", "linker") and xla.is_available():
+        return xla.NAME
+    return theano.config.mode
+
+
+def _resolved():
+    mode = get_mode()
+    if mode == xla.NAME or mode == theano.config.mode:
+        # as Theano does for its default: with what the user includes or excludes in his settings.
+        with theano.change_flags(mode=mode):
+            return theano.compile.mode.get_mode(None)
+    return theano.compile.mode.get_mode(mode)
+
+
+def key():
+    """Return something hashable that tells compiled functions of different modes apart."""
+    mode = get_mode()
+    return mode if isinstance(mode, str) else id(mode)
+
+
+def function(inputs, outputs=None, **kwargs):
+    """Compile as ``theano.function`` does, by the mode that the library uses.
+
+    Parameters
+    ----------
+    inputs, outputs, **kwargs
+        As for ``theano.function``.
+    """
+    with COMPILING:
+        mode = _resolved()
+        first_compile.say_what_runs_where(mode)
+        return theano.function(inputs, outputs, mode=mode, **kwargs)
+
+
+@contextlib.contextmanager
+def used():
+    """Let ``theano.function`` use the library's mode within this context, for code that does not ask for one."""
+    with COMPILING:
+        mode = _resolved()
+        first_compile.say_what_runs_where(mode)
+        with theano.change_flags(mode=mode):
+            yield
