@@ -7,6 +7,7 @@ from collections import OrderedDict
 import numpy as np
 
 from .. import sources, util
+from .passes import Pass
 
 __all__ = ["Outcome", "Run", "Carrier"]
 
@@ -71,6 +72,7 @@ class Run:
         self.phase = None
         self.statistics = []
         self.carrier = None
+        self.passes = {}
         self.best_loss = np.inf
         self.best_params = None
         self.best_statistics = []
@@ -117,10 +119,9 @@ class Run:
         self.unvalidated = True
         values = []
         self._enter_phase(1)
-        batches = self.train if self.carrier is None else self.carrier.follow(self.train)
         try:
-            for batch in batches:
-                values.append(self.optimizer.f_step(*batch))
+            for value in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
+                values.append(value)
                 if self.deadline is not None and time.monotonic() >= self.deadline:
                     self.outcome = Outcome(f"{self.max_seconds} seconds have passed")
                     break
@@ -129,7 +130,7 @@ class Run:
             if not values:
                 raise
             self.outcome = EXHAUSTED
-        return OrderedDict(zip(self.optimizer._monitor_names, map(float, np.mean(values, axis=0))))
+        return self._monitors(values)
 
     def _enter_phase(self, value):
         if self.phase is not None:
@@ -138,12 +139,21 @@ class Run:
     def _evaluate(self):
         """Compute the monitors on the validation data."""
         self._enter_phase(0)
-        if self.carrier is None:
-            monitors = self.optimizer.evaluate(self.valid)
-        else:
-            with self.carrier.aside():
-                monitors = self.optimizer.evaluate(self.carrier.follow(self.valid, reset=True))
-        return OrderedDict((name, float(value)) for name, value in monitors.items())
+        with self.carrier.aside() if self.carrier else contextlib.nullcontext():
+            values = list(self._pass(self.optimizer.f_eval, self.valid, reset=True).run())
+        return self._monitors(values)
+
+    def _pass(self, function, dataset, reset=None):
+        if self.carrier is not None:
+            return Pass(function, self.carrier.follow(dataset, reset))
+        # kept, as it may have put the data on the device.
+        key = id(function), id(dataset)
+        if key not in self.passes:
+            self.passes[key] = Pass(function, dataset)
+        return self.passes[key]
+
+    def _monitors(self, values):
+        return OrderedDict(zip(self.optimizer._monitor_names, map(float, np.mean(values, axis=0))))
 
     def _validate(self):
         """Validate on schedule, and see whether patience has run out."""

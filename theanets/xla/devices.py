@@ -11,7 +11,7 @@ import theano
 __all__ = ["describe", "enable_x64", "precision", "use_cache"]
 
 #: Context within which 64-bit types exist; the user's own JAX code elsewhere keeps its settings.
-enable_x64 = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
 
 
 def describe():

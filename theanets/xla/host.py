@@ -7,7 +7,7 @@ import theano
 from theano.gof.vm import VM_Linker
 
 from .. import util
-from .tracing import Dynamic, TranslationError, current, is_known, on_host
+from .tracing import Dynamic, TranslationError, guard, is_known, on_host
 
 __all__ = ["HostProgram", "call_back", "warn_once"]
 
@@ -107,11 +107,17 @@ def call_back(node, values):
     )
 
     def run(*arrays):
-        results = on_host(node, [np.asarray(array) for array in arrays])
-        for result, expected in zip(results, declared):
-            if np.shape(result) != expected.shape:
-                raise ValueError(f"{node}: a result of shape {np.shape(result)}, expected {expected.shape}")
-        return tuple(np.asarray(result, expected.dtype) for result, expected in zip(results, declared))
+        # an error would take the state of the function with it: it is raised again when the whole function runs.
+        try:
+            results = on_host(node, [np.asarray(array) for array in arrays])
+            if all(np.shape(result) == expected.shape for result, expected in zip(results, declared)):
+                return (True, *(np.asarray(result, expected.dtype) for result, expected in zip(results, declared)))
+        except Exception:
+            pass
+        return (False, *(np.zeros(expected.shape, expected.dtype) for expected in declared))
 
-    current().notes["callback"] = True
-    return jax.pure_callback(run, tuple(declared), *map(jnp.asarray, values))
+    succeeded, *results = jax.pure_callback(
+        run, (jax.ShapeDtypeStruct((), np.dtype(bool)), *declared), *map(jnp.asarray, values)
+    )
+    guard(succeeded)
+    return tuple(results)

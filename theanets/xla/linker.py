@@ -68,8 +68,9 @@ class XLALinker(link.LocalLinker):
         program = importlib.import_module(f"{__package__}.program")
         order = list(fgraph.toposort())
         inputs, outputs, storage_map = link.map_storage(fgraph, order, input_storage, output_storage, storage_map)
-        positions = {variable: i for i, variable in enumerate(fgraph.inputs)}
-        updates = {positions[new]: i for new, i in self._updates(fgraph).items()}
+        updated = [i for i, variable in enumerate(fgraph.inputs) if variable in self.updated]
+        # their new values are the last outputs, in the same order.
+        updates = dict(zip(updated, range(len(fgraph.outputs) - len(updated), len(fgraph.outputs))))
         shared = {
             i
             for i, (variable, cell) in enumerate(zip(fgraph.inputs, inputs))
@@ -84,10 +85,6 @@ class XLALinker(link.LocalLinker):
             [],
             order,
         )
-
-    def _updates(self, fgraph):
-        """Return the position of the output that is the new value, by input."""
-        return {fgraph.inputs[i]: output for output, i in (getattr(fgraph, "update_mapping", None) or {}).items()}
 
     def _unsupported(self, fgraph):
         values = importlib.import_module(f"{__package__}.values")

@@ -161,34 +161,41 @@ class Program:
                     found[variable] = jnp.array(variable.data)
         return found
 
+    def trace(self, updated, kept, constants, known):
+        """Compute on traced values; return the results, the new states, and whether all guards hold (or None)."""
+        values = [None] * (len(self.updated) + len(self.kept))
+        for position, value in itertools.chain(zip(self.updated, updated), zip(self.kept, kept)):
+            values[position] = value
+        with frame(known={**known, **dict(zip(self.constants, constants))}) as level, devices.precision():
+            outputs = self.graph(values)
+            holds = level.holds()
+        results = [as_traced(outputs[i], type_) for i, type_ in zip(self.results, self.output_types)]
+        new = [as_traced(outputs[i], self.types[j]) for i, j in zip(self.update_outputs, self.updated)]
+        if holds is not None:
+            # whatever went wrong, the state is as it was before.
+            new = [jax.tree.map(lambda a, b: select(holds, a, b), a, b) for a, b in zip(new, updated)]
+        return tuple(distinct(results, new, values)), tuple(new), holds
+
     def _compile(self, known):
         """Return a function of (updated inputs, other inputs, constants), compiled at its first call."""
 
         def run(updated, kept, constants):
-            values = [None] * (len(self.updated) + len(self.kept))
-            for position, value in itertools.chain(zip(self.updated, updated), zip(self.kept, kept)):
-                values[position] = value
-            known_now = {**known, **dict(zip(self.constants, constants))}
-            with frame(known=known_now) as level, devices.precision():
-                outputs = self.graph(values)
-                holds = level.holds()
-            results = [as_traced(outputs[i], type_) for i, type_ in zip(self.results, self.output_types)]
-            new = [as_traced(outputs[i], self.types[j]) for i, j in zip(self.update_outputs, self.updated)]
-            if holds is not None:
-                # whatever went wrong, the state is as it was before.
-                new = [jax.tree.map(lambda a, b: select(holds, a, b), a, b) for a, b in zip(new, updated)]
-            return tuple(distinct(results, new, values)), tuple(new), holds
+            return self.trace(updated, kept, constants, known)
 
         return jax.jit(run, donate_argnums=0)
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
+    def place_shared(self):
+        """Move shared variables to the device, where they stay."""
+        for cell, type_ in self.shared_cells:
+            if not isinstance(cell[0], DEVICE_TYPES):
+                cell[0] = to_device(type_, cell[0])
+
     def __call__(self, output_subset=None):
         """Run with what the cells hold; store the updates, and return the list of outputs."""
         with devices.enable_x64(True):
-            for cell, type_ in self.shared_cells:
-                if not isinstance(cell[0], DEVICE_TYPES):
-                    cell[0] = to_device(type_, cell[0])
+            self.place_shared()
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.special:
                 kept[i] = prepare(self.types[self.kept[i]], kept[i])
@@ -199,8 +206,16 @@ class Program:
                     self.entries = {}
             return self._run_special(kept)
 
+    def store(self, states):
+        """Let the cells hold new states. One step for Python, which Ctrl-C does not come in between."""
+        collections.deque(map(list.__setitem__, self.updated_cells, itertools.repeat(0), states), maxlen=0)
+
+    def take_states(self):
+        """Return the states as a tuple."""
+        return tuple([cell[0] for cell in self.updated_cells])
+
     def _run(self, function, kept):
-        updated = tuple([cell[0] for cell in self.updated_cells])
+        updated = self.take_states()
         arrived = []
         try:
             # in one step for Python, so that Ctrl-C cannot come between the end of the old state and the new one.
@@ -208,9 +223,7 @@ class Program:
         finally:
             holds = arrived[0][2] if arrived else None
             if arrived:
-                collections.deque(
-                    map(list.__setitem__, self.updated_cells, itertools.repeat(0), arrived[0][1]), maxlen=0
-                )
+                self.store(arrived[0][1])
         if holds is not None and not holds:
             return self._run_on_host(kept)
         outputs = [None] * self.count

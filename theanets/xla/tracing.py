@@ -82,7 +82,6 @@ class Frame:
     def __init__(self, parent=None, known=None):
         self.known = known if known is not None else parent.known if parent else {}
         self.guards = []
-        self.notes = parent.notes if parent else {}
 
     def holds(self):
         """Return one traced boolean: whether everything that was guarded holds; None if nothing was."""

@@ -1,0 +1,196 @@
+"""Shared variables that stay on the device, and what users get to see of them."""
+
+import copy
+import gc
+import pickle
+
+import jax
+import numpy as np
+import pytest
+import theano
+import theano.tensor as TT
+
+FLOAT = theano.config.floatX
+
+
+def counter(size=1 << 14):
+    """A shared variable, and a function that adds one to it."""
+    state = theano.shared(np.zeros(size, FLOAT), "state")
+    return state, theano.function([], [], updates=[(state, state + 1)], mode="XLA")
+
+
+def test_updates_stay_on_the_device():
+    state, step = counter()
+    step()
+    first = state.container.storage[0]
+    assert isinstance(first, jax.Array)
+    step()
+    assert first.is_deleted(), "the old value is given up for the new one"
+    np.testing.assert_array_equal(state.get_value(), 2)
+    assert isinstance(state.container.storage[0], jax.Array), "asking for a copy moves nothing"
+
+
+@pytest.mark.parametrize("borrow", [False, True])
+@pytest.mark.parametrize("size", [1, 7, 1 << 14, 1 << 20])
+def test_what_was_handed_out_is_never_written_to(borrow, size):
+    state, step = counter(size)
+    seen = []
+    for count in range(4):
+        seen.append((count, state.get_value(borrow=borrow), state.container.value))
+        step()
+        step.copy()
+        seen.append((count + 1, state.get_value(borrow=borrow), state.container.value))
+        gc.collect()
+    for count, value, contained in seen:
+        assert isinstance(value, np.ndarray) and value.flags.writeable
+        np.testing.assert_array_equal(value, count)
+        np.testing.assert_array_equal(contained, count)
+
+
+def test_what_was_given_is_never_written_to_and_may_be_changed():
+    given = np.zeros(1 << 16, FLOAT)
+    state, step = counter()
+    state.set_value(given)
+    step()
+    given[:] = 5
+    step()
+    np.testing.assert_array_equal(state.get_value(), 2)
+    state.set_value(given, borrow=True)
+    step()
+    np.testing.assert_array_equal(given, 5)
+    np.testing.assert_array_equal(state.get_value(), 6)
+
+
+def test_a_borrowed_value_is_the_memory_that_the_next_call_reads():
+    state, step = counter(4)
+    step()
+    state.get_value(borrow=True)[:] = 10
+    step()
+    np.testing.assert_array_equal(state.get_value(), 11)
+
+
+def test_an_argument_may_be_changed_as_soon_as_the_call_returns():
+    state = theano.shared(np.zeros(1 << 20, FLOAT))
+    x = TT.vector()
+    add = theano.function([x], [], updates=[(state, state + TT.exp(TT.tanh(x)) * 0 + x)], mode="XLA")
+    array = np.ones(1 << 20, FLOAT)
+    for _ in range(5):
+        add(array)
+        array[:] = -1e3
+        array[:] = 1
+    np.testing.assert_array_equal(state.get_value(), 5)
+
+
+def test_outputs_belong_to_the_caller():
+    state = theano.shared(np.arange(5, dtype=FLOAT))
+    f = theano.function([], [state, state * 1, state.sum(), state], updates=[(state, state + 1)], mode="XLA")
+    first, *_, last = f()
+    first[:] = 100
+    last[:] = 200
+    np.testing.assert_array_equal(f()[0], np.arange(5) + 1)
+    assert all(type(value) is np.ndarray and value.flags.writeable for value in f())
+
+
+def test_two_variables_never_share_memory():
+    a, b = theano.shared(np.zeros(8, FLOAT), "a"), theano.shared(np.ones(8, FLOAT), "b")
+    swap = theano.function([], [], updates=[(a, b), (b, a)], mode="XLA")
+    same = theano.function([], [], updates=[(a, b)], mode="XLA")
+    grow = theano.function([], a.sum() + b.sum(), updates=[(a, a + 1), (b, b * 2)], mode="XLA")
+    swap()
+    assert (a.get_value()[0], b.get_value()[0]) == (1, 0)
+    same()
+    for expected in (0, 8, 16):
+        assert grow() == expected
+    both = theano.function([], [], updates=[(a, a + b), (b, a + b)], mode="XLA")
+    both()
+    assert grow() == 2 * 8 * 3
+    np.testing.assert_array_equal(a.get_value(), 4)
+    np.testing.assert_array_equal(b.get_value(), 6)
+
+
+def test_functions_of_other_modes_share_the_state():
+    state, step = counter(3)
+    plain = theano.function([], state.sum(), updates=[(state, state * 2)], mode="FAST_COMPILE")
+    step()
+    assert plain() == 3
+    step()
+    assert plain() == 9
+    np.testing.assert_array_equal(state.get_value(), 6)
+
+
+def test_pickles_and_copies():
+    state, step = counter(3)
+    step()
+    for other in (pickle.loads(pickle.dumps(state)), copy.deepcopy(state), copy.copy(state)):
+        np.testing.assert_array_equal(other.get_value(), 1)
+    step()
+    assert isinstance(copy.deepcopy(state).container.storage[0], np.ndarray)
+    function = pickle.loads(pickle.dumps(step))
+    function()
+    np.testing.assert_array_equal(state.get_value(), 2)
+    assert str(state.container) == "<[2. 2. 2.]>"
+
+
+def test_copies_of_functions():
+    x = TT.scalar("x", FLOAT)
+    state, other = theano.shared(np.asarray(0, FLOAT)), theano.shared(np.asarray(10, FLOAT))
+    f = theano.function([x], state + x, updates=[(state, state + x)], mode="XLA")
+    reference = theano.function([x], state + x, updates=[(state, state + x)], mode="FAST_COMPILE")
+    swapped, silent = f.copy(swap={state: other}), f.copy(delete_updates=True)
+    assert type(f.copy()(0)) is type(reference.copy()(0))
+    assert f(1) == 1 and np.asarray(swapped(2)) == 12 and np.asarray(silent(5)) == 6 and f(1) == 2
+    assert (state.get_value(), other.get_value()) == (2, 12)
+
+
+def test_givens_defaults_and_strictness():
+    x, y = TT.vector("x"), TT.vector("y")
+    data = theano.shared(np.arange(6, dtype=FLOAT))
+    f = theano.function([theano.In(y, value=np.ones(6, FLOAT))], (x * y).sum(), givens={x: data}, mode="XLA")
+    assert f() == 15 and f(np.full(6, 2, FLOAT)) == 30 and f() == 15
+    with pytest.raises((TypeError, ValueError)):
+        theano.function([x], x.sum(), mode="XLA")("text")
+    assert theano.function([x], x, mode="XLA").trust_input is False
+    assert f.value[y].shape == (6,)
+    f.value[y] = np.zeros(6, FLOAT)
+    assert f.container[y].value.sum() == 0
+
+
+def test_an_interrupt_leaves_the_state_whole(monkeypatch):
+    state, step = counter(5)
+    step()
+    program, compiled = step.fn, step.fn.plain
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "plain", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        step()
+    # one that arrives when the results are there, but have not been stored.
+    monkeypatch.setattr(program, "plain", compiled)
+    raised = []
+
+    def extended(function, arguments):
+        yield from map(lambda a: function(*a), arguments)
+        raised.append(True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("theanets.xla.program.itertools.starmap", extended)
+    with pytest.raises(KeyboardInterrupt):
+        step()
+    monkeypatch.undo()
+    assert raised
+    np.testing.assert_array_equal(state.get_value(), 2)
+    step()
+    np.testing.assert_array_equal(state.get_value(), 3)
+
+
+def test_errors_leave_the_state_as_it_was():
+    labels = TT.ivector("labels")
+    state = theano.shared(np.zeros(4, FLOAT))
+    f = theano.function([labels], state[labels].sum(), updates=[(state, TT.inc_subtensor(state[labels], 1))], mode="XLA")
+    f([0, 1, 1])
+    with pytest.raises(IndexError):
+        f([0, 4])
+    np.testing.assert_array_equal(state.get_value(), [1, 2, 0, 0])
+    assert f([3, 1]) == 2

@@ -1,0 +1,115 @@
+"""Passes over data: how the batches of an epoch reach a compiled function."""
+
+import importlib
+import time
+
+import downhill
+import numpy as np
+
+from .. import sources
+
+__all__ = ["Pass"]
+
+
+class _Recorder:
+    """Stands for an array, and tells what was asked of it."""
+
+    def __getitem__(self, where):
+        return where
+
+
+class Pass:
+    """Runs a function on all batches of a dataset, as often as asked.
+
+    Arrays are put on the device once, and the batches of an epoch run in one call of compiled code. Where that is not
+    possible, batches run one by one.
+
+    Parameters
+    ----------
+    function : theano function
+        Its inputs are the arrays of a batch, its outputs are numbers.
+    dataset : iterable of batches
+        The data.
+    """
+
+    def __init__(self, function, dataset):
+        self.function = function
+        self.dataset = dataset
+        self.loop = self._make_loop()
+
+    def _make_loop(self):
+        if not getattr(getattr(self.function, "fn", None), "keeps_state_on_device", False):
+            return None
+        inner = self._inner()
+        if type(inner) is not downhill.Dataset or inner._inputs is None or not inner._slices:
+            return None
+        axes = {i for where in inner._slices[0] for i, item in enumerate(where) if item != slice(None)}
+        if len(axes) != 1:
+            return None
+        epochs = importlib.import_module("theanets.xla.epochs")
+        try:
+            return epochs.FusedLoop(self.function, inner._inputs, axes.pop())
+        except epochs.Unfusable:
+            return None
+
+    def _inner(self):
+        return self.dataset.dataset if isinstance(self.dataset, sources.Ordered) else self.dataset
+
+    def run(self, deadline=None):
+        """Make one pass.
+
+        Parameters
+        ----------
+        deadline : float, optional
+            Stop when ``time.monotonic()`` has reached this.
+
+        Yields
+        ------
+        values : list of numbers
+            The outputs for one batch.
+        """
+        if self.loop is None:
+            for batch in self.dataset:
+                yield self.function(*batch)
+            return
+        yield from self._run_fused(deadline)
+
+    def _places(self):
+        """Draw the order of batches as the dataset does; return a list of pairs (start, size)."""
+        inner, axis = self._inner(), self.loop.axis
+        inputs, inner._inputs = inner._inputs, [_Recorder() for _ in inner._inputs]
+        try:
+            slices = [where[0][axis] for where in self.dataset]
+        finally:
+            inner._inputs = inputs
+        return [(item.start, item.stop - item.start) for item in slices]
+
+    def _run_fused(self, deadline):
+        epochs = importlib.import_module("theanets.xla.epochs")
+        places = self._places()
+        # the batch at the end of the data may be smaller than the others, and comes anywhere.
+        usual = max(size for _, size in places)
+        done = 0
+        while done < len(places):
+            starts = []
+            for start, size in places[done:]:
+                if size != usual:
+                    break
+                starts.append(start)
+            values = []
+            if starts and self.loop is not None:
+                seconds = epochs.SECONDS
+                if deadline is not None:
+                    seconds = max(0.0, min(seconds, deadline - time.monotonic()))
+                try:
+                    values = list(zip(*self.loop.run(starts, usual, seconds)))
+                except epochs.Unfusable:
+                    self.loop = None
+            # by itself: a smaller batch, and one that the loop has stopped at.
+            yield from values or [self.function(*self._batch(*places[done]))]
+            done += len(values) or 1
+
+    def _batch(self, start, size):
+        axis = next(i for i, item in enumerate(self._inner()._slices[0][0]) if item != slice(None))
+        where = (slice(None),) * axis + (slice(start, start + size),)
+        return [np.asarray(array)[where] for array in self._inner()._inputs]

@@ -1,0 +1,177 @@
+"""Many batches in one call: a compiled loop over data that lie on the device."""
+
+import itertools
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import devices
+from .program import Program
+from .tracing import GiveUp, NeedsValue
+
+__all__ = ["FusedLoop", "Unfusable"]
+
+#: A call lasts about so many seconds, so that Ctrl-C and time limits are seen.
+SECONDS = 1.0
+
+#: The first call runs so many batches, to see how long they take.
+FIRST = 32
+
+#: Part of a device's memory that data may take.
+SHARE = 0.5
+
+
+class Unfusable(Exception):
+    """A function cannot be run in a compiled loop."""
+
+
+class FusedLoop:
+    """Runs a compiled function for one batch after the other, within one call of compiled code.
+
+    Parameters
+    ----------
+    function : theano function
+        Compiled by XLA. Its explicit inputs are the arrays of a batch.
+    arrays : list of ndarray
+        All of the data, an array for each input.
+    axis : int
+        The axis of the batch.
+
+    Raises
+    ------
+    Unfusable
+        If the function is not such a one, or if there is too much data.
+    """
+
+    def __init__(self, function, arrays, axis=0):
+        program = getattr(function, "fn", None)
+        if not isinstance(program, Program) or program.entries is not None:
+            raise Unfusable("the function does not simply run by XLA")
+        if len(program.kept) - len(set(program.shared) - set(program.updated)) != len(arrays):
+            raise Unfusable("the function has other inputs than the data")
+        if any(type_.ndim for type_ in program.output_types):
+            raise Unfusable("an output is not a number")
+        if not all(isinstance(array, np.ndarray) and array.ndim > axis for array in arrays):
+            raise Unfusable("the data are no arrays")
+        if sum(array.nbytes for array in arrays) > budget():
+            raise Unfusable("the data are too large to lie on the device")
+        self.program = program
+        self.axis = axis
+        # on a CPU this shares memory with the arrays, which nobody but the user writes to.
+        with devices.enable_x64(True):
+            self.data = tuple(
+                jax.device_put(np.ascontiguousarray(array, variable.dtype))
+                for array, variable in zip(arrays, program.fgraph.inputs)
+            )
+        self.length = arrays[0].shape[axis]
+        self.data_places = set(range(len(arrays)))
+        self.rest = [program.cells[i] for i in program.kept if i not in self.data_places]
+        self.functions = {}
+        self.rates = {}
+        self.capacity = 1
+
+    def _compile(self, size):
+        program, axis, length = self.program, self.axis, self.length
+
+        def body(carry, rest, constants, data, starts):
+            i, states, buffers, _ = carry
+            start = starts[i]
+            batch = iter(
+                [
+                    array if size == length else jax.lax.dynamic_slice_in_dim(array, start, size, axis)
+                    for array in data
+                ]
+            )
+            others = iter(rest)
+            kept = [next(batch) if place in self.data_places else next(others) for place in program.kept]
+            results, new, holds = program.trace(states, kept, constants, {})
+            for a, b in zip(jax.tree.leaves(states), jax.tree.leaves(new)):
+                if (a.shape, a.dtype) != (b.shape, b.dtype):
+                    raise Unfusable("a state changes its shape")
+            holds = jnp.asarray(True) if holds is None else holds
+            buffers = [buffer.at[i].set(result) for buffer, result in zip(buffers, results)]
+            return jnp.where(holds, i + 1, i), tuple(new), tuple(buffers), holds
+
+        def run(states, rest, constants, data, starts, count):
+            capacity = starts.shape[0]
+            buffers = tuple(jnp.zeros(capacity, type_.dtype) for type_ in program.output_types)
+            carry = jnp.asarray(0, "int32"), states, buffers, jnp.asarray(True)
+            done, states, buffers, _ = jax.lax.while_loop(
+                lambda carry: (carry[0] < count) & carry[3],
+                lambda carry: body(carry, rest, constants, data, starts),
+                carry,
+            )
+            return states, buffers, done
+
+        return jax.jit(run, donate_argnums=0)
+
+    def run(self, starts, size, seconds=SECONDS):
+        """Run batches of one size, for about so many seconds at most.
+
+        Parameters
+        ----------
+        starts : list of int
+            Where the batches begin.
+        size : int
+            Number of examples in each.
+        seconds : float, optional
+            How long to go on. Default 1.
+
+        Returns
+        -------
+        values : list of arrays (num-batches, )
+            The outputs of the function, for those batches that were run, from the first. A batch that XLA cannot run,
+            for an index out of range, say, is left out, and so is all that follows.
+
+        Raises
+        ------
+        Unfusable
+            If it turns out that this does not work; nothing has happened then.
+        """
+        program = self.program
+        self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // size))))
+        key = size, self.capacity
+        is_new = key not in self.functions
+        if is_new:
+            self.functions[key] = self._compile(size)
+        rate = self.rates.get(size)
+        count = min(len(starts), FIRST if rate is None else max(1, int(seconds * rate)))
+        padded = np.zeros(self.capacity, "int32")
+        padded[: len(starts)] = starts
+        began = time.perf_counter()
+        arrived = []
+        with devices.enable_x64(True):
+            program.place_shared()
+            rest = tuple([cell[0] for cell in self.rest])
+            constants = tuple(program.constants.values())
+            arguments = program.take_states(), rest, constants, self.data, padded, np.int32(count)
+            try:
+                arrived.extend(itertools.starmap(self.functions[key], [arguments]))
+            except (NeedsValue, GiveUp) as error:
+                raise Unfusable(str(error)) from error
+            finally:
+                if arrived:
+                    program.store(arrived[0][0])
+        _, buffers, done = arrived[0]
+        done = int(done)
+        values = [np.asarray(buffer)[:done] for buffer in buffers]
+        if done and not is_new:
+            # the first call compiles, and says nothing of how long a batch takes.
+            self.rates[size] = done / (time.perf_counter() - began)
+        return values
+
+
+def power_of_two(number):
+    """Return the smallest power of two that is not smaller than a number."""
+    return 1 << max(number - 1, 0).bit_length()
+
+
+def budget():
+    """Return how many bytes of data may lie on the device."""
+    limits = jax.devices()[0].memory_stats() or {}
+    if "bytes_limit" in limits:
+        return SHARE * limits["bytes_limit"]
+    # on a CPU the data are not copied.
+    return np.inf
