@@ -34,3 +34,17 @@ def golden():
 def rng():
     """A generator that starts from the same state in every test."""
     return np.random.RandomState(13)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what needs a GPU where there is none."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and not _has_gpu():
+        config.hook.pytest_deselected(items=marked)
+        items[:] = [item for item in items if item not in marked]
+
+
+def _has_gpu():
+    import jax
+
+    return any(device.platform == "gpu" for device in jax.devices())

@@ -141,10 +141,11 @@ def log_records(*loggers):
             logger.setLevel(level)
 
 
-def run_python(*args, flags="mode=FAST_COMPILE,cxx=", cwd=None, stdin=None, timeout=300):
+def run_python(*args, flags="mode=FAST_COMPILE,cxx=", cwd=None, stdin=None, timeout=300, environ=None):
     """Run another Python, with this checkout's theanets, and return the finished process with its text."""
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
-    env = dict(os.environ, THEANO_FLAGS=flags, PYTHONPATH=path, PYTHONIOENCODING="utf-8")
+    env = dict(os.environ, THEANO_FLAGS=flags, PYTHONPATH=path, PYTHONIOENCODING="utf-8",
+               **(environ or {}))
     return subprocess.run([sys.executable, *args], env=env, cwd=cwd, input=stdin, timeout=timeout, text=True,
                           capture_output=True, check=False)
 

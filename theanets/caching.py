@@ -12,7 +12,7 @@ import numpy as np
 
 from . import activations, layers, regularizers
 
-__all__ = ["Cache", "fingerprint"]
+__all__ = ["Cache", "Memo", "fingerprint"]
 
 #: Types whose values describe themselves.
 ATOMS = frozenset([type(None), str, bytes, bool, int, float, complex])
@@ -99,6 +99,77 @@ def fingerprint(value, _seen=()):
         # a layer is itself, whatever another one of its kind looks like, and may be changed.
         return Identity(value), fingerprint(_settings(value), (*_seen, value))
     return Identity(value)
+
+
+class Described:
+    """A fingerprint whose hash is computed once; a long one is looked up often."""
+
+    __slots__ = ("hash", "value")
+
+    def __init__(self, value):
+        self.value = value
+        self.hash = hash(value)
+
+    def __hash__(self):
+        return self.hash
+
+    def __eq__(self, other):
+        return self is other or isinstance(other, Described) and self.value == other.value
+
+
+class Memo:
+    """Remembers the fingerprint of a value for as long as nothing in it changes.
+
+    To see that nothing has changed takes a comparison of what each container in it holds, which is much quicker than
+    to describe them all again.
+
+    Examples
+    --------
+    >>> settings, memo = {"size": [3]}, Memo()
+    >>> before = memo.fingerprint(settings)
+    >>> settings["size"].append(4)
+    >>> memo.fingerprint(settings) == before
+    False
+    """
+
+    def __init__(self):
+        self.value = self.description = None
+        self.containers, self.copies = [None], []
+
+    def fingerprint(self, value):
+        """Return what is equal only for equal results of :func:`fingerprint`."""
+        try:
+            # what is the same object is equal without a look, so that this compares no more than one level each.
+            if value is self.value and self.containers == self.copies:
+                return self.description
+        except ValueError:
+            # there is an array in the place of another one.
+            pass
+        self.containers, arrays = [], []
+        self._collect(value, set(), arrays)
+        self.copies = [container.copy() for container in self.containers]
+        if arrays:
+            # these may be written to in place, which is not seen like this.
+            self.copies.append(None)
+        self.value, self.description = value, Described(fingerprint(value))
+        return self.description
+
+    def _collect(self, value, seen, arrays):
+        if type(value) in ATOMS or id(value) in seen:
+            return
+        seen.add(id(value))
+        if isinstance(value, (regularizers.Regularizer, layers.Layer, activations.Activation)):
+            value = vars(value)
+        if isinstance(value, (dict, list, set)):
+            self.containers.append(value)
+        if isinstance(value, np.ndarray):
+            arrays.append(value)
+        elif isinstance(value, dict):
+            for item in value.values():
+                self._collect(item, seen, arrays)
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            for item in value:
+                self._collect(item, seen, arrays)
 
 
 def _settings(value):

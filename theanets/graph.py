@@ -126,6 +126,7 @@ class Network(evaluation.Evaluation):
     def _reset_caches(self):
         self._graphs = caching.Cache(8)
         self._functions = caching.Cache(32)
+        self._layers_memo = caching.Memo()
         self._symbols = {}
         self._carried = None
         self._seed = None
@@ -380,7 +381,7 @@ class Network(evaluation.Evaluation):
         # regularizers that only add to the loss leave the graph as it is.
         modifying = [reg for reg in regs if type(reg).modify_graph is not regularizers.Regularizer.modify_graph]
         settings = () if context is None else context.settings()
-        return caching.fingerprint(self.layers), caching.fingerprint(modifying), caching.fingerprint(settings)
+        return self._layers_memo.fingerprint(self.layers), caching.fingerprint(modifying), caching.fingerprint(settings)
 
     def build_graph(self, regularizers=(), context=None):
         """Connect the layers.

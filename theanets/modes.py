@@ -19,6 +19,10 @@ VARIABLE = "THEANETS_MODE"
 UNTOUCHED = str(theano.config.mode)
 
 
+#: Whether the user's own settings say how Theano runs; they are read once, when Theano is imported.
+CONFIGURED = UserSettings().any("mode", "linker")
+
+
 class _Choice:
     mode = None
 
@@ -83,11 +87,8 @@ def get_mode():
         return _check(asked, VARIABLE)
     if str(theano.config.mode) != UNTOUCHED:
         return theano.config.mode
-    user = UserSettings()
     on_gpu = str(theano.config.device).startswith(("cuda", "gpu", "opencl"))
-    if not on_gpu and not user.any("mode", "linker") and xla.is_available():
-        return xla.NAME
-    return theano.config.mode
+    return theano.config.mode if CONFIGURED or on_gpu or not xla.is_available() else xla.NAME
 
 
 def _resolved():

@@ -18,6 +18,10 @@ class _Recorder:
         return where
 
 
+def _by_xla(function):
+    return getattr(getattr(function, "fn", None), "keeps_state_on_device", False)
+
+
 class Pass:
     """Runs a function on all batches of a dataset, as often as asked.
 
@@ -38,7 +42,7 @@ class Pass:
         self.loop = self._make_loop()
 
     def _make_loop(self):
-        if not getattr(getattr(self.function, "fn", None), "keeps_state_on_device", False):
+        if not _by_xla(self.function):
             return None
         inner = self._inner()
         if type(inner) is not downhill.Dataset or inner._inputs is None or not inner._slices:
@@ -68,11 +72,33 @@ class Pass:
         values : list of numbers
             The outputs for one batch.
         """
-        if self.loop is None:
+        if self.loop is not None:
+            yield from self._run_fused(deadline)
+        elif _by_xla(self.function):
+            yield from self._run_ahead()
+        else:
             for batch in self.dataset:
                 yield self.function(*batch)
-            return
-        yield from self._run_fused(deadline)
+
+    def _run_ahead(self):
+        """Let the device compute for one batch while the next one is made."""
+        program, pending = self.function.fn, None
+        try:
+            for batch in self.dataset:
+                program.deferred = True
+                try:
+                    values = self.function(*batch)
+                finally:
+                    program.deferred = False
+                if pending is not None:
+                    yield [np.asarray(value) for value in pending]
+                pending = values
+        except sources.Exhausted:
+            if pending is not None:
+                yield [np.asarray(value) for value in pending]
+            raise
+        if pending is not None:
+            yield [np.asarray(value) for value in pending]
 
     def _places(self):
         """Draw the order of batches as the dataset does; return a list of pairs (start, size)."""

@@ -106,18 +106,69 @@ def call_back(node, values):
         "Python and on the host; theanets.xla.translates registers a translation",
     )
 
+    arguments = [jax.ShapeDtypeStruct(np.shape(value), value.dtype) for value in values]
+
     def run(*arrays):
         # an error would take the state of the function with it: it is raised again when the whole function runs.
         try:
-            results = on_host(node, [np.asarray(array) for array in arrays])
+            results = on_host(node, [_unpack_on_host(*item) for item in zip(map(np.asarray, arrays), arguments)])
             if all(np.shape(result) == expected.shape for result, expected in zip(results, declared)):
-                return (True, *(np.asarray(result, expected.dtype) for result, expected in zip(results, declared)))
+                results = [np.asarray(result, expected.dtype) for result, expected in zip(results, declared)]
+                return (True, *map(_pack_on_host, results))
         except Exception:
             pass
-        return (False, *(np.zeros(expected.shape, expected.dtype) for expected in declared))
+        return (False, *(np.zeros(*_packed_type(expected)) for expected in declared))
 
+    travelling = [jax.ShapeDtypeStruct(*_packed_type(expected)) for expected in declared]
     succeeded, *results = jax.pure_callback(
-        run, (jax.ShapeDtypeStruct((), np.dtype(bool)), *declared), *map(jnp.asarray, values)
+        run,
+        (jax.ShapeDtypeStruct((), np.dtype(bool)), *travelling),
+        *(_pack(jnp.asarray(value)) for value in values),
     )
     guard(succeeded)
-    return tuple(results)
+    return tuple(_unpack(result, expected) for result, expected in zip(results, declared))
+
+
+# JAX may make the call from a thread of its own, where 64-bit types are not enabled: it would round the values. So
+# they travel as pairs of 32-bit integers (and complex numbers of twice that as pairs of those).
+
+
+def _packed_type(value):
+    """Return the shape and dtype in which a value travels."""
+    dtype = np.dtype(value.dtype)
+    if dtype.itemsize < 8 or dtype == "complex64":
+        return value.shape, dtype
+    return (*value.shape, dtype.itemsize // 4), np.dtype("uint32")
+
+
+def _pack_on_host(array):
+    """Return a NumPy array as it travels."""
+    shape, dtype = _packed_type(array)
+    return np.ascontiguousarray(array).view(dtype).reshape(shape) if dtype != array.dtype else array
+
+
+def _unpack_on_host(array, declared):
+    """Undo :func:`_pack`, on the other side."""
+    if array.dtype != declared.dtype:
+        array = np.ascontiguousarray(array).reshape(-1).view(declared.dtype).reshape(declared.shape)
+    return array
+
+
+def _pack(array):
+    """Return a JAX array as it travels."""
+    shape, dtype = _packed_type(array)
+    if dtype == array.dtype:
+        return array
+    if array.dtype == "complex128":
+        array = jnp.stack([array.real, array.imag], axis=-1)
+    return jax.lax.bitcast_convert_type(array, dtype).reshape(shape)
+
+
+def _unpack(array, declared):
+    """Undo :func:`_pack_on_host`, on the other side."""
+    if array.dtype == declared.dtype:
+        return array
+    if declared.dtype == "complex128":
+        parts = jax.lax.bitcast_convert_type(array.reshape(*declared.shape, 2, 2), "float64")
+        return jax.lax.complex(parts[..., 0], parts[..., 1])
+    return jax.lax.bitcast_convert_type(array, declared.dtype)

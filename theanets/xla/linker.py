@@ -1,5 +1,6 @@
 """The linker that makes Theano compile by XLA, and the mode that uses it."""
 
+import functools
 import importlib
 import importlib.util
 
@@ -16,6 +17,7 @@ __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
 LINKER, NAME = "xla", "XLA"
 
 
+@functools.cache
 def is_available():
     """Tell whether JAX is installed; it is not imported for that."""
     return importlib.util.find_spec("jax") is not None
@@ -64,7 +66,9 @@ class XLALinker(link.LocalLinker):
         fgraph = self.fgraph
         unsupported = self._unsupported(fgraph)
         if unsupported is not None:
-            return self._make_by_theano(unsupported, input_storage, output_storage, storage_map)
+            return self._make_by_theano(
+                unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
+            )
         program = importlib.import_module(f"{__package__}.program")
         order = list(fgraph.toposort())
         inputs, outputs, storage_map = link.map_storage(fgraph, order, input_storage, output_storage, storage_map)
@@ -93,7 +97,7 @@ class XLALinker(link.LocalLinker):
                 return variable
         return None
 
-    def _make_by_theano(self, variable, *storage):
+    def _make_by_theano(self, variable, **storage):
         host = importlib.import_module(f"{__package__}.host")
         host.warn_once(
             str(variable.type),
@@ -103,7 +107,7 @@ class XLALinker(link.LocalLinker):
         linker = VM_Linker(use_cloop=False, c_thunks=False)
         linker.accept(self.fgraph, self.no_recycling)
         linker.accept_var_updates(self.updated)
-        return linker.make_all(*storage)
+        return linker.make_all(**storage)
 
 
 #: What is left out of Theano's rewrites: those that aim at memory, at C code, at BLAS and at single kernels.

@@ -109,6 +109,11 @@ class Program:
         Positions of inputs to be updated, and positions of the outputs that are their new values.
     shared : set of int
         Positions of inputs that are shared variables, and stay on the device.
+
+    Attributes
+    ----------
+    deferred : bool
+        Whether calls return values that may still be computed, as JAX arrays, without waiting. Default False.
     """
 
     keeps_state_on_device = True
@@ -138,6 +143,7 @@ class Program:
         self.plain = self._compile({})
         self.entries = None
         self.storage_map = {}
+        self.deferred = False
 
     @property
     def graph(self):
@@ -199,6 +205,9 @@ class Program:
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.special:
                 kept[i] = prepare(self.types[self.kept[i]], kept[i])
+            if self.deferred:
+                # the arrays may be used for something else before they are read.
+                kept = [to_device(self.types[i], value) for i, value in zip(self.kept, kept)]
             if self.entries is None:
                 try:
                     return self._run(self.plain, kept)
@@ -226,6 +235,11 @@ class Program:
                 self.store(arrived[0][1])
         if holds is not None and not holds:
             return self._run_on_host(kept)
+        if self.deferred:
+            return [*arrived[0][0], *[None] * len(self.updated)]
+        if not self.results and any(isinstance(value, np.ndarray) for value in kept):
+            # JAX reads arguments where they are, and the caller may change them as soon as this returns.
+            jax.block_until_ready(arrived[0][1])
         outputs = [None] * self.count
         for position, type_, value in zip(self.results, self.output_types, arrived[0][0]):
             outputs[position] = from_device(type_, value)

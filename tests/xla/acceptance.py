@@ -1,0 +1,242 @@
+"""Runs Theano's own tests by XLA, and tells which of them only XLA fails, and why.
+
+::
+
+    python -m tests.xla.acceptance                          # hours; what has run already is kept
+    python -m tests.xla.acceptance --only test_elemwise     # modules whose name contains this
+    python -m tests.xla.acceptance --list-failures          # nothing runs; what only XLA fails, with tracebacks
+
+Each of Theano's test modules runs twice, in processes of their own: with XLA as Theano's default mode (and in place of
+``FAST_RUN``), and by Theano's Python implementations (``mode=FAST_COMPILE,cxx=``). The outcomes are kept as lines of
+JSON in a folder; delete a file there to run that module again. ``tests/xla/ACCEPTANCE.md`` is written anew each time.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+from . import acceptance_worker as worker
+
+HERE = pathlib.Path(__file__).parent
+
+MODULES = (
+    "theano.tensor.tests.test_elemwise",
+    "theano.tensor.tests.test_subtensor",
+    "theano.tensor.tests.test_basic",
+    "theano.tensor.nnet.tests.test_nnet",
+    "theano.tensor.nnet.tests.test_abstract_conv",
+    "theano.tensor.signal.tests.test_pool",
+    "theano.scan_module.tests.test_scan",
+    "theano.sandbox.tests.test_rng_mrg",
+    "theano.sparse.tests.test_basic",
+)
+
+REWRITE = "the test looks for a rewrite that XLA does without"
+
+#: Why tests fail by XLA only: a pattern for module and test, a pattern for the traceback, and the reason. The first
+#: that matches counts.
+REASONS = ()
+
+
+class Run:
+    """One module in one mode.
+
+    Parameters
+    ----------
+    module, mode : str
+        Which.
+    folder : Path
+        Where outcomes are kept.
+    """
+
+    def __init__(self, module, mode, folder):
+        self.module, self.mode = module, mode
+        self.path = folder / f"{module}.{mode}.jsonl"
+
+    def outcomes(self):
+        """Return a dict of the last line about each test."""
+        found = {line["test"]: line for line in worker.read(self.path)}
+        found.pop("<end>", None)
+        return found
+
+    def is_complete(self):
+        """Tell whether all tests have run."""
+        return any(line["test"] == "<end>" for line in worker.read(self.path))
+
+    def go(self, seconds, limit, pattern=""):
+        """Run what has not run yet; start again where a test has ended the process, or has to be ended."""
+        end = time.time() + limit
+        environment = {
+            **os.environ,
+            # floatX as the tests expect it; theanets would choose float32.
+            "THEANO_FLAGS": "mode=FAST_COMPILE,cxx=,floatX=float64,device=cpu",
+            "JAX_PLATFORMS": "cpu",
+            "PYTHONWARNINGS": "ignore",
+        }
+        arguments = ["--worker", self.module, "--mode", self.mode, "--path", str(self.path)]
+        command = [sys.executable, "-m", __spec__.name, *arguments, "--timeout", str(seconds), "--match", pattern]
+        while not self.is_complete() and time.time() < end:
+            process = subprocess.Popen(command, env=environment, preexec_fn=lambda: os.nice(19))
+            code = self._wait(process, seconds, end)
+            unfinished = [test for test, line in self.outcomes().items() if line["outcome"] == "started"]
+            for test in unfinished:
+                self._note(test, "crashed" if code is not None else "timeout", f"the process ended with {code}")
+            if pattern or not unfinished and not self.is_complete() and code:
+                print(f"{self.module} in {self.mode}: the process ended with {code}", file=sys.stderr)
+                return
+
+    def _wait(self, process, seconds, end):
+        """Wait for a process; end it (and return None) when its file has not grown for too long."""
+        while True:
+            try:
+                return process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                # what does not react to the alarm is stuck outside of Python.
+                grown = self.path.stat().st_mtime if self.path.exists() else time.time()
+                if time.time() > end or time.time() - max(grown, process_start(process)) > 3 * seconds + 60:
+                    process.kill()
+                    process.wait()
+                    return None
+
+    def _note(self, test, outcome, why):
+        with open(self.path, "a", encoding="utf-8") as handle:
+            handle.write(json.dumps({"test": test, "outcome": outcome, "why": why, "seconds": 0}) + "\n")
+
+
+def process_start(process):
+    """Return when a process was seen first."""
+    if not hasattr(process, "seen"):
+        process.seen = time.time()
+    return process.seen
+
+
+FAILED = ("failed", "timeout", "crashed")
+
+
+def compare(module, folder):
+    """Return a dict of lists of tests: ``both``, ``neither``, ``xla`` and ``theano`` (who fails), ``skipped``."""
+    ours, theirs = (Run(module, mode, folder).outcomes() for mode in ("XLA", "FAST_COMPILE"))
+    found = {"both pass": [], "both fail": [], "only XLA": [], "only Theano": [], "skipped": [], "missing": []}
+    for test in {**ours, **theirs}:
+        a, b = (run.get(test, {}).get("outcome", "missing") for run in (ours, theirs))
+        if a in FAILED:
+            kind = "both fail" if b in FAILED else "only XLA"
+        elif a == "skipped":
+            kind = "skipped"
+        elif a != "passed" or b in ("missing", "started"):
+            kind = "missing"
+        else:
+            kind = "only Theano" if b in FAILED else "both pass"
+        found[kind].append(test)
+    return found, ours
+
+
+def reason_for(module, test, why):
+    """Return the reason why XLA fails a test; None if there is none yet."""
+    for where, what, reason in REASONS:
+        if re.search(where, f"{module}:{test}") and re.search(what, why, re.DOTALL):
+            return reason
+    return None
+
+
+def last_line(why):
+    """Return the line of a traceback that names the error."""
+    lines = [line for line in why.splitlines() if re.match(r"[A-Za-z_][\w.]*(Error|Exception|TimedOut|Warning|Type)", line)]
+    return (lines or why.strip().splitlines() or [""])[-1][:200]
+
+
+def write_table(folder, modules, path):
+    """Write the table; return the number of failures without a reason."""
+    lines = [
+        "# Theano's own tests, by XLA",
+        "",
+        "Written by `python -m tests.xla.acceptance`. Each test of these modules of Theano 1.0.5 runs with XLA as",
+        "Theano's default mode, and by Theano's Python implementations (`mode=FAST_COMPILE,cxx=`); floatX=float64.",
+        "What fails in both was broken before: by the Python and NumPy of today, or by the lack of a C++ compiler.",
+        "",
+        "| module | both pass | both fail | only XLA fails | only Theano fails | skipped | not run |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    details, unexplained = [], 0
+    for module in modules:
+        found, ours = compare(module, folder)
+        lines.append(f"| {module} | " + " | ".join(str(len(tests)) for tests in found.values()) + " |")
+        groups = {}
+        for test in found["only XLA"]:
+            reason = reason_for(module, test, ours[test].get("why", ""))
+            unexplained += reason is None
+            groups.setdefault(reason or "**not explained**", []).append(test)
+        if groups:
+            details += ["", f"## {module}", ""]
+        for reason, tests in sorted(groups.items()):
+            details.append(f"* {reason}: " + ", ".join(f"`{test}`" for test in sorted(tests)))
+    path.write_text("\n".join([*lines, "", "# What only XLA fails", *details, ""]), encoding="utf-8")
+    return unexplained
+
+
+def list_failures(folder, modules, full=True):
+    """Print what only XLA fails without a reason, by the error."""
+    for module in modules:
+        found, ours = compare(module, folder)
+        groups = {}
+        for test in found["only XLA"]:
+            why = ours[test].get("why", "")
+            if reason_for(module, test, why) is None:
+                groups.setdefault(f"{ours[test]['outcome']}: {last_line(why)}", []).append((test, why))
+        for error, tests in sorted(groups.items(), key=lambda item: -len(item[1])):
+            print(f"\n=== {module}: {error}\n    {len(tests)}: {', '.join(test for test, _ in tests)[:1500]}")
+            if full:
+                print("\n".join("    " + line for line in tests[0][1].splitlines()[-30:]))
+
+
+def list_fallbacks(folder, modules):
+    """Print what ran by Theano's own implementation, and in which tests that XLA passes."""
+    groups = {}
+    for module in modules:
+        for test, line in Run(module, "XLA", folder).outcomes().items():
+            for text in line.get("fallbacks", ()):
+                text = re.sub(r"\{[^}]*\}|0x[0-9a-f]+|\.\d+", "", text)[:160]
+                groups.setdefault(text, []).append(test)
+    for text, tests in sorted(groups.items(), key=lambda item: -len(item[1])):
+        print(f"{len(tests):4} {text}\n       {', '.join(tests[:4])}")
+
+
+def main(arguments=None):
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.xla.acceptance", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--only", action="append", default=[], help="modules whose name contains this")
+    parser.add_argument("--match", default="", help="only tests that match this; the module is not complete then")
+    parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path(".cache/acceptance"), help="outcomes")
+    parser.add_argument("--timeout", type=int, default=60, help="seconds for a test")
+    parser.add_argument("--module-timeout", type=int, default=7200, help="seconds for a module in one mode")
+    parser.add_argument("--modes", default="XLA,FAST_COMPILE")
+    parser.add_argument("--output", type=pathlib.Path, default=HERE / "ACCEPTANCE.md")
+    parser.add_argument("--list-failures", action="store_true", help="run nothing, print what only XLA fails")
+    parser.add_argument("--list-fallbacks", action="store_true", help="run nothing, print what has no translation")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--mode", help=argparse.SUPPRESS)
+    parser.add_argument("--path", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.worker:
+        return worker.main(options.worker, options.mode, options.path, options.timeout, options.match)
+    modules = [name for name in MODULES if not options.only or any(part in name for part in options.only)]
+    options.cache.mkdir(parents=True, exist_ok=True)
+    if options.list_failures:
+        return list_failures(options.cache, modules)
+    if options.list_fallbacks:
+        return list_fallbacks(options.cache, modules)
+    for module in modules:
+        for mode in options.modes.split(","):
+            Run(module, mode, options.cache).go(options.timeout, options.module_timeout, options.match)
+    unexplained = write_table(options.cache, MODULES, options.output)
+    print(f"{options.output}: {unexplained} failures by XLA without a reason")
+    return unexplained > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""Epochs in one compiled loop: the same results as batch by batch."""
+
+import itertools
+import time
+
+import downhill
+import numpy as np
+import pytest
+import theanets
+import theano
+import theano.tensor as TT
+from theanets import sources, util
+from theanets.trainer import passes
+from theanets.xla import epochs
+
+FLOAT = theano.config.floatX
+
+
+@pytest.fixture(autouse=True)
+def by_xla():
+    theanets.set_mode("XLA")
+    yield
+    theanets.set_mode(None)
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """A context within which batches run one by one."""
+
+    def switch():
+        monkeypatch.setattr(passes.Pass, "_make_loop", lambda self: None)
+
+    return switch
+
+
+def examples(count=70, size=6):
+    return np.random.RandomState(5).rand(count, size).astype(FLOAT)
+
+
+def train(count=4, rows=70, **kwargs):
+    net = theanets.Autoencoder([6, (4, "tanh"), 6], rng=11)
+    options = dict(algo="rmsprop", learning_rate=0.01, batch_size=16, rng=3, validate_every=2, monitors={"hid1:out": (0.1,)})
+    run = net.itertrain([examples(rows)], **{**options, **kwargs})
+    losses = [(dict(a), dict(b)) for a, b in itertools.islice(run, count)]
+    run.close()
+    return losses, {param.name: param.get_value() for param in net.params}
+
+
+@pytest.mark.parametrize("options", [
+    {},
+    {"hidden_noise": 0.1, "input_dropout": 0.2},
+    {"algo": "adam", "batch_size": 70},
+    {"algo": "sgd", "momentum": 0.9, "batch_size": 32, "train_batches": 2, "valid_batches": 1},
+    {"algo": "nag", "batch_size": 0, "momentum": 0.5, "max_gradient_norm": 1},
+    {"batch_size": 100, "monitor_gradients": True},
+])
+def test_the_same_as_batch_by_batch(options, one_by_one):
+    losses, params = train(**options)
+    one_by_one()
+    expected, expected_params = train(**options)
+    for pair, expected_pair in zip(losses, expected):
+        for monitors, expected_monitors in zip(pair, expected_pair):
+            assert list(monitors) == list(expected_monitors)
+            np.testing.assert_allclose(list(monitors.values()), list(expected_monitors.values()), rtol=2e-5, atol=1e-7)
+    for name, value in params.items():
+        np.testing.assert_allclose(value, expected_params[name], rtol=1e-4, atol=1e-6)
+
+
+def test_pieces_of_an_epoch_make_the_same_epoch(monkeypatch):
+    expected, _ = train()
+    monkeypatch.setattr(epochs, "FIRST", 1)
+    monkeypatch.setattr(epochs, "SECONDS", 0)
+    pieces, _ = train()
+    assert pieces == expected
+
+
+def loop_of(net, data, **kwargs):
+    """A pass over data by a compiled step, as training makes it."""
+    x = TT.matrix()
+    state = theano.shared(np.zeros((), FLOAT))
+    function = theano.function([x], [x.sum(), state], updates=[(state, state * 2 + x[0, 0])], mode="XLA")
+    return function, state
+
+
+def test_order_sizes_and_numbers_of_batches_compile_nothing_new():
+    function, state = loop_of(None, None)
+    data = np.arange(40, dtype=FLOAT).reshape(20, 2)
+    expected = 0.0
+    run = passes.Pass(function, downhill.Dataset([data], batch_size=3, rng=1))
+    assert run.loop is not None
+    twin = downhill.Dataset([data], batch_size=3, rng=1)
+    for count in (7, 7, 3, 5, 7, 1):
+        run.dataset.iteration_size = twin.iteration_size = count
+        values = list(run.run())
+        for (value, before), (batch,) in zip(values, twin):
+            np.testing.assert_allclose(value, batch.sum(), rtol=1e-5)
+            np.testing.assert_allclose(before, expected, rtol=1e-4)
+            expected = np.float32(expected * 2 + batch[0, 0])
+        assert len(values) == count
+    assert len(run.loop.functions) == 1
+    [compiled] = run.loop.functions.values()
+    assert compiled._cache_size() == 1
+
+
+def test_the_data_are_on_the_device_once():
+    data = np.zeros((64, 8), FLOAT)
+    function, _ = loop_of(None, None)
+    run = passes.Pass(function, downhill.Dataset([data], batch_size=16, rng=1))
+    before = [array.unsafe_buffer_pointer() for array in run.loop.data]
+    list(run.run())
+    list(run.run())
+    assert [array.unsafe_buffer_pointer() for array in run.loop.data] == before
+
+
+def test_what_does_not_fit_runs_batch_by_batch(monkeypatch):
+    function, _ = loop_of(None, None)
+    dataset = downhill.Dataset([np.zeros((64, 8), FLOAT)], batch_size=16, rng=1)
+    monkeypatch.setattr(epochs, "budget", lambda: 100)
+    run = passes.Pass(function, dataset)
+    assert run.loop is None and len(list(run.run())) == 4
+    monkeypatch.undo()
+    for other in ([np.zeros((2, 8), FLOAT)] for _ in range(1)), sources.Trimmed(dataset, []):
+        assert passes.Pass(function, other).loop is None
+    plain = theano.function([TT.matrix()], TT.constant(1.0), mode="FAST_COMPILE", on_unused_input="ignore")
+    assert passes.Pass(plain, dataset).loop is None
+
+
+def test_an_index_out_of_range_is_an_error_and_the_state_is_that_of_the_batch_before():
+    labels = TT.ivector("labels")
+    counts = theano.shared(np.zeros(4, FLOAT))
+    function = theano.function(
+        [labels], counts[labels].sum(), updates=[(counts, TT.inc_subtensor(counts[labels], 1))], mode="XLA"
+    )
+    data = np.array([0, 1, 2, 3, 1, 7, 1, 1], "int32")
+    dataset = downhill.Dataset([data], batch_size=2, rng=1)
+    dataset._slices.sort(key=lambda where: where[0][0].start)
+    run = passes.Pass(function, dataset)
+    seen = []
+    with pytest.raises(IndexError):
+        for value in run.run():
+            seen.append(value)
+    assert len(seen) == 2
+    np.testing.assert_array_equal(counts.get_value(), [1, 1, 1, 1])
+
+
+def test_time_limits_are_kept():
+    net = theanets.Autoencoder([6, 4, 6], rng=1)
+    next(net.itertrain([examples()], epochs=1))
+    began = time.monotonic()
+    net.train([examples(20000)], max_seconds=0.5, batch_size=1, min_improvement=-1)
+    assert time.monotonic() - began < 20
+
+
+def test_streams_run_batch_by_batch():
+    net = theanets.Autoencoder([6, 4, 6], rng=1)
+    calls = []
+
+    def make():
+        calls.append(1)
+        return [examples(8)]
+
+    net.train(make, epochs=2, train_batches=3, valid_batches=2, algo="sgd")
+    assert len(calls) >= 2 * 3 + 2
+
+
+def test_labels_are_checked_where_they_enter():
+    net = theanets.Classifier([6, 4, 3])
+    with pytest.raises(util.DataError):
+        net.train([examples(8), np.arange(8, dtype="int32")])

@@ -1,0 +1,165 @@
+"""Values that tracing has to know, graphs that XLA cannot run, and the errors of both."""
+
+import warnings
+
+import numpy as np
+import pytest
+import theano
+import theano.tensor as TT
+from theanets import xla
+from theanets.xla.host import FallbackWarning
+
+from . import helpers
+
+FLOAT = theano.config.floatX
+
+
+class Twice(theano.Op):
+    """An Op without a translation."""
+
+    __props__ = ("with_shape",)
+
+    def __init__(self, with_shape=True):
+        self.with_shape = with_shape
+        if with_shape:
+            self.infer_shape = lambda node, shapes: [(shapes[0][0], shapes[0][1] * 2)]
+
+    def make_node(self, x):
+        return theano.Apply(self, [TT.as_tensor_variable(x)], [TT.matrix(dtype=x.dtype)])
+
+    def perform(self, node, inputs, outputs):
+        if (inputs[0] < 0).any():
+            raise ArithmeticError("a negative number")
+        outputs[0][0] = np.concatenate([inputs[0], inputs[0]], axis=1)
+
+
+def compiled_variants(function):
+    """How many compiled variants a function with values to be known has."""
+
+    def count(variant):
+        return (variant.function is not None) + sum(map(count, variant.variants.values()))
+
+    return sum(map(count, function.fn.entries.values()))
+
+
+@pytest.mark.parametrize("with_shape", [True, False])
+def test_an_op_without_a_translation_runs_on_the_host(with_shape):
+    x, state = TT.matrix("x"), theano.shared(np.asarray(0, FLOAT))
+    f = theano.function([x], Twice(with_shape)(x * 2) + 1, updates=[(state, state + 1)], mode="XLA")
+    array = np.arange(6, dtype=FLOAT).reshape(2, 3)
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        np.testing.assert_allclose(f(array), np.concatenate([array, array], axis=1) * 2 + 1)
+        np.testing.assert_allclose(f(array[:1]), np.concatenate([array, array], axis=1)[:1] * 2 + 1)
+    with pytest.raises(ArithmeticError, match="negative"):
+        f(-array)
+    assert state.get_value() == 2
+    assert f.fn.entries is None, "all the rest still runs by XLA"
+
+
+def test_the_warning_names_the_op(monkeypatch):
+    monkeypatch.setattr("theanets.xla.host._warned", set())
+    x = TT.matrix("x")
+    f = theano.function([x], Twice()(x), mode="XLA")
+    with pytest.warns(FallbackWarning, match="Twice"):
+        f(np.ones((1, 1), FLOAT))
+
+
+def test_users_translate_their_own_ops():
+    class Mine(Twice):
+        pass
+
+    @xla.translates(Mine)
+    def mine(op, node, x):
+        import jax.numpy as jnp
+
+        return jnp.concatenate([x, x], axis=1)
+
+    x = TT.matrix("x")
+    [result] = helpers.run([x], [Mine()(x)], [np.ones((2, 2), FLOAT)])
+    assert result.shape == (2, 4)
+    with pytest.raises(TypeError, match="classes of Ops"):
+        xla.translates(Mine())
+
+
+def test_integer_inputs_may_decide_about_shapes():
+    n, m = TT.iscalars("n", "m")
+    x = TT.vector("x")
+    outputs = [TT.alloc(x.sum(), n, m), TT.arange(n + m), x[:n], TT.zeros((n * 2,)) + m]
+    f = theano.function([x, n, m], outputs, mode="XLA")
+    x_value = np.arange(5, dtype=FLOAT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FallbackWarning)
+        for a, b in [(2, 3), (3, 2), (2, 3), (0, 1)]:
+            results = f(x_value, a, b)
+            assert [value.shape for value in results] == [(a, b), (a + b,), (a,), (2 * a,)]
+            np.testing.assert_allclose(results[0], 10)
+            np.testing.assert_allclose(results[3], b)
+    assert compiled_variants(f) == 3
+
+
+def test_a_batch_by_its_index_compiles_once():
+    data = theano.shared(np.arange(40, dtype=FLOAT).reshape(20, 2))
+    i = TT.lscalar("i")
+    x = TT.matrix()
+    f = theano.function([i], x.sum(), givens={x: data[i * 6 : (i + 1) * 6]}, mode="XLA")
+    for index in (0, 1, 2, 1, 3):
+        assert f(index) == data.get_value()[index * 6 : (index + 1) * 6].sum()
+    assert compiled_variants(f) == 2, "one for whole batches, and one for what is left"
+
+
+def test_shapes_that_depend_on_data_run_by_theano():
+    x = TT.vector("x")
+    state = theano.shared(np.asarray(0, FLOAT))
+    f = theano.function([x], x[TT.nonzero(x > 0)[0]], updates=[(state, state + x.sum())], mode="XLA")
+    with pytest.warns(FallbackWarning):
+        np.testing.assert_array_equal(f(np.array([1, -1, 2], FLOAT)), [1, 2])
+    np.testing.assert_array_equal(f(np.array([-1, -1, 3], FLOAT)), [3])
+    assert state.get_value() == 3
+
+
+def test_errors_are_theanos_own():
+    x, y = TT.matrix("x"), TT.matrix("y")
+    cases = [x + y, TT.dot(x, y), TT.concatenate([x, y], axis=1), x.reshape((7, 2)), x[5]]
+    for case in cases:
+        f = theano.function([x, y], case, mode="XLA", on_unused_input="ignore")
+        with pytest.raises((ValueError, IndexError)) as caught:
+            f(np.ones((2, 3), FLOAT), np.ones((4, 5), FLOAT))
+        text = str(caught.value)
+        assert "Apply node that caused the error" in text and "Inputs shapes" in text, text
+        # where the expression was created.
+        assert "test_program.py" in text
+
+
+def test_outputs_are_as_declared():
+    x, i = TT.scalar("x"), TT.bscalar("i")
+    outputs = [x, x + 1, i, i + i, TT.eq(x, x), x.astype("float64") * 2, TT.constant(3), TT.arange(3), i.astype("uint16")]
+    results = helpers.agree([x, i], outputs, [np.asarray(1.5, FLOAT), 3], exact=True)
+    assert all(type(result) is np.ndarray and result.flags.writeable for result in results)
+
+
+def test_functions_without_outputs_or_inputs():
+    state = theano.shared(np.asarray(1, "int64"))
+    assert theano.function([], [], updates=[(state, state * 3)], mode="XLA")() == []
+    assert theano.function([], state, mode="XLA")() == 3
+    assert theano.function([], mode="XLA")() == theano.function([], mode="FAST_COMPILE")()
+    assert theano.function([], {"a": state + 1, "b": state}, mode="XLA")() == {"a": 4, "b": 3}
+    outputs = theano.function([], [state, state + 1], mode="XLA")
+    assert outputs(output_subset=[1]) == [4]
+
+
+def test_any_optimizer_will_do():
+    x = TT.matrix("x")
+    w = theano.shared(np.eye(3, dtype=FLOAT))
+    loss = TT.nnet.softmax(TT.dot(x, w)).sum() + TT.tanh(x * 2 + 1).sum()
+    array = np.arange(6, dtype=FLOAT).reshape(2, 3)
+    for optimizer in ("fast_run", "fast_compile", "None", None):
+        mode = theano.Mode(linker="xla", optimizer=optimizer)
+        updates = [(w, w - 0.1 * TT.grad(loss, w))]
+        f = theano.function([x], loss, updates=updates, mode=mode)
+        w.set_value(np.eye(3, dtype=FLOAT))
+        f(array)
+        found = w.get_value()
+        w.set_value(np.eye(3, dtype=FLOAT))
+        theano.function([x], loss, updates=updates, mode=helpers.REFERENCE)(array)
+        np.testing.assert_allclose(found, w.get_value(), rtol=1e-4, atol=1e-6)
