@@ -598,7 +598,7 @@ class Network(evaluation.Evaluation):
         runner = trainer.build(algo, subalgo, self)
         make = self._dataset_maker(train, valid, runner, kwargs)
         saver = storage.Saver(self, save_progress, save_every)
-        return self._run(runner, make, saver, kwargs)
+        return trainer.closed_at_exit(self._run(runner, make, saver, kwargs))
 
     def _dataset_maker(self, train, valid, runner, kwargs):
         """Check arguments and data, and return a function that makes the two datasets of it."""
@@ -640,6 +640,7 @@ class Network(evaluation.Evaluation):
             try:
                 for i, monitors in enumerate(epochs):
                     saver.epoch_ends()
+                    trainer.renew()
                     yield monitors
                     saver.next_epoch_begins(i)
             except sources.Exhausted:

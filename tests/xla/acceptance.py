@@ -87,7 +87,8 @@ class Run:
             for test in unfinished:
                 self._note(test, "crashed" if code is not None else "timeout", f"the process ended with {code}")
             if pattern or not unfinished and not self.is_complete() and code:
-                print(f"{self.module} in {self.mode}: the process ended with {code}", file=sys.stderr)
+                if code:
+                    raise SystemExit(f"{self.module} in {self.mode}: the process ended with {code}")
                 return
 
     def _wait(self, process, seconds, end):
@@ -146,7 +147,8 @@ def reason_for(module, test, why):
 
 def last_line(why):
     """Return the line of a traceback that names the error."""
-    lines = [line for line in why.splitlines() if re.match(r"[A-Za-z_][\w.]*(Error|Exception|TimedOut|Warning|Type)", line)]
+    error = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|TimedOut|Warning|WrongValue)")
+    lines = [line for line in why.splitlines() if error.match(line)]
     return (lines or why.strip().splitlines() or [""])[-1][:200]
 
 

@@ -9,6 +9,7 @@ import theano.tensor as TT
 from theanets import xla
 from theanets.xla.host import FallbackWarning
 
+from ..compat import support
 from . import helpers
 
 FLOAT = theano.config.floatX
@@ -163,3 +164,40 @@ def test_any_optimizer_will_do():
         w.set_value(np.eye(3, dtype=FLOAT))
         theano.function([x], loss, updates=updates, mode=helpers.REFERENCE)(array)
         np.testing.assert_allclose(found, w.get_value(), rtol=1e-4, atol=1e-6)
+
+
+def test_results_are_where_theanos_loops_look_for_them():
+    """Code that calls the compiled part by itself, to save time, reads the cells of the outputs."""
+    x = TT.vector("x")
+    f = theano.function([x], [x * 2, x], mode="XLA")
+    f.input_storage[0].storage[0] = np.ones(2, FLOAT)
+    f.fn()
+    assert [list(container.storage[0]) for container in f.output_storage] == [[2, 2], [1, 1]]
+    # whereas a call leaves nothing behind.
+    assert list(f(np.ones(2, FLOAT))[0]) == [2, 2]
+    assert f.output_storage[0].storage[0] is None
+
+
+def test_a_loop_on_the_host():
+    """Theano's own implementation of a loop compiles what it repeats by the default mode, which may be XLA."""
+    x = TT.vector("x")
+    chosen = x[TT.nonzero(x)[0]]
+    with theano.change_flags(mode="XLA"):
+        sums, _ = theano.scan(lambda a, b: a + b, sequences=[chosen], outputs_info=[TT.zeros_like(x[0])])
+        f = theano.function([x], sums)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FallbackWarning)
+            np.testing.assert_array_equal(f(np.asarray([1, 0, 2, 3], FLOAT)), [1, 3, 6])
+
+
+def test_theanos_gpu_code_is_imported_after_a_function_was_compiled():
+    """As it is by the first loop; it registers rewrites by names that must not have been asked for before."""
+    support.run(
+        """
+        import theanets, theano, theano.tensor as TT, sys
+        x = TT.vector("x")
+        theano.function([x], x * 2, mode="XLA")
+        theano.scan(lambda a: a * 2, sequences=[x])
+        assert "theano.gpuarray.opt" in sys.modules
+        """
+    )

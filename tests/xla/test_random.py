@@ -15,7 +15,7 @@ from theano.sandbox import multinomial, rng_mrg
 from theano.sandbox.rng_mrg import MRG_RandomStreams
 from theano.tensor.shared_randomstreams import RandomStreams
 
-from .helpers import REFERENCE, agree, run
+from .helpers import REFERENCE, agree
 
 #: Not one digit may differ.
 EXACT = dict(exact=True)
@@ -288,3 +288,10 @@ def test_noise_and_dropout(regularizer):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
         np.testing.assert_array_equal(a == 0, b == 0)
     assert not np.array_equal(found[0][0], found[0][2])
+
+
+def test_skipping_ahead():
+    inputs = [TT.lmatrix(), TT.ivector(), TT.iscalar(), TT.lmatrix(), TT.ivector(), TT.iscalar()]
+    arrays = [rng_mrg.A1p72, [5, 2147483646, 7], rng_mrg.M1, rng_mrg.A2p134, [-3, 2147462578, 1], rng_mrg.M2]
+    arrays = [np.asarray(value, variable.dtype) for variable, value in zip(inputs, arrays)]
+    agree(inputs, [rng_mrg.DotModulo()(*inputs)], arrays, **EXACT)

@@ -34,6 +34,7 @@ clock starts when the functions are compiled.
 
 from .. import util
 from .base import Trainer
+from .closing import closed_at_exit, renew
 from .gradient import DownhillTrainer
 from .options import DATA_KEYWORDS, keywords
 from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer

@@ -105,6 +105,8 @@ class Program:
         The graph.
     inputs : list of cells
         Where the values of its inputs are found when it runs.
+    outputs : list of cells
+        Where its results are stored.
     updates : dict of int to int
         Positions of inputs to be updated, and positions of the outputs that are their new values.
     shared : set of int
@@ -118,11 +120,16 @@ class Program:
 
     keeps_state_on_device = True
     need_update_inputs = False
-    allow_gc = False
+    #: Theano's functions empty the cells of the outputs after they have run.
+    allow_gc = True
 
-    def __init__(self, fgraph, inputs, updates, shared):
+    def __init__(self, fgraph, inputs, outputs, updates, shared):
         self.fgraph = fgraph
         self.cells = inputs
+        # an output that is an input lies in the input's cell.
+        self.output_cells = [
+            [None] if variable.owner is None else cell for variable, cell in zip(fgraph.outputs, outputs)
+        ]
         self.count = len(fgraph.outputs)
         self.shared = sorted(shared | set(updates))
         self.updated = sorted(updates)
@@ -200,6 +207,14 @@ class Program:
 
     def __call__(self, output_subset=None):
         """Run with what the cells hold; store the updates, and return the list of outputs."""
+        outputs = self._outputs()
+        if not self.deferred:
+            # some code calls this by itself, Theano's loops among it, and looks for the results where they are stored.
+            for cell, value in zip(self.output_cells, outputs):
+                cell[0] = value
+        return outputs
+
+    def _outputs(self):
         with devices.enable_x64(True):
             self.place_shared()
             kept = [cell[0] for cell in self.kept_cells]

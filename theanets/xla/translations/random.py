@@ -212,3 +212,9 @@ def choice_from_uniform(op, node, probabilities, uniform, count):
 
     _, drawn = jax.lax.scan(step, jnp.asarray(probabilities), jnp.asarray(uniform).reshape(count, rows))
     return drawn.T.astype(dtype)
+
+
+@translates(rng_mrg.DotModulo)
+def dot_modulo(op, node, *values):
+    halves = [(matrix * vector % modulus).sum(axis=1) % modulus for matrix, vector, modulus in (values[:3], values[3:])]
+    return jnp.concatenate(halves).astype(node.outputs[0].dtype)

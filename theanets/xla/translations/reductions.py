@@ -1,13 +1,97 @@
-"""Sums, products, maxima and the like over axes."""
+"""Sums, products, maxima and the like over axes; sorting and cumulating along one."""
 
 import jax.numpy as jnp
+import numpy as np
 from theano import scalar as ts
-from theano.tensor import elemwise
+from theano.tensor import basic, elemwise, extra_ops
+from theano.tensor.sort import ArgSortOp, SortOp
 
 from ..registry import translates
+from ..tracing import TranslationError, known
+from .elementwise import cast_array
+
+FUNCTIONS = {
+    ts.Add: jnp.sum,
+    ts.Mul: jnp.prod,
+    ts.Maximum: jnp.max,
+    ts.Minimum: jnp.min,
+    ts.AND: jnp.all,
+    ts.OR: jnp.any,
+}
+
+BITWISE = {ts.AND: jnp.bitwise_and.reduce, ts.OR: jnp.bitwise_or.reduce, ts.XOR: jnp.bitwise_xor.reduce}
+
+
+def axes_of(op, x):
+    """Return the axes that a reduction is over, as a tuple."""
+    return tuple(range(x.ndim)) if op.axis is None else tuple(op.axis)
 
 
 @translates(elemwise.CAReduce)
 def reduce(op, node, x):
-    function = {ts.Add: jnp.sum, ts.Mul: jnp.prod}[type(op.scalar_op)]
-    return function(x, axis=None if op.axis is None else tuple(op.axis)).astype(node.outputs[0].dtype)
+    kind, axes, dtype = type(op.scalar_op), axes_of(op, x), node.outputs[0].dtype
+    if not axes:
+        return cast_array(x, dtype)
+    wide = getattr(op, "acc_dtype", None) or dtype
+    if kind in (ts.AND, ts.OR, ts.XOR) and (x.dtype != bool or kind is ts.XOR):
+        for axis in sorted(axes, reverse=True):
+            x = BITWISE[kind](x, axis=axis)
+        return cast_array(x, dtype)
+    if kind not in FUNCTIONS:
+        raise TranslationError(f"a reduction by {op.scalar_op}")
+    if kind in (ts.Add, ts.Mul):
+        # half precision is summed in single, as NumPy does.
+        x = cast_array(x, "float32" if wide == "float16" else wide)
+    if kind in (ts.Maximum, ts.Minimum) and 0 in [x.shape[axis] for axis in axes]:
+        raise ValueError("a maximum or minimum of nothing")
+    return cast_array(FUNCTIONS[kind](x, axis=axes), dtype)
+
+
+@translates(elemwise.ProdWithoutZeros)
+def product_without_zeros(op, node, x):
+    x = cast_array(x, op.acc_dtype or node.outputs[0].dtype)
+    return cast_array(jnp.prod(jnp.where(x == 0, 1, x), axis=axes_of(op, x)), node.outputs[0].dtype)
+
+
+def _flattened(x, axes):
+    """Move some axes to the end, as one."""
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    x = jnp.transpose(x, [*kept, *axes])
+    return x.reshape(*x.shape[: len(kept)], -1)
+
+
+def _axes(axis, ndim):
+    axes = range(ndim) if axis is None else np.atleast_1d(axis)
+    return [int(axis) % ndim if ndim else int(axis) for axis in axes]
+
+
+@translates(basic.MaxAndArgmax)
+def max_and_argmax(op, node, x):
+    flat = _flattened(x, _axes(op.axis, x.ndim))
+    return jnp.max(flat, axis=-1), jnp.argmax(flat, axis=-1).astype("int64")
+
+
+@translates(basic.Argmax)
+def argmax(op, node, x):
+    return jnp.argmax(_flattened(x, _axes(op.axis, x.ndim)), axis=-1).astype("int64")
+
+
+@translates(extra_ops.CumOp)
+def cumulate(op, node, x):
+    function = {"add": jnp.cumsum, "mul": jnp.cumprod}[op.mode]
+    return cast_array(function(cast_array(x, node.outputs[0].dtype), axis=op.axis), node.outputs[0].dtype)
+
+
+def _sort_axis(axis):
+    axis = known(axis)
+    return None if axis is None else int(axis)
+
+
+@translates(SortOp)
+def sort_values(op, node, x, axis):
+    return jnp.sort(x, axis=_sort_axis(axis))
+
+
+@translates(ArgSortOp)
+def sort_places(op, node, x, axis):
+    return jnp.argsort(x, axis=_sort_axis(axis), stable=True).astype(node.outputs[0].dtype)
