@@ -11,7 +11,7 @@ from theano.gof.vm import VM_Linker
 
 from . import state
 
-__all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
+__all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "optimize", "register"]
 
 #: Name of the linker, and of the mode.
 LINKER, NAME = "xla", "XLA"
@@ -119,13 +119,39 @@ EXCLUDED = (
     "conv_gemm",
     "conv_meta",
     "c_blas",
-    "scan_save_mem",
     "local_dot_to_dot22",
     "scanOp_pushout_output",
     "specialize_device",
     # the tag: Theano registers its name later, when it imports its GPU code, and refuses names that were asked for.
     "gpuarray",
 )
+
+
+class WithoutC:
+    """Runs an optimizer, which computes constants by Python rather than by C code that would be compiled for it.
+
+    Parameters
+    ----------
+    optimizer : theano Optimizer
+        What to run.
+    """
+
+    def __init__(self, optimizer):
+        self.optimizer = optimizer
+
+    def __getattr__(self, name):
+        return getattr(self.optimizer, name)
+
+    def __call__(self, fgraph):
+        with theano.change_flags(cxx=""):
+            return self.optimizer(fgraph)
+
+    optimize = __call__
+
+
+def optimize(fgraph):
+    """Rewrite a graph, as that of a loop, as the mode does it with the graph of a function."""
+    modes.predefined_modes[NAME].optimizer(fgraph)
 
 
 class XLAMode(modes.Mode):
@@ -141,6 +167,11 @@ class XLAMode(modes.Mode):
         if optimizer is None or optimizer == "default":
             optimizer = Query(include=["fast_run"], exclude=list(EXCLUDED))
         super().__init__(linker, optimizer)
+
+    @property
+    def optimizer(self):
+        """What rewrites graphs."""
+        return WithoutC(super().optimizer)
 
 
 def register():

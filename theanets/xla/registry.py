@@ -98,7 +98,7 @@ def translates(*classes, on_host=True, lazy=False):
         Registers a function ``(op, node, *values)``, and returns it.
     """
     for cls in classes:
-        if not (isinstance(cls, type) and issubclass(cls, theano.gof.Op)):
+        if not (isinstance(cls, type) and issubclass(cls, theano.gof.op.PureOp)):
             raise TypeError(f"a translation is registered for classes of Ops, not for {cls!r}")
 
     def register(function):

@@ -2,6 +2,7 @@
 
 import functools
 import operator
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,9 @@ from theano.tensor.nnet import sigm
 
 from ..registry import find_scalar, scalar, translates
 from ..tracing import Graph, frame, guard
+
+
+_composites = weakref.WeakKeyDictionary()
 
 
 def check_lengths(node, values):
@@ -81,10 +85,9 @@ def scalars(op, node, *values):
 @scalar(ts.Composite)
 def composite(types, *values):
     op = types.op
-    graph = op.__dict__.get("xla_graph")
-    if graph is None:
-        graph = Graph(theano.gof.FunctionGraph(*theano.gof.graph.clone(op.inputs, op.outputs)))
-        op.xla_graph = graph
+    if op not in _composites:
+        _composites[op] = Graph(theano.gof.FunctionGraph(*theano.gof.graph.clone(op.inputs, op.outputs)))
+    graph = _composites[op]
     with frame() as level:
         results = graph(values)
         holds = level.holds()

@@ -1,0 +1,200 @@
+"""Parts of arrays: taken, set and added to."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from theano.gof import Type
+from theano.tensor import subtensor
+from theano.tensor.type_other import MakeSlice
+
+from ..registry import translates
+from ..tracing import Dynamic, TranslationError, guard, is_known, known, known_by
+from .elementwise import cast_array
+
+#: XLA need not look once more at indices that are guarded.
+CHECKED = "promise_in_bounds"
+
+
+def in_range(index, length):
+    """Return indices without negative ones, and see that they are within a dimension."""
+    if is_known(index):
+        index = np.asarray(index)
+        if index.size and (index.min() < -length or index.max() >= length):
+            raise IndexError(f"index {index} is out of bounds for a dimension of length {length}")
+        return np.where(index < 0, index + length, index).astype("int64")
+    index = index.astype("int64" if index.dtype.itemsize > 4 or index.dtype == "uint32" else "int32")
+    guard((index >= -length) & (index < length))
+    return jnp.where(index < 0, index + length, index)
+
+
+def _entries(op, values):
+    """Fill values into the index of a Subtensor: a list of integers (or tracers) and of slices."""
+    values = iter(values)
+
+    def fill(entry):
+        if isinstance(entry, Type):
+            entry = next(values)
+        return int(entry) if entry is not None and is_known(entry) else entry
+
+    return [
+        slice(*map(fill, (entry.start, entry.stop, entry.step))) if isinstance(entry, slice) else fill(entry)
+        for entry in op.idx_list
+    ]
+
+
+def _is_static(entry):
+    parts = (entry.start, entry.stop, entry.step) if isinstance(entry, slice) else (entry,)
+    return all(map(is_known, parts))
+
+
+def _start(entry, step, length):
+    """Where a slice begins, as Python finds it."""
+    start = entry.start
+    if start is None:
+        return 0 if step > 0 else length - 1
+    lowest, highest = (0, length) if step > 0 else (-1, length - 1)
+    start = jnp.asarray(start)
+    return jnp.clip(jnp.where(start < 0, start + length, start), lowest, highest)
+
+
+def _window(node, x, entries):
+    """Find what the traced entries of an index select.
+
+    Returns
+    -------
+    window : dict of int to pair
+        By axis, where it starts and how long it is.
+    rest : list
+        The index into the window.
+    """
+    window, rest = {}, list(entries)
+    for axis, entry in enumerate(entries):
+        if _is_static(entry):
+            continue
+        length = x.shape[axis]
+        if not isinstance(entry, slice):
+            window[axis] = in_range(entry, length), 1
+            rest[axis] = 0
+            continue
+        step = 1 if entry.step is None else int(known(entry.step))
+        count = known_by(
+            (node, "length", axis),
+            [entry.start, entry.stop],
+            lambda start, stop, step=step, length=length: len(range(*slice(_int(start), _int(stop), step).indices(length))),
+        )
+        start, span = _start(entry, step, length), max((count - 1) * abs(step) + 1, 0) if count else 0
+        window[axis] = (start if step > 0 else start - span + 1), span
+        rest[axis] = slice(None, None, step) if count else slice(0, 0)
+    return window, rest
+
+
+def _int(value):
+    return None if value is None else int(value)
+
+
+def _starts(x, window):
+    return [jnp.asarray(window.get(axis, (0, 0))[0]).astype("int64") for axis in range(x.ndim)]
+
+
+def _take_window(x, window):
+    sizes = [window[axis][1] if axis in window else length for axis, length in enumerate(x.shape)]
+    return jax.lax.dynamic_slice(x, _starts(x, window), sizes) if window else x
+
+
+def _check_static(x, entries):
+    for entry, length in zip(entries, x.shape):
+        if not isinstance(entry, slice) and is_known(entry) and not -length <= entry < length:
+            raise IndexError(f"index {entry} is out of bounds for a dimension of length {length}")
+
+
+@translates(subtensor.Subtensor)
+def take(op, node, x, *index):
+    x, entries = jnp.asarray(x), _entries(op, index)
+    _check_static(x, entries)
+    window, rest = _window(node, x, entries)
+    return _take_window(x, window)[tuple(rest)]
+
+
+@translates(subtensor.IncSubtensor)
+def put(op, node, x, y, *index):
+    x, entries = jnp.asarray(x), _entries(op, index)
+    _check_static(x, entries)
+    window, rest = _window(node, x, entries)
+    part = _take_window(x, window).at[tuple(rest)]
+    y = cast_array(y, x.dtype)
+    part = part.set(y) if op.set_instead_of_inc else part.add(y)
+    return jax.lax.dynamic_update_slice(x, part, _starts(x, window)) if window else part
+
+
+@translates(subtensor.AdvancedSubtensor1)
+def take_rows(op, node, x, index):
+    x = jnp.asarray(x)
+    return x.at[in_range(index, x.shape[0])].get(mode=CHECKED)
+
+
+@translates(subtensor.AdvancedIncSubtensor1)
+def put_rows(op, node, x, y, index):
+    x = jnp.asarray(x)
+    index = in_range(index, x.shape[0])
+    if y.ndim and y.shape[0] not in (1, index.shape[0]) or x.shape[1:] != y.shape[1:] and y.ndim == x.ndim:
+        y = jnp.broadcast_to(y, index.shape + x.shape[1:])
+    return _put(x, (index,), cast_array(y, x.dtype), op.set_instead_of_inc)
+
+
+def _put(x, index, y, replace):
+    if not replace:
+        return x.at[index].add(y, mode=CHECKED)
+    # where several values go to one place, the last one counts, which XLA does not promise.
+    places = jnp.arange(x.size, dtype="int32").reshape(x.shape).at[index].get(mode=CHECKED)
+    y = jnp.broadcast_to(y, places.shape).ravel()
+    if not y.size:
+        return x
+    last = jnp.full(x.size, -1, "int32").at[places.ravel()].max(jnp.arange(y.size, dtype="int32"))
+    return jnp.where(last >= 0, y[last], x.ravel()).reshape(x.shape)
+
+
+@translates(MakeSlice, on_host=False)
+def make_slice(op, node, *values):
+    return slice(*[value if value is None or not is_known(value) else int(value) for value in values])
+
+
+def _advanced(x, index):
+    """Return an index of NumPy's kind, of which the integers are in range."""
+    result, axis = [], 0
+    for entry in index:
+        if entry is None:
+            result.append(None)
+            continue
+        if isinstance(entry, slice):
+            if not _is_static(entry):
+                raise TranslationError("a slice whose bounds are computed, beside indices that are arrays")
+            result.append(slice(*[None if item is None else int(item) for item in (entry.start, entry.stop, entry.step)]))
+            axis += 1
+            continue
+        if entry.dtype == bool:
+            if not is_known(entry):
+                raise Dynamic("the length of what a mask selects depends on data")
+            if entry.shape != x.shape[axis : axis + entry.ndim]:
+                raise IndexError(f"a mask of shape {entry.shape} for dimensions {x.shape[axis:]}")
+            result.extend(np.nonzero(entry))
+            axis += entry.ndim
+            continue
+        if axis >= x.ndim:
+            raise IndexError("too many indices")
+        result.append(in_range(entry, x.shape[axis]))
+        axis += 1
+    if axis > x.ndim:
+        raise IndexError("too many indices")
+    return tuple(result)
+
+
+@translates(subtensor.BaseAdvancedSubtensor)
+def take_advanced(op, node, x, *index):
+    x = jnp.asarray(x)
+    return x.at[_advanced(x, index)].get(mode=CHECKED)
+
+
+@translates(subtensor.BaseAdvancedIncSubtensor)
+def put_advanced(op, node, x, y, *index):
+    x = jnp.asarray(x)
+    return _put(x, _advanced(x, index), cast_array(y, x.dtype), op.set_instead_of_inc)

@@ -1,0 +1,425 @@
+"""Loops over sequences.
+
+Theano's Scan reads and writes buffers, at places that move on with each step. ``lax.scan`` takes what moves on in one
+direction as sequences, and hands from step to step only what is read again:
+
+* of a recurrent output, the last values that its taps reach back to. All of its values are collected only if the
+  buffer is long enough to hold them;
+* of a gradient (``mit_mot``: a buffer that is read and written at several places), the values that one step writes and
+  a later one reads. What is read before it is ever written is a sequence;
+* of a sum of products of matrices, which the gradient of a weight matrix is, nothing: the factors are collected, and
+  multiplied at once after the loop.
+"""
+
+import functools
+import weakref
+
+import jax
+import jax.numpy as jnp
+import theano
+from theano.scan_module.scan_op import Scan
+from theano.tensor import basic, elemwise
+
+from ..linker import optimize
+from ..registry import translates
+from ..tracing import Dynamic, Graph, TranslationError, frame, guard, known
+
+#: So many values more than its taps need are handed on from step to step, rather than collected from all steps.
+SPARE = 2
+
+_inner = weakref.WeakKeyDictionary()
+
+
+class Inner:
+    """What one step of a Scan computes.
+
+    Parameters
+    ----------
+    node : theano Apply
+        Applies the Scan.
+
+    Attributes
+    ----------
+    sums : dict of int to pair
+        For recurrent outputs that are sums: what is added at each step, as the position of an output of the graph (or
+        None) and of pairs of outputs whose products are.
+    """
+
+    def __init__(self, node):
+        op = node.op
+        inputs, outputs = theano.gof.graph.clone(op.inputs, op.outputs)
+        fgraph = theano.gof.FunctionGraph(inputs, outputs, clone=False)
+        optimize(fgraph)
+        self.sums = {}
+        wanted = list(fgraph.outputs)
+        for position in self._accumulators(node):
+            self._take_apart(fgraph, op, position, wanted)
+        inputs, wanted = theano.gof.graph.clone(fgraph.inputs, wanted)
+        self.graph = Graph(theano.gof.FunctionGraph(inputs, wanted, clone=False))
+
+    @staticmethod
+    def _accumulators(node):
+        """Return the positions of recurrent outputs with one tap, of which little more than the last value is kept."""
+        op = node.op
+        first = op.n_mit_mot + op.n_mit_sot
+        return range(first, first + op.n_sit_sot) if not op.as_while else ()
+
+    def _take_apart(self, fgraph, op, position, wanted):
+        state = fgraph.inputs[op.n_seqs + sum(len(taps) for taps in op.tap_array[:position])]
+        place = op.n_mit_mot_outs + position - op.n_mit_mot
+        result = fgraph.outputs[place]
+        node = result.owner
+        is_sum = node is not None and isinstance(node.op, elemwise.Elemwise)
+        if not is_sum or type(node.op.scalar_op) is not theano.scalar.Add or node.inputs.count(state) != 1:
+            return
+        if len(state.clients) != 1 or any(client[0] == "output" for client in result.clients[1:]):
+            return
+        if result.broadcastable != state.broadcastable or any(term.type != result.type for term in node.inputs):
+            return
+        terms = [term for term in node.inputs if term is not state]
+        products = [term for term in terms if term.owner is not None and isinstance(term.owner.op, basic.Dot)]
+        products = [term for term in products if all(factor.ndim == 2 for factor in term.owner.inputs)]
+        if not products:
+            return
+        rest = [term for term in terms if term not in products]
+        factors = [tuple(len(wanted) + 2 * i + j for j in (0, 1)) for i in range(len(products))]
+        wanted.extend(factor for term in products for factor in term.owner.inputs)
+        # the state itself has no more part in the loop, unless something else is added to it.
+        wanted[place] = functools.reduce(basic.add, rest) if rest else state
+        self.sums[position] = bool(rest), factors
+
+
+def inner_of(node):
+    """Return the :class:`Inner` of a node, made once."""
+    if node not in _inner:
+        _inner[node] = Inner(node)
+    return _inner[node]
+
+
+class Recurrent:
+    """A recurrent output, as its values go from step to step.
+
+    Parameters
+    ----------
+    buffer : array
+        The initial values, and room for what is kept of the others.
+    taps : list of int
+        How far back each step reads; negative.
+    steps : int
+        Number of steps.
+    is_while : bool
+        Whether the loop may end before.
+    """
+
+    def __init__(self, buffer, taps, steps, is_while):
+        self.buffer = jnp.asarray(buffer)
+        self.taps = taps
+        self.steps = steps
+        self.reach = -min(taps)
+        self.length = self.buffer.shape[0]
+        if self.length < self.reach:
+            raise ValueError(f"an initial state of {self.length} steps, expected {self.reach}")
+        if is_while and self.length > self.reach + 1:
+            raise Dynamic("a loop that ends by a condition makes as many values as it has steps")
+        self.size = self.reach + (SPARE if not is_while else 1)
+        self.collected = self.length > self.size
+        if self.collected:
+            self.size = self.reach
+
+    def start(self):
+        """Return the values handed to the first step, the oldest first."""
+        values = [self.buffer[i] for i in range(self.reach)]
+        # room for values that are kept though no step reads them.
+        return tuple([jnp.zeros_like(values[0])] * (self.size - self.reach) + values)
+
+    def read(self, window):
+        """Return what a step reads."""
+        return [window[len(window) + tap] for tap in self.taps]
+
+    @staticmethod
+    def move(window, value):
+        """Return what the next step is handed."""
+        return (*window[1:], value)
+
+    def finish(self, window, values):
+        """Return the buffer at the end."""
+        if self.collected:
+            everything = jnp.concatenate([self.buffer[: self.reach], values])
+        else:
+            everything = jnp.stack(window)
+            if self.length <= self.size and self.steps + self.reach >= self.length:
+                return everything[self.size - self.length :]
+            everything = jnp.concatenate([self.buffer[: self.reach], everything[self.size - self.steps :]])
+        return fit(everything, self.length)
+
+
+def fit(values, length):
+    """Return the last values; or all of them, and zeros behind."""
+    if values.shape[0] >= length:
+        return values[values.shape[0] - length :]
+    return jnp.pad(values, [(0, length - values.shape[0])] + [(0, 0)] * (values.ndim - 1))
+
+
+class Gradient:
+    """A buffer that is read and written at several places, as its values go from step to step.
+
+    Parameters
+    ----------
+    buffer : array
+        The buffer.
+    taps, written : list of int
+        Where each step reads and writes, from its number on.
+    steps : int
+        Number of steps.
+    """
+
+    def __init__(self, buffer, taps, written, steps):
+        self.buffer = jnp.asarray(buffer)
+        self.taps, self.written, self.steps = taps, list(written), steps
+        if min([*taps, *written]) < 0 or self.buffer.shape[0] < steps + max([*taps, *written]):
+            raise TranslationError(f"a buffer of {self.buffer.shape[0]} places for {steps} steps")
+        # what is read after it has been written, and by which tap: the one that wrote last.
+        self.source = {tap: min((o for o in written if o > tap), default=None) for tap in taps}
+
+    def sequences(self):
+        """Return the part of the buffer that each tap reads before anything is written to it."""
+        return [self.buffer[tap : tap + self.steps] for tap in self.taps if self.source[tap] is None]
+
+    def start(self):
+        """Return the values that are handed to the first step."""
+        return tuple(
+            tuple(self.buffer[i] for i in range(tap, source))
+            for tap, source in self.source.items()
+            if source is not None
+        )
+
+    def read(self, windows, sequences):
+        """Return what a step reads."""
+        windows, sequences = iter(windows), iter(sequences)
+        return [next(sequences) if self.source[tap] is None else next(windows)[0] for tap in self.taps]
+
+    def move(self, windows, values):
+        """Return what the next step is handed."""
+        sources = [source for source in self.source.values() if source is not None]
+        return tuple(
+            (*window[1:], values[self.written.index(source)]) for window, source in zip(windows, sources)
+        )
+
+    def finish(self, values):
+        """Return the buffer at the end: what a smaller tap writes is written later."""
+        result = self.buffer
+        for tap, value in sorted(zip(self.written, values), key=lambda pair: -pair[0]):
+            result = jnp.concatenate([result[:tap], value, result[tap + self.steps :]])
+        return result
+
+
+class Arguments:
+    """The inputs of a Scan, by what they are."""
+
+    def __init__(self, op, steps, values):
+        values = iter(values)
+
+        def take(count):
+            return [next(values) for _ in range(count)]
+
+        self.steps = steps
+        self.sequences = [jnp.asarray(value) for value in take(op.n_seqs)]
+        for value in self.sequences:
+            if value.shape[0] < steps:
+                raise ValueError(f"a sequence of {value.shape[0]} steps, expected {steps}")
+        taps = iter(op.tap_array)
+        self.gradients = [
+            Gradient(buffer, next(taps), written, steps)
+            for buffer, written in zip(take(op.n_mit_mot), op.mit_mot_out_slices)
+        ]
+        self.states = [
+            Recurrent(buffer, next(taps), steps, op.as_while) for buffer in take(op.n_mit_sot + op.n_sit_sot)
+        ]
+        self.shared = tuple(jnp.asarray(value) for value in take(op.n_shared_outs))
+        self.lengths = [int(known(length)) for length in take(op.n_nit_sot)]
+        self.others = list(values)
+
+
+def split(op, outputs):
+    """Sort the outputs of a step: those of gradients, states and others, shared variables, and the condition."""
+    outputs = list(outputs)
+    cuts = [op.n_mit_mot_outs, op.n_mit_sot + op.n_sit_sot, op.n_nit_sot, op.n_shared_outs]
+    parts = []
+    for cut in cuts:
+        parts.append(outputs[:cut])
+        outputs = outputs[cut:]
+    return (*parts, outputs)
+
+
+@translates(Scan, on_host=False)
+def scan(op, node, steps, *values):
+    if not all(isinstance(output.type, theano.tensor.TensorType) for output in (*op.outputs, *op.inputs)):
+        raise Dynamic("a loop over values that are no arrays")
+    steps = int(known(steps))
+    if steps < 1:
+        raise TranslationError(f"a loop of {steps} steps")
+    arguments = Arguments(op, steps, values)
+    return (loop_until if op.as_while else loop)(op, node, arguments)
+
+
+def loop(op, node, given):
+    """Run a loop of a known number of steps."""
+    inner = inner_of(node)
+    apart = {
+        position: about
+        for position, about in inner.sums.items()
+        if not given.states[position - op.n_mit_mot].collected
+        # the values before the last one would be those of the sum on its way.
+        and given.states[position - op.n_mit_mot].length <= 1 + _unused(node, position)
+    }
+
+    def body(carry, items):
+        windows, states, shared, single = carry
+        sequences, read = items
+        taken = list(sequences)
+        for gradient, window, values in zip(given.gradients, windows, read):
+            taken.extend(gradient.read(window, values))
+        for state, window in zip(given.states, states):
+            taken.extend(state.read(window))
+        with frame() as level:
+            outputs = inner.graph([*taken, *shared, *given.others])
+            holds = level.holds()
+        written, recurrent, plain, shared, extra = split(op, outputs)
+        written = [jnp.asarray(value) for value in written]
+        recurrent = list(recurrent)
+        for position, (has_rest, _) in inner.sums.items():
+            k = position - op.n_mit_mot
+            if has_rest:
+                recurrent[k] = given.states[k].read(states[k])[0] + recurrent[k]
+            if position not in apart:
+                _, factors = inner.sums[position]
+                for a, b in factors:
+                    recurrent[k] = recurrent[k] + jnp.dot(outputs[a], outputs[b])
+        moved, at = [], 0
+        for gradient, window in zip(given.gradients, windows):
+            moved.append(gradient.move(window, written[at : at + len(gradient.written)]))
+            at += len(gradient.written)
+        states = tuple(state.move(window, jnp.asarray(value)) for state, window, value in
+                       zip(given.states, states, recurrent))
+        collected = (
+            tuple(written),
+            tuple(jnp.asarray(value) for state, value in zip(given.states, recurrent) if state.collected),
+            tuple(jnp.asarray(value) for value, length in zip(plain, given.lengths) if length > 1),
+            tuple((outputs[a], outputs[b]) for _, factors in apart.values() for a, b in factors),
+            holds,
+        )
+        single = tuple(jnp.asarray(value) for value, length in zip(plain, given.lengths) if length <= 1)
+        return (tuple(moved), states, tuple(jnp.asarray(value) for value in shared), single), collected
+
+    return _finish(op, given, apart, *_run(body, given))
+
+
+def _unused(node, position):
+    """Count the values of an output, before the last one, that nothing looks at: those cut off by ``[-1]``."""
+    variable = node.outputs[position]
+    for client, _ in getattr(variable, "clients", ()):
+        if client == "output" or not _takes_last(client, variable):
+            return 0
+    return SPARE
+
+
+def _takes_last(client, variable):
+    from theano.tensor.subtensor import Subtensor
+
+    if not isinstance(client.op, Subtensor) or client.inputs[0] is not variable or len(client.op.idx_list) < 1:
+        return False
+    index = theano.tensor.subtensor.get_idx_list(client.inputs, client.op.idx_list)[0]
+    if isinstance(index, slice):
+        return False
+    index = getattr(index, "data", index)
+    return not isinstance(index, theano.Variable) and int(index) == -1
+
+
+def _run(body, given):
+    """Call ``lax.scan``; return what it gives."""
+    items = (
+        tuple(value[: given.steps] for value in given.sequences),
+        tuple(tuple(gradient.sequences()) for gradient in given.gradients),
+    )
+    windows = tuple(gradient.start() for gradient in given.gradients)
+    states = tuple(state.start() for state in given.states)
+
+    def first(items):
+        return jax.tree.map(lambda value: value[0], items)
+
+    single = ()
+    if any(length <= 1 for length in given.lengths):
+        # what is only kept from the last step has no value before the first one, but a type.
+        with frame():
+            shapes = jax.eval_shape(lambda carry, items: body(carry, items)[0][3], (windows, states, given.shared, ()), first(items))
+        single = jax.tree.map(lambda about: jnp.zeros(about.shape, about.dtype), shapes)
+    return jax.lax.scan(body, (windows, states, given.shared, single), items, length=given.steps)
+
+
+def _finish(op, given, apart, carry, collected):
+    _, windows, shared, single = carry
+    written, recurrent, plain, factors, holds = collected
+    if holds is not None:
+        guard(holds)
+    results, written = [], list(written)
+    for gradient in given.gradients:
+        results.append(gradient.finish([written.pop(0) for _ in gradient.written]))
+    recurrent, factors = iter(recurrent), iter(factors)
+    for k, (state, window) in enumerate(zip(given.states, windows)):
+        position = k + op.n_mit_mot
+        if position in apart:
+            total = window[-1]
+            for _ in apart[position][1]:
+                total = total + product(*next(factors))
+            window = (*window[:-1], total)
+        results.append(state.finish(window, next(recurrent) if state.collected else None))
+    plain, single = iter(plain), iter(single)
+    for length in given.lengths:
+        results.append(fit(next(plain), length) if length > 1 else fit(next(single)[None], length))
+    results.extend(shared)
+    return tuple(results)
+
+
+def product(a, b):
+    """Sum the products of matrices over all steps: one product of matrices that are as long as all of them."""
+    return jnp.tensordot(a, b, axes=((0, 2), (0, 1)))
+
+
+def loop_until(op, node, given):
+    """Run a loop until a condition holds, or until the number of steps is reached."""
+    inner = inner_of(node)
+    if given.gradients or any(length > 1 for length in given.lengths):
+        raise Dynamic("a loop that ends by a condition makes as many values as it has steps")
+
+    def step(i, states, shared):
+        taken = [jax.lax.dynamic_index_in_dim(value, i, keepdims=False) for value in given.sequences]
+        for state, window in zip(given.states, states):
+            taken.extend(state.read(window))
+        with frame() as level:
+            outputs = inner.graph([*taken, *shared, *given.others])
+            holds = level.holds()
+        _, recurrent, plain, shared, (condition,) = split(op, outputs)
+        states = tuple(
+            state.move(window, jnp.asarray(value)) for state, window, value in zip(given.states, states, recurrent)
+        )
+        holds = jnp.asarray(True) if holds is None else holds
+        plain, shared = tuple(map(jnp.asarray, plain)), tuple(map(jnp.asarray, shared))
+        return states, shared, plain, jnp.asarray(condition != 0), holds
+
+    states = tuple(state.start() for state in given.states)
+    shapes = jax.eval_shape(lambda: step(0, states, given.shared)[2])
+    plain = jax.tree.map(lambda about: jnp.zeros(about.shape, about.dtype), shapes)
+
+    def body(carry):
+        i, (states, shared, _, _, holds) = carry
+        *new, held = step(i, states, shared)
+        return i + 1, (*new, holds & held)
+
+    start = 0, (states, given.shared, plain, jnp.asarray(False), jnp.asarray(True))
+    _, (windows, shared, plain, _, holds) = jax.lax.while_loop(
+        lambda carry: (carry[0] < given.steps) & ~carry[1][3], body, start
+    )
+    guard(holds)
+    results = [jnp.stack(window)[state.size - state.length :] for state, window in zip(given.states, windows)]
+    results.extend(fit(value[None], length) for value, length in zip(plain, given.lengths))
+    return (*results, *shared)
