@@ -159,6 +159,7 @@ def choose_mode(mode):
     from theano.compile import mode as modes
 
     theano.config.mode = mode
+    theano.config.compute_test_value = "off"
     if mode != "FAST_COMPILE":
         chosen = modes.predefined_modes[mode]
         modes.predefined_modes["FAST_RUN"] = chosen
@@ -432,6 +433,8 @@ def main(name, mode, path, seconds, pattern=""):
                 continue
             # whoever reads this and finds no outcome knows that the process ended within the test.
             write(test=test, outcome="started")
+            # a test that failed half-way may have left its settings behind.
+            choose_mode(mode)
             write(test=test, **run_one(function, seconds))
             if i % 50 == 49:
                 _tidy(mode)

@@ -39,7 +39,8 @@ def examples(count=70, size=6):
 
 def train(count=4, rows=70, **kwargs):
     net = theanets.Autoencoder([6, (4, "tanh"), 6], rng=11)
-    options = dict(algo="rmsprop", learning_rate=0.01, batch_size=16, rng=3, validate_every=2, monitors={"hid1:out": (0.1,)})
+    options = dict(algo="rmsprop", learning_rate=0.01, batch_size=16, rng=3, validate_every=2)
+    options["monitors"] = {"hid1:out": (0.1,)}
     run = net.itertrain([examples(rows)], **{**options, **kwargs})
     losses = [(dict(a), dict(b)) for a, b in itertools.islice(run, count)]
     run.close()

@@ -27,7 +27,11 @@ def labels(*shape):
 
 
 FAMILIES = {
-    "autoencoder": (theanets.Autoencoder, [8, (6, "relu"), (4, "tanh"), (6, "tied"), (8, "tied")], lambda: [draws(64, 8)]),
+    "autoencoder": (
+        theanets.Autoencoder,
+        [8, (6, "relu"), (4, "tanh"), (6, "tied"), (8, "tied")],
+        lambda: [draws(64, 8)],
+    ),
     "classifier": (theanets.Classifier, [8, (16, "relu"), 3], lambda: [draws(64, 8), labels(64)]),
     "lstm": (theanets.recurrent.Regressor, [3, (8, "lstm"), 2], lambda: [draws(32, 9, 3), draws(32, 9, 2)]),
     "bidirectional": (

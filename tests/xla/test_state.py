@@ -171,7 +171,7 @@ def test_an_interrupt_leaves_the_state_whole(monkeypatch):
     raised = []
 
     def extended(function, arguments):
-        yield from map(lambda a: function(*a), arguments)
+        yield from (function(*item) for item in arguments)
         raised.append(True)
         raise KeyboardInterrupt
 
@@ -188,7 +188,8 @@ def test_an_interrupt_leaves_the_state_whole(monkeypatch):
 def test_errors_leave_the_state_as_it_was():
     labels = TT.ivector("labels")
     state = theano.shared(np.zeros(4, FLOAT))
-    f = theano.function([labels], state[labels].sum(), updates=[(state, TT.inc_subtensor(state[labels], 1))], mode="XLA")
+    updates = [(state, TT.inc_subtensor(state[labels], 1))]
+    f = theano.function([labels], state[labels].sum(), updates=updates, mode="XLA")
     f([0, 1, 1])
     with pytest.raises(IndexError):
         f([0, 4])

@@ -23,8 +23,8 @@
 This package does not import JAX; the first function that is compiled does.
 """
 
-import numpy as np  # noqa: F401  (for the example)
-import theano  # noqa: F401
+import numpy as np
+import theano
 
 from .linker import NAME, XLALinker, is_available, register
 from .registry import scalar, translates

@@ -22,6 +22,9 @@ VARIANTS = 64
 #: Discrete inputs of up to so many elements may decide about shapes.
 SMALL = 64
 
+#: What an input is that has no value.
+NOTHING = type(None)
+
 state.on_device(*DEVICE_TYPES)
 devices.use_cache()
 
@@ -220,6 +223,9 @@ class Program:
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.special:
                 kept[i] = prepare(self.types[self.kept[i]], kept[i])
+            if NOTHING in map(type, kept) or NOTHING in map(type, self.take_states()):
+                # some Ops have a use for an input without a value.
+                return self._run_on_host(kept)
             if self.deferred:
                 # the arrays may be used for something else before they are read.
                 kept = [to_device(self.types[i], value) for i, value in zip(self.kept, kept)]

@@ -85,8 +85,8 @@ def is_supported(type_):
 
 
 def prepare(type_, value):
-    """Return a value as an argument for a compiled function; the memory may be shared."""
-    if isinstance(value, DEVICE_TYPES):
+    """Return a value as an argument for a compiled function; the memory may be shared. None, for none, stays None."""
+    if value is None or isinstance(value, DEVICE_TYPES):
         return value
     if isinstance(type_, _SPARSE):
         return SparseArray.of(value)
@@ -104,6 +104,8 @@ def from_device(type_, value):
     """Return what Theano's type declares: an array, scalar or matrix of the user's own."""
     if isinstance(value, SparseArray):
         return value.to_host()
+    if value is None:
+        return None
     if isinstance(type_, TensorType):
         return np.array(value)
     if isinstance(type_, _SCALAR):

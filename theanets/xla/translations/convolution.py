@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from theano.tensor.nnet import abstract_conv, corr, corr3d
+from theano.tensor.nnet import abstract_conv, corr
 
 from ..registry import translates
 from ..tracing import TranslationError, known

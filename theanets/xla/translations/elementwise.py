@@ -2,7 +2,6 @@
 
 import functools
 import operator
-import weakref
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +14,7 @@ from theano.tensor import elemwise, xlogx
 from theano.tensor.nnet import sigm
 
 from ..registry import find_scalar, scalar, translates
-from ..tracing import Graph, frame, guard
-
-
-_composites = weakref.WeakKeyDictionary()
+from ..tracing import guard
 
 
 def check_lengths(node, values):
@@ -85,15 +81,16 @@ def scalars(op, node, *values):
 @scalar(ts.Composite)
 def composite(types, *values):
     op = types.op
-    if op not in _composites:
-        _composites[op] = Graph(theano.gof.FunctionGraph(*theano.gof.graph.clone(op.inputs, op.outputs)))
-    graph = _composites[op]
-    with frame() as level:
-        results = graph(values)
-        holds = level.holds()
-    if holds is not None:
-        guard(holds)
-    return tuple(results)
+    found = dict(zip(op.inputs, values))
+
+    def get(variable):
+        return found[variable] if variable in found else np.asarray(variable.data, variable.dtype)
+
+    # the nodes say that they compute numbers; what they are given are arrays.
+    for node in theano.gof.graph.io_toposort(op.inputs, op.outputs):
+        arguments = [get(variable) for variable in node.inputs]
+        found.update(zip(node.outputs, apply(node.op, arguments, [output.dtype for output in node.outputs])))
+    return tuple(get(variable) for variable in op.outputs)
 
 
 def declared(function):
@@ -207,6 +204,7 @@ FLOATING = {
     basic_scipy.Erfinv: special.erfinv,
     basic_scipy.GammaLn: special.gammaln,
     basic_scipy.Psi: special.digamma,
+    basic_scipy.TriGamma: lambda a: special.polygamma(1, a),
     basic_scipy.I0: special.i0,
     basic_scipy.I1: special.i1,
 }

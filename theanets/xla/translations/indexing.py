@@ -1,5 +1,7 @@
 """Parts of arrays: taken, set and added to."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -78,14 +80,17 @@ def _window(node, x, entries):
             continue
         step = 1 if entry.step is None else int(known(entry.step))
         count = known_by(
-            (node, "length", axis),
-            [entry.start, entry.stop],
-            lambda start, stop, step=step, length=length: len(range(*slice(_int(start), _int(stop), step).indices(length))),
+            (node, "length", axis), [entry.start, entry.stop], functools.partial(_count, step=step, length=length)
         )
         start, span = _start(entry, step, length), max((count - 1) * abs(step) + 1, 0) if count else 0
         window[axis] = (start if step > 0 else start - span + 1), span
         rest[axis] = slice(None, None, step) if count else slice(0, 0)
     return window, rest
+
+
+def _count(start, stop, step, length):
+    """Count what a slice takes of a dimension of this length."""
+    return len(range(*slice(_int(start), _int(stop), step).indices(length)))
 
 
 def _int(value):
@@ -120,10 +125,41 @@ def put(op, node, x, y, *index):
     x, entries = jnp.asarray(x), _entries(op, index)
     _check_static(x, entries)
     window, rest = _window(node, x, entries)
-    part = _take_window(x, window).at[tuple(rest)]
-    y = cast_array(y, x.dtype)
-    part = part.set(y) if op.set_instead_of_inc else part.add(y)
+    part = _put_static(_take_window(x, window), rest, cast_array(y, x.dtype), op.set_instead_of_inc)
     return jax.lax.dynamic_update_slice(x, part, _starts(x, window)) if window else part
+
+
+def _put_static(x, index, y, replace):
+    """Write to where integers and slices that are known point to.
+
+    Without a scatter, as ``x.at`` would make one: that is slow on a CPU, and where it covers all of the array XLA makes
+    an instruction of it that ends the process if a reversal comes next.
+    """
+    selected, ranges = [], []
+    for axis, length in enumerate(x.shape):
+        entry = index[axis] if axis < len(index) else slice(None)
+        if isinstance(entry, slice):
+            ranges.append(range(length)[entry])
+            selected.append(len(ranges[-1]))
+        else:
+            ranges.append(range(range(length)[int(entry)], length)[:1])
+    y = jnp.broadcast_to(y, selected).reshape([len(places) for places in ranges])
+    if not y.size:
+        return x
+    y = jax.lax.rev(y, [axis for axis, places in enumerate(ranges) if places.step < 0])
+    ranges = [places[::-1] if places.step < 0 else places for places in ranges]
+    starts = [places.start for places in ranges]
+    if all(places.step == 1 or len(places) == 1 for places in ranges):
+        if not replace:
+            y = jax.lax.slice(x, starts, [places[-1] + 1 for places in ranges]) + y
+        return y if y.shape == x.shape else jax.lax.dynamic_update_slice(x, y, starts)
+    margins = [(places.start, length - 1 - places[-1], places.step - 1) for places, length in zip(ranges, x.shape)]
+    spread = jax.lax.pad(y, np.zeros((), x.dtype), margins)
+    chosen = np.ones((), bool)
+    for axis, (places, length) in enumerate(zip(ranges, x.shape)):
+        here = np.isin(np.arange(length), places).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+        chosen = jnp.logical_and(chosen, here)
+    return jnp.where(chosen, spread if replace else x + spread, x)
 
 
 @translates(subtensor.AdvancedSubtensor1)
@@ -168,7 +204,7 @@ def _advanced(x, index):
         if isinstance(entry, slice):
             if not _is_static(entry):
                 raise TranslationError("a slice whose bounds are computed, beside indices that are arrays")
-            result.append(slice(*[None if item is None else int(item) for item in (entry.start, entry.stop, entry.step)]))
+            result.append(slice(*map(_int, (entry.start, entry.stop, entry.step))))
             axis += 1
             continue
         if entry.dtype == bool:

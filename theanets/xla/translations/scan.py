@@ -351,7 +351,8 @@ def _run(body, given):
     if any(length <= 1 for length in given.lengths):
         # what is only kept from the last step has no value before the first one, but a type.
         with frame():
-            shapes = jax.eval_shape(lambda carry, items: body(carry, items)[0][3], (windows, states, given.shared, ()), first(items))
+            carry = windows, states, given.shared, ()
+            shapes = jax.eval_shape(lambda *a: body(*a)[0][3], carry, first(items))
         single = jax.tree.map(lambda about: jnp.zeros(about.shape, about.dtype), shapes)
     return jax.lax.scan(body, (windows, states, given.shared, single), items, length=given.steps)
 

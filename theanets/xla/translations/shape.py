@@ -45,10 +45,10 @@ def shape(op, node, x):
 
 @translates(SpecifyShape)
 def specify_shape(op, node, x, shape):
-    if not is_known(shape):
+    if len(shape) == x.ndim and not is_known(shape):
         guard(jnp.asarray(x.shape) == shape)
-    elif tuple(shape) != x.shape:
-        raise ValueError(f"a shape of {x.shape}, expected {tuple(shape)}")
+    elif not is_known(shape) or tuple(shape) != x.shape:
+        raise ValueError(f"a shape of {x.shape}, expected {shape}")
     return x
 
 
