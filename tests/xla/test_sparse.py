@@ -64,7 +64,8 @@ def test_products(format):
         basic.sampling_dot(left.T, w[:, :2], x),
         basic.Dot()(x, v),
     ]
-    outputs += [TT.grad(TT.sqr(output).sum(), wrt) for output, wrt in ((outputs[0], w), (outputs[2], w), (outputs[3], left))]
+    dense_inputs = ((outputs[0], w), (outputs[2], w), (outputs[3], left))
+    outputs += [TT.grad(TT.sqr(output).sum(), wrt) for output, wrt in dense_inputs]
     agree([x, y, w, v, left], outputs, arrays)
 
 
@@ -120,7 +121,8 @@ def test_numbers_that_are_none_stay_where_they_are():
     infinite = normal(3, 3)
     infinite[2, 2] = np.inf
     infinite[0, 0] = np.nan
-    agree([x, w], [SS.structured_dot(x, w), basic.mul_s_d(x, w), basic.sp_sum(basic.mul_s_d(x, w), 1)], [array, infinite])
+    outputs = [SS.structured_dot(x, w), basic.mul_s_d(x, w), basic.sp_sum(basic.mul_s_d(x, w), 1)]
+    agree([x, w], outputs, [array, infinite])
 
 
 def test_entries_in_one_place_add_up():
@@ -181,8 +183,7 @@ def test_networks_with_sparse_inputs(format):
             net = theanets.Classifier([dict(size=8, sparse=format), (5, "tanh"), 3], rng=4)
             with warnings.catch_warnings():
                 warnings.simplefilter("error", FallbackWarning)
-                for train, _ in net.itertrain([data, labels], algo="sgd", batch_size=10, rng=1):
-                    break
+                train, _ = next(net.itertrain([data, labels], algo="sgd", batch_size=10, rng=1))
             results[mode] = [train["loss"], *(param.get_value() for param in net.params), net.predict_proba(data)]
         finally:
             theanets.set_mode(None)

@@ -250,7 +250,7 @@ def choose(op, node, index, choices):
     return jnp.take_along_axis(choices, index[None], axis=0)[0]
 
 
-@translates(extra_ops.UnravelIndex)
+@translates(extra_ops.UnravelIndex, on_host=False)
 def unravel_index(op, node, index, shape):
     shape = [int(length) for length in known(shape)]
     guard((index >= 0) & (index < int(np.prod(shape))))
