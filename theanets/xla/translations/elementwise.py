@@ -129,6 +129,27 @@ def folded(function):
     return lambda *values: functools.reduce(function, values)
 
 
+def exp2(x):
+    """Raise 2 to a power; exactly for whole numbers, which XLA's way by the natural logarithm does not."""
+    whole = jnp.round(x)
+    return jnp.where(
+        jnp.abs(whole) < 1 << 14, jnp.ldexp(jnp.exp2(x - whole), jnp.clip(whole, -(1 << 14), 1 << 14).astype("int32")),
+        jnp.exp2(x),
+    )
+
+
+def cosh(x):
+    """Compute the hyperbolic cosine; more precisely than XLA where it is large."""
+    root = jnp.exp(jnp.abs(x) / 2)
+    return 0.5 * root * root + 0.5 / root / root
+
+
+def sinh(x):
+    """Compute the hyperbolic sine; more precisely than XLA where it is large."""
+    root = jnp.exp(jnp.abs(x) / 2)
+    return jnp.where(jnp.abs(x) < 1, jnp.sinh(x), jnp.sign(x) * (0.5 * root * root - 0.5 / root / root))
+
+
 DECLARED = {
     ts.Add: folded(operator.add),
     ts.Mul: folded(operator.mul),
@@ -177,7 +198,7 @@ COMMON = {
 FLOATING = {
     ts.Sqrt: jnp.sqrt,
     ts.Exp: jnp.exp,
-    ts.Exp2: jnp.exp2,
+    ts.Exp2: exp2,
     ts.Expm1: jnp.expm1,
     ts.Log: jnp.log,
     ts.Log2: jnp.log2,
@@ -192,9 +213,9 @@ FLOATING = {
     ts.Tan: jnp.tan,
     ts.ArcTan: jnp.arctan,
     ts.ArcTan2: jnp.arctan2,
-    ts.Cosh: jnp.cosh,
+    ts.Cosh: cosh,
     ts.ArcCosh: jnp.arccosh,
-    ts.Sinh: jnp.sinh,
+    ts.Sinh: sinh,
     ts.ArcSinh: jnp.arcsinh,
     ts.Tanh: jnp.tanh,
     ts.ArcTanh: jnp.arctanh,
