@@ -1,0 +1,162 @@
+"""Loops, against Theano's own evaluation."""
+
+import numpy as np
+import pytest
+import theano
+import theano.tensor as TT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from theanets.xla.host import FallbackWarning
+from theano.sandbox.rng_mrg import MRG_RandomStreams
+
+from . import helpers
+
+FLOAT = theano.config.floatX
+
+
+def normal(*shape, seed=4):
+    return np.random.RandomState(seed).randn(*shape).astype(FLOAT) / 2
+
+
+def compare(inputs, outputs, arrays, wrt=()):
+    """Check values, and the gradients of the sum of their squares."""
+    gradients = TT.grad(sum(TT.sqr(output).sum() for output in outputs), list(wrt)) if wrt else []
+    return helpers.agree(inputs, [*outputs, *gradients], arrays, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=2, deadline=None, derandomize=True)
+@given(st.data())
+def test_taps(data):
+    past = sorted(data.draw(st.sets(st.integers(-3, -1), min_size=1)))
+    around = sorted(data.draw(st.sets(st.integers(-2, 1), min_size=1)))
+    backwards = data.draw(st.booleans())
+    x, start, w = TT.matrix("x"), TT.matrix("start"), TT.vector("w")
+
+    def step(*values):
+        return TT.tanh(sum((i + 1) * value for i, value in enumerate(values[:-1])) * values[-1])
+
+    y, _ = theano.scan(
+        step,
+        sequences=dict(input=x, taps=around),
+        outputs_info=dict(initial=start, taps=past),
+        non_sequences=w,
+        go_backwards=backwards,
+    )
+    compare([x, start, w], [y, y[-1]], [normal(7, 2), normal(-min(past), 2), normal(2)], wrt=[x, start, w])
+
+
+def test_several_outputs():
+    x, a, b, w = TT.matrix("x"), TT.vector("a"), TT.matrix("b"), TT.matrix("w")
+
+    def step(x, a, b2, b1, w):
+        a = TT.tanh(TT.dot(a, w) + x)
+        return a, b1 * a + b2, a.sum(), TT.outer(a, b1)
+
+    (one, two, three, four), _ = theano.scan(
+        step, sequences=x, outputs_info=[a, dict(initial=b, taps=[-2, -1]), None, None], non_sequences=w
+    )
+    arrays = [normal(6, 3), normal(3), normal(2, 3), normal(3, 3)]
+    compare([x, a, b, w], [one, two, three, four[1:]], arrays, wrt=[x, a, b, w])
+    compare([x, a, b, w], [one[-1], two[-2:]], arrays)
+
+
+@pytest.mark.parametrize("steps, truncate", [(1, -1), (7, -1), (1, 3), (7, 3), (7, 1)])
+def test_truncated_gradients(steps, truncate):
+    x, h, w = TT.tensor3("x"), TT.matrix("h"), TT.matrix("w")
+    y, _ = theano.scan(
+        lambda x, h, w: TT.tanh(x + TT.dot(h, w)), sequences=x, outputs_info=h, non_sequences=w,
+        truncate_gradient=truncate,
+    )
+    compare([x, h, w], [y], [normal(steps, 2, 3), normal(2, 3), normal(3, 3)], wrt=[w] if truncate > 0 else [x, h, w])
+
+
+def test_numbers_of_steps():
+    n, x = TT.iscalar("n"), TT.vector("x")
+    y, _ = theano.scan(lambda h: h * 1.5 + 1, outputs_info=x, n_steps=n)
+    f = theano.function([n, x], [y, y[-1]], mode="XLA")
+    for steps in (1, 4, 2):
+        expected = [normal(3)]
+        for _ in range(steps):
+            expected.append(expected[-1] * 1.5 + 1)
+        all_, last = f(steps, normal(3))
+        np.testing.assert_allclose(all_, expected[1:], rtol=1e-5)
+        np.testing.assert_allclose(last, expected[-1], rtol=1e-5)
+
+
+def test_maps_reductions_and_folds():
+    x, y = TT.matrix("x"), TT.matrix("y")
+    mapped, _ = theano.map(lambda a, b: a * b.sum(), [x, y])
+    reduced, _ = theano.reduce(lambda a, total: total + a, x, TT.zeros_like(x[0]))
+    folded, _ = theano.foldl(lambda a, total: TT.tanh(total * a), x, TT.ones_like(x[0]))
+    other, _ = theano.foldr(lambda a, total: TT.tanh(total * a), x, TT.ones_like(x[0]))
+    compare([x, y], [mapped, reduced, folded, other], [normal(5, 3), normal(5, 2)], wrt=[x])
+
+
+def test_until_a_condition_holds():
+    x, limit = TT.scalar("x"), TT.scalar("limit")
+
+    def step(h, limit):
+        return h * 2, theano.scan_module.until(h * 2 > limit)
+
+    y, _ = theano.scan(step, outputs_info=x, non_sequences=limit, n_steps=20)
+    # there are as many values as there were steps, which only the loop itself finds out.
+    f = theano.function([x, limit], y, mode="XLA")
+    with pytest.warns(FallbackWarning, match="as many values as it has steps"):
+        np.testing.assert_array_equal(f(1, 10), [2, 4, 8, 16])
+
+
+def test_loops_within_loops():
+    x, w = TT.tensor3("x"), TT.matrix("w")
+
+    def outer(rows, h, w):
+        inner, _ = theano.scan(lambda row, g, w: TT.tanh(row + TT.dot(g, w)), sequences=rows, outputs_info=h,
+                               non_sequences=w)
+        return inner[-1]
+
+    y, _ = theano.scan(outer, sequences=x, outputs_info=TT.zeros_like(x[0, 0]), non_sequences=w)
+    compare([x, w], [y], [normal(3, 4, 2), normal(2, 2)], wrt=[x, w])
+
+
+def test_second_derivatives():
+    x, w = TT.matrix("x"), TT.vector("w")
+    y, _ = theano.scan(lambda x, h, w: TT.tanh(x + h * w), sequences=x, outputs_info=TT.zeros_like(w), non_sequences=w)
+    compare([x, w], [TT.Rop(y, w, w * 2)], [normal(4, 2), normal(2)])
+    gradient = TT.grad(TT.sqr(y).sum(), w)
+    # whose loop reads beyond its buffers, which XLA's would not.
+    f = theano.function([x, w], TT.grad(gradient.sum(), w), mode="XLA")
+    expected = theano.function([x, w], TT.grad(gradient.sum(), w), mode=helpers.REFERENCE)
+    with pytest.warns(FallbackWarning, match="a buffer of 5 places for 4 steps"):
+        np.testing.assert_allclose(f(normal(4, 2), normal(2)), expected(normal(4, 2), normal(2)), rtol=1e-4, atol=1e-6)
+
+
+def test_shared_variables_and_streams():
+    x = TT.matrix("x")
+    results = []
+    for mode in ("XLA", helpers.REFERENCE):
+        count, stream = theano.shared(np.asarray(1, FLOAT)), MRG_RandomStreams(9)
+
+        def step(row, h, count=count, stream=stream):
+            return h * count + row * stream.uniform((3,)), {count: count * 1.25}
+
+        y, updates = theano.scan(step, sequences=x, outputs_info=TT.zeros_like(x[0]))
+        f = theano.function([x], y, updates=updates, mode=mode)
+        results.append([f(normal(4, 3)), f(normal(4, 3)), count.get_value()])
+    assert results[0][2] == pytest.approx(1.25**8)
+    for ours, theirs in zip(*results):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_an_index_out_of_range_within_a_loop():
+    x, places, state = TT.vector("x"), TT.ivector("places"), theano.shared(np.asarray(0, FLOAT))
+    y, _ = theano.scan(lambda i, h, x: h + x[i], sequences=places, outputs_info=TT.zeros_like(x[0]), non_sequences=x)
+    f = theano.function([x, places], y[-1], updates=[(state, state + 1)], mode="XLA")
+    assert f(np.ones(3, FLOAT), np.array([0, 2, -1], "int32")) == 3
+    with pytest.raises(IndexError):
+        f(np.ones(3, FLOAT), np.array([0, 3, 1], "int32"))
+    assert state.get_value() == 1
+
+
+def test_whole_numbers():
+    x, y = TT.vector("x"), TT.ivector("y")
+    total, _ = theano.scan(lambda a, b, h: h + b * 2, sequences=[x, y], outputs_info=TT.as_tensor(np.int32(0)))
+    helpers.agree([x, y], [total], [normal(4), np.arange(4, dtype="int32")], exact=True)
