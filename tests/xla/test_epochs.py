@@ -4,6 +4,7 @@ import itertools
 import time
 
 import downhill
+import jax
 import numpy as np
 import pytest
 import theanets
@@ -168,3 +169,18 @@ def test_labels_are_checked_where_they_enter():
     net = theanets.Classifier([6, 4, 3])
     with pytest.raises(util.DataError):
         net.train([examples(8), np.arange(8, dtype="int32")])
+
+
+def test_nothing_moves_but_the_order_of_batches_and_the_monitors():
+    theanets.set_mode("XLA")
+    try:
+        net = theanets.Classifier([4, 5, 3], rng=3)
+        draw = np.random.RandomState(1)
+        data = [draw.rand(32, 4).astype("float32"), draw.randint(3, size=32).astype("int32")]
+        run = net.itertrain(data, algo="adam", batch_size=8, validate_every=100)
+        first = next(run)
+        with jax.transfer_guard("disallow"):
+            assert next(run)[0]["loss"] < first[0]["loss"]
+        run.close()
+    finally:
+        theanets.set_mode(None)

@@ -183,7 +183,8 @@ def test_regularizers_agree():
     model, stack, kinds = classifier((5, "tanh"))
     assert_agree(model, stack, kinds, **REGULARIZERS)
     model, stack, kinds = recurrent((3, "rnn"))
-    assert_agree(model, stack, kinds, recurrent_norm=dict(pattern="*", weight=0.1), recurrent_state=dict(pattern="*", weight=0.2))
+    norm, state = dict(pattern="*", weight=0.1), dict(pattern="*", weight=0.2)
+    assert_agree(model, stack, kinds, recurrent_norm=norm, recurrent_state=state)
 
 
 def test_no_regularizer_is_missing():
