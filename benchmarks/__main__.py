@@ -12,7 +12,7 @@ import tempfile
 import time
 
 from . import machine, plots, report
-from .contenders import CONTENDERS, DEFAULT
+from .contenders import CONTENDERS, DEFAULT, FEWER
 from .session import Settings, measure
 from .workloads import all_workloads
 
@@ -22,8 +22,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 def make_parser():
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("workloads", nargs="*", help="names, or patterns such as 'lstm-*'; default: all")
-    parser.add_argument("--contenders", help="names, separated by commas; default: all but variants for study")
+    parser.add_argument("--only", nargs="+", default=[], help="names of workloads, or patterns such as 'lstm-*'")
+    parser.add_argument("--contenders", help="names, separated by commas; default: all, and a choice of them for curves and starts")
     parser.add_argument("--runs", type=int, default=5, help="measurements of each, default 5")
     parser.add_argument("--quick", action="store_true", help="hardly any work, to see whether everything runs")
     parser.add_argument("--threads", type=int, help="threads of each contender, default: as many as there are cores")
@@ -32,6 +32,7 @@ def make_parser():
     parser.add_argument("--timeout", type=float, default=900, help="seconds that one may take, default 900")
     parser.add_argument("--output", type=pathlib.Path, default=HERE / "results", help="folder for what is written")
     parser.add_argument("--json", type=pathlib.Path, help="file for the numbers, default results.json in that folder")
+    parser.add_argument("--add", action="store_true", help="keep what that file holds of other workloads")
     parser.add_argument("--no-plots", action="store_true", help="draw no curves")
     parser.add_argument("--record", action="store_true", help="put the tables into benchmarks/RESULTS.md")
     parser.add_argument("--read", type=pathlib.Path, help="measure nothing, and report on such a file of numbers")
@@ -42,13 +43,13 @@ def make_parser():
 def choose(options, parser):
     """Return the workloads and the names of the contenders that were asked for."""
     known = all_workloads()
-    for pattern in options.workloads:
+    for pattern in options.only:
         if not any(fnmatch.fnmatch(workload.name, pattern) for workload in known):
             parser.error(f"no workload {pattern!r}; see --list")
-    patterns = options.workloads or ["*"]
+    patterns = options.only or ["*"]
     found = [workload for workload in known if any(fnmatch.fnmatch(workload.name, p) for p in patterns)]
-    names = options.contenders.split(",") if options.contenders else list(DEFAULT)
-    for name in names:
+    names = options.contenders.split(",") if options.contenders else None
+    for name in names or ():
         if name not in CONTENDERS:
             parser.error(f"no contender {name!r}; see --list")
     if options.runs < 1:
@@ -69,16 +70,19 @@ def show_list(workloads):
 def run(workloads, names, options):
     """Measure; return the document that is kept as JSON."""
     threads = options.threads or machine.cores()
-    packages = {package for name in names for package in CONTENDERS[name].packages}
+    packages = {package for name in names or DEFAULT for package in CONTENDERS[name].packages}
     document = dict(
         machine=machine.describe(threads, options.device, packages),
         settings=dict(runs=options.runs, threads=threads, device=options.device, quick=options.quick),
-        results=[],
+        results=earlier(workloads, options) if options.add else [],
     )
     with tempfile.TemporaryDirectory() as cache:
-        settings = Settings(names, options.runs, threads, options.device, options.pause, options.timeout, cache)
         for number, workload in enumerate(workloads, start=1):
             began = time.perf_counter()
+            fewer = FEWER if workload.curve or workload.action == "start" else DEFAULT
+            settings = Settings(
+                names or list(fewer), options.runs, threads, options.device, options.pause, options.timeout, cache
+            )
             print(f"{workload.name} ({number} of {len(workloads)})", file=sys.stderr)
             document["results"].append(measure(workload, settings, lambda line: print(line, file=sys.stderr)))
             print(f"  {time.perf_counter() - began:.0f} s in all", file=sys.stderr)
@@ -87,9 +91,23 @@ def run(workloads, names, options):
     return document
 
 
+def json_path(options):
+    """Return the file for the numbers."""
+    return options.json or options.output / "results.json"
+
+
+def earlier(workloads, options):
+    """Return the results of other workloads that the file for the numbers holds."""
+    path, again = json_path(options), {workload.name for workload in workloads}
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text(encoding="utf-8"))["results"]
+    return [result for result in found if result["workload"]["name"] not in again]
+
+
 def write_json(document, options):
     """Write the numbers to a file."""
-    path = options.json or options.output / "results.json"
+    path = json_path(options)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1), encoding="utf-8")
     return path

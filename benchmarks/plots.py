@@ -50,27 +50,23 @@ def draw(results, folder):
             curves.setdefault(curve, []).append((place, result))
     if not curves:
         return []
-    kinds = (
-        ("seconds", "seconds of a training step", "scaling.png"),
-        ("first", "seconds of the first epoch, compilation included", "scaling_first.png"),
-    )
-    return [_figure(curves, key, label, folder / name) for key, label, name in kinds]
+    return [_figure(curves, folder / "scaling.png")]
 
 
-def _figure(curves, key, label, path):
+def _figure(curves, path):
     import matplotlib.pyplot as plt
 
     columns = min(len(curves), 2)
     rows = -(-len(curves) // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(5.2 * columns, 3.6 * rows + 0.8), squeeze=False)
     for axes, (curve, points) in zip(grid.flat, curves.items()):
-        _panel(axes, curve, points, key)
+        _panel(axes, curve, points)
     for axes in grid.flat[len(curves) :]:
         axes.set_visible(False)
     handles = {}
     for axes in grid.flat:
         handles.update({text: handle for handle, text in zip(*axes.get_legend_handles_labels())})
-    figure.supylabel(label, fontsize=10)
+    figure.supylabel("seconds of a training step", fontsize=10)
     legend = figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=3, frameon=False, fontsize=9)
     lines = -(-len(legend.get_texts()) // 3)
     figure.tight_layout(rect=(0, 0.25 * lines / figure.get_figheight(), 1, 1))
@@ -79,10 +75,10 @@ def _figure(curves, key, label, path):
     return path
 
 
-def _panel(axes, curve, points, key):
+def _panel(axes, curve, points):
     title, label = TITLES[curve]
     for name, contender in CONTENDERS.items():
-        known = [(place, cost_of(result, name, key)) for place, result in points]
+        known = [(place, cost_of(result, name)) for place, result in points]
         known = [(place, cost) for place, cost in known if cost]
         if known:
             color, line = STYLES.get(name, ("0.5", "-"))

@@ -121,13 +121,11 @@ def _growth_table(results):
     return table(["", *names], rows)
 
 
-def cost_of(result, name, key="seconds"):
-    """Return the median seconds of a step, or of the first epoch with building the model; None if there are none."""
+def cost_of(result, name):
+    """Return the median seconds of a step; None if there are none."""
     workload, found = result["workload"], result["contenders"].get(name, {})
     if not found.get("seconds"):
         return None
-    if key == "first":
-        return found["first"]
     return summary(found["seconds"])["median"] / (workload["epochs"] * (workload["examples"] // workload["batch"]))
 
 

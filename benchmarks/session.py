@@ -1,5 +1,6 @@
 """The processes of the contenders, taking turns."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -56,6 +57,8 @@ class Settings:
     def environment(self, name, cache):
         """Return the environment of a contender's process, which keeps what it compiles in a folder."""
         env = dict(os.environ, **dict.fromkeys(THREADS, str(self.threads)))
+        # of its own: Theano lets one process at a time into such a folder.
+        cache = f"{cache}/{name}"
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH")]))
         own = CONTENDERS[name].env
         env.update(own)
@@ -185,8 +188,7 @@ def measure(workload, settings, say=print):
     -------
     result : dict
         ``workload``, and ``contenders``: a dict for each, with lists of ``seconds`` and of ``processor`` seconds, the
-        ``loss``, the peak ``memory``, the seconds to ``prepare``, those of the ``first`` epoch, ``warnings``; or with
-        one of ``missing``, ``unsupported`` and ``error``. For starts, ``seconds`` are with an empty cache, and
+        ``loss``, the peak ``memory`` and ``warnings``; or with one of ``missing``, ``unsupported`` and ``error``. For starts, ``seconds`` are with an empty cache, and
         ``again`` with what that has left in it.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -199,12 +201,15 @@ def _measure_runs(workload, path, settings, say):
     results, processes = {}, {}
     try:
         for name in settings.contenders:
-            process = processes[name] = Process(name, settings, settings.cache)
-            result, failed = _warm_up(process, workload, path, settings)
-            results[name] = failed or result
-            say(f"  {name}: {_outcome(results[name])}")
-            if failed:
-                processes.pop(name).close()
+            processes[name] = Process(name, settings, settings.cache)
+        # what comes before the first measurement need not wait for its turn.
+        with concurrent.futures.ThreadPoolExecutor(settings.threads) as pool:
+            ready = pool.map(lambda process: _warm_up(process, workload, path, settings), processes.values())
+            for name, (result, failed) in zip(settings.contenders, ready):
+                results[name] = failed or result
+                if failed:
+                    say(f"  {name}: {_outcome(failed)}")
+                    processes.pop(name).close()
         for number in range(settings.runs):
             for name in _in_turn(list(processes), number):
                 time.sleep(settings.pause)
@@ -232,8 +237,7 @@ def _warm_up(process, workload, path, settings):
         return None, _why_not(prepared)
     answers = [process.ask("run", count=1) for _ in range(workload.warm)]
     failed = next(filter(None, map(_why_not, answers)), None)
-    result = dict(prepare=prepared["seconds"], first=answers[0].get("seconds"), seconds=[], processor=[])
-    return result, failed
+    return dict(seconds=[], processor=[]), failed
 
 
 def _measure_starts(workload, path, settings, say):
@@ -270,6 +274,4 @@ def _outcome(result):
     for key in ("missing", "unsupported", "error"):
         if key in result:
             return f"{key}: {result[key]}"
-    if result["seconds"]:
-        return f"{np.median(result['seconds']):.4g} s"
-    return f"ready, the first time took {result['first']:.3g} s"
+    return f"{np.median(result['seconds']):.4g} s"

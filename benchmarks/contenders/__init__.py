@@ -2,7 +2,7 @@
 
 import dataclasses
 
-__all__ = ["Contender", "CONTENDERS", "DEFAULT"]
+__all__ = ["Contender", "CONTENDERS", "DEFAULT", "FEWER"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,3 +59,6 @@ CONTENDERS = {
 
 #: Those that run unless others are asked for.
 DEFAULT = tuple(list(CONTENDERS)[:9])
+
+#: Those of them that run where each point or start takes long.
+FEWER = ("theanets", "theanets-c", "torch", "keras", "jax", "jax-batches")

@@ -6,6 +6,7 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+from theano.tensor.nnet import abstract_conv, corr, corr3d
 
 from . import devices
 from .program import Program
@@ -18,6 +19,9 @@ SECONDS = 1.0
 
 #: The first call runs so many batches, to see how long they take.
 FIRST = 32
+
+#: What XLA has quick code for on CPUs, but not within loops: it is some thirty times slower there.
+SLOW_IN_LOOPS = abstract_conv.BaseAbstractConv, corr.BaseCorrMM, corr3d.BaseCorr3dMM
 
 #: Part of a device's memory that data may take.
 SHARE = 0.5
@@ -53,6 +57,9 @@ class FusedLoop:
             raise Unfusable("the function has other inputs than the data")
         if not program.output_types or any(type_.ndim for type_ in program.output_types):
             raise Unfusable("an output is no number")
+        on_cpu = jax.devices()[0].platform == "cpu"
+        if on_cpu and any(isinstance(node.op, SLOW_IN_LOOPS) for node in program.fgraph.apply_nodes):
+            raise Unfusable("convolutions on a CPU are quicker one batch at a time")
         if not all(isinstance(array, np.ndarray) and array.ndim > axis for array in arrays):
             raise Unfusable("the data are no arrays")
         if sum(array.nbytes for array in arrays) > budget():
