@@ -1,6 +1,7 @@
 """Compare theanets with other libraries: ``python -m benchmarks``.
 
-Without arguments everything runs, which takes an hour or so. ``--list`` says what there is.
+Without arguments everything runs, which takes long: ``--only`` picks workloads, ``--add`` keeps what was measured
+before, and ``--list`` says what there is.
 """
 
 import argparse
@@ -23,7 +24,9 @@ def make_parser():
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=[], help="names of workloads, or patterns such as 'lstm-*'")
-    parser.add_argument("--contenders", help="names, separated by commas; default: all, and a choice of them for curves and starts")
+    parser.add_argument(
+        "--contenders", help="names, separated by commas; default: all, and a choice of them for curves and starts"
+    )
     parser.add_argument("--runs", type=int, default=5, help="measurements of each, default 5")
     parser.add_argument("--quick", action="store_true", help="hardly any work, to see whether everything runs")
     parser.add_argument("--threads", type=int, help="threads of each contender, default: as many as there are cores")

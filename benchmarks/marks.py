@@ -4,7 +4,7 @@ import dataclasses
 
 from .statistics import ratios
 
-__all__ = ["Mark", "MARKS", "check"]
+__all__ = ["Mark", "MARKS", "check", "open_marks"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ def check(results, device="cpu"):
     -------
     rows : list of dict
         ``workload``, ``own``, ``peer``, the ``wanted`` ratio, the ratio ``found`` (a summary), and whether it was
-        ``reached``, by the median. Marks that nothing was measured for are left out.
+        ``reached``, by the median. Workloads that the two were not measured for are left out; see :func:`open_marks`.
     """
     rows = []
     for mark in MARKS:
@@ -82,3 +82,17 @@ def check(results, device="cpu"):
                 dict(workload=name, own=mark.own, peer=mark.peer, wanted=mark.ratio, found=found, reached=reached)
             )
     return rows
+
+
+def open_marks(results, device="cpu"):
+    """Return the marks of a device that nothing was measured for, as pairs of a beginning of names and a mark."""
+    rows = [(row["workload"], row["own"], row["peer"]) for row in check(results, device)]
+    return [
+        (beginning, mark)
+        for mark in MARKS
+        for beginning in mark.workloads
+        if mark.device == device
+        and not any(
+            name.startswith(beginning) and (own, peer) == (mark.own, mark.peer) for name, own, peer in rows
+        )
+    ]

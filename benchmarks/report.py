@@ -136,7 +136,9 @@ def _marks_table(results, device):
         verdict = "reached" if row["reached"] else f"missed: {found / row['wanted']:.0%} of it"
         wanted = number(row["wanted"])
         rows.append([row["workload"], row["own"], row["peer"], wanted, spread(row["found"]), verdict])
-    return table(["", "of", "beside", "wanted", "found", ""], rows) if rows else ""
+    for beginning, mark in marks.open_marks(results, device):
+        rows.append([f"{beginning}*", mark.own, mark.peer, number(mark.ratio), "", "not measured"])
+    return table(["", "of", "beside", "wanted", "found", ""], rows)
 
 
 def _remarks(results):

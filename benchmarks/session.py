@@ -188,8 +188,8 @@ def measure(workload, settings, say=print):
     -------
     result : dict
         ``workload``, and ``contenders``: a dict for each, with lists of ``seconds`` and of ``processor`` seconds, the
-        ``loss``, the peak ``memory`` and ``warnings``; or with one of ``missing``, ``unsupported`` and ``error``. For starts, ``seconds`` are with an empty cache, and
-        ``again`` with what that has left in it.
+        ``loss``, the peak ``memory`` and ``warnings``; or with one of ``missing``, ``unsupported`` and ``error``. For
+        starts, ``seconds`` are with an empty cache, and ``again`` with what that has left in it.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = _write(workload, folder)
