@@ -118,7 +118,7 @@ EXCLUDED = (
     "cxx_only",
     "conv_gemm",
     "conv_meta",
-    # refuses convolutions for which Theano has no code of its own.
+    # refuses convolutions that are left as they are.
     "AbstractConvCheck",
     "c_blas",
     "local_dot_to_dot22",
