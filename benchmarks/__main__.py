@@ -132,11 +132,11 @@ def main(arguments=None):
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "results.md").write_text(report.render(document), encoding="utf-8")
     print(report.render(document))
-    if not options.no_plots:
-        for path in plots.draw(document["results"], options.output):
-            print(f"plot: {path}", file=sys.stderr)
+    drawn = [] if options.no_plots else plots.draw(document["results"], options.output)
+    for path in drawn:
+        print(f"plot: {path}", file=sys.stderr)
     if options.record:
-        report.update_file(HERE / "RESULTS.md", document)
+        report.update_file(HERE / "RESULTS.md", document, next(iter(drawn), None))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Tables, in Markdown, and the file that holds the latest of each machine."""
 
+import math
 import re
+import shutil
 
 from . import marks
 from .contenders import CONTENDERS
@@ -133,7 +135,8 @@ def _marks_table(results, device):
     rows = []
     for row in marks.check(results, device):
         found = row["found"]["median"]
-        verdict = "reached" if row["reached"] else f"missed: {found / row['wanted']:.0%} of it"
+        # rounded down, for what is missed is not all of it.
+        verdict = "reached" if row["reached"] else f"missed: {math.floor(100 * found / row['wanted'])}% of it"
         wanted = number(row["wanted"])
         rows.append([row["workload"], row["own"], row["peer"], wanted, spread(row["found"]), verdict])
     for beginning, mark in marks.open_marks(results, device):
@@ -211,8 +214,18 @@ def render(document):
     return "\n\n".join(parts) + "\n"
 
 
-def update_file(path, document):
-    """Put the report of a run into a file, in the place of the last one of the same machine."""
+def update_file(path, document, plot=None):
+    """Put the report of a run into a file, in the place of the last one of the same machine.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, in Markdown.
+    document : dict
+        As for :func:`render`.
+    plot : pathlib.Path, optional
+        The scaling curves, which are copied beside it.
+    """
     text = path.read_text(encoding="utf-8") if path.exists() else HEADER
     title = f"## {document['machine']['hardware']}"
     head, *sections = re.split(r"(?m)^(?=## )", text)
@@ -224,4 +237,8 @@ def update_file(path, document):
         else:
             kept.append(section.rstrip() + "\n\n")
     new = f"{title}\n\n<!-- notes -->\n{notes}<!-- end of notes -->\n\n{render(document)}"
+    if plot is not None:
+        name = "scaling-" + re.sub(r"\W+", "-", document["machine"]["hardware"].lower()).strip("-") + plot.suffix
+        shutil.copy(plot, path.with_name(name))
+        new += f"\n### Scaling curves\n\n![the cost of a step against width, depth, batch size and length]({name})\n"
     path.write_text(head.rstrip() + "\n\n" + "".join(kept) + new, encoding="utf-8")
