@@ -70,6 +70,13 @@ setup(
         f"scipy-openblas32>=0.3.27; {HAS_OPENBLAS_WHEEL}",
     ],
     extras_require={
+        # What the benchmarks compare theanets with.
+        "bench": [
+            "keras>=3",
+            "matplotlib>=3.8",
+            "scikit-learn>=1.3",
+            "torch>=2.6",
+        ],
         "cuda": ["jax[cuda12]>=0.6"],
         "examples": EXAMPLES,
         "test": [

@@ -1,5 +1,7 @@
 """Epochs in one compiled loop: the same results as batch by batch."""
 
+import contextlib
+import importlib
 import itertools
 import time
 
@@ -76,6 +78,10 @@ def test_pieces_of_an_epoch_make_the_same_epoch(monkeypatch):
     assert pieces == expected
 
 
+def on_cpu():
+    return importlib.import_module("jax").devices()[0].platform == "cpu"
+
+
 def loop_of(net, data, **kwargs):
     """A pass over data by a compiled step, as training makes it."""
     x = TT.matrix()
@@ -112,6 +118,42 @@ def test_the_data_are_on_the_device_once():
     list(run.run())
     list(run.run())
     assert [array.unsafe_buffer_pointer() for array in run.loop.data] == before
+
+
+def memory_of_an_epoch(rows):
+    """What compiled code needs for an epoch of a network, in bytes: arguments, results of its own, and the rest."""
+    weights = theano.shared(np.zeros((32, 32), FLOAT))
+    x = TT.matrix()
+    loss = TT.sqr(TT.tanh(TT.dot(x, weights)) - x).mean()
+    updates = [(weights, weights - TT.grad(loss, weights))]
+    function = theano.function([x], [loss], updates=updates, mode="XLA")
+    loop = epochs.FusedLoop(function, [np.zeros((rows, 32), FLOAT)])
+    starts = np.arange(0, rows, 16, "uint32")
+    loop.run(starts, 16)
+    [compiled] = loop.functions.values()
+    arguments = loop.program.take_states(), (), (), loop.data, starts, np.uint32(1)
+    found = compiled.lower(*arguments).compile().memory_analysis()
+    own = found.output_size_in_bytes - found.alias_size_in_bytes
+    return found.argument_size_in_bytes, own, found.temp_size_in_bytes
+
+
+def test_an_epoch_takes_the_memory_of_the_data_the_parameters_and_one_batch():
+    item = np.dtype(FLOAT).itemsize
+    batch, weights = 16 * 32 * item, 32 * 32 * item
+    for rows in (16 * 8, 16 * 64):
+        batches = rows // 16
+        arguments, results, rest = memory_of_an_epoch(rows)
+        assert arguments <= rows * 32 * item + weights + 4 * batches + 64
+        assert results <= item * batches + 256
+        # the weights, their gradient, and a few arrays of a batch.
+        assert rest <= 4 * weights + 8 * batch + 4 * item * batches + 1024
+
+
+def test_convolutions_stay_out_of_loops_where_they_are_slow_there():
+    x, filters = TT.tensor4(), theano.shared(np.zeros((2, 1, 3, 3), FLOAT))
+    function = theano.function([x], TT.nnet.conv2d(x, filters).sum(), mode="XLA")
+    with pytest.raises(epochs.Unfusable, match="convolutions") if on_cpu() else contextlib.nullcontext():
+        epochs.FusedLoop(function, [np.zeros((4, 1, 5, 5), FLOAT)])
 
 
 def test_what_does_not_fit_runs_batch_by_batch(monkeypatch):

@@ -11,13 +11,6 @@ from .. import sources
 __all__ = ["Pass"]
 
 
-class _Recorder:
-    """Stands for an array, and tells what was asked of it."""
-
-    def __getitem__(self, where):
-        return where
-
-
 def _by_xla(function):
     return getattr(getattr(function, "fn", None), "keeps_state_on_device", False)
 
@@ -101,39 +94,44 @@ class Pass:
             yield [np.asarray(value) for value in pending]
 
     def _places(self):
-        """Draw the order of batches as the dataset does; return a list of pairs (start, size)."""
+        """Draw the order of batches as the dataset does; return where they begin, and their sizes."""
         inner, axis = self._inner(), self.loop.axis
-        inputs, inner._inputs = inner._inputs, [_Recorder() for _ in inner._inputs]
-        try:
-            slices = [where[0][axis] for where in self.dataset]
-        finally:
-            inner._inputs = inputs
-        return [(item.start, item.stop - item.start) for item in slices]
+        drawn = []
+        while len(drawn) < inner.iteration_size:
+            found = inner._slices[inner._index :][: inner.iteration_size - len(drawn)]
+            drawn += found
+            inner._index += len(found)
+            if inner._index >= len(inner._slices):
+                if inner is self.dataset:
+                    inner.shuffle()
+                inner._index = 0
+        items = [where[0][axis] for where in drawn]
+        starts = np.array([item.start for item in items])
+        return starts, np.array([item.stop for item in items]) - starts
 
     def _run_fused(self, deadline):
         epochs = importlib.import_module("theanets.xla.epochs")
-        places = self._places()
+        starts, sizes = self._places()
         # the batch at the end of the data may be smaller than the others, and comes anywhere.
-        usual = max(size for _, size in places)
+        usual = sizes.max()
+        others = [*np.flatnonzero(sizes != usual), len(sizes)]
         done = 0
-        while done < len(places):
-            starts = []
-            for start, size in places[done:]:
-                if size != usual:
-                    break
-                starts.append(start)
+        while done < len(starts):
+            following = starts[done : next(other for other in others if other >= done)]
             values = []
-            if starts and self.loop is not None:
+            if len(following) and self.loop is not None:
                 seconds = epochs.SECONDS
                 if deadline is not None:
                     seconds = max(0.0, min(seconds, deadline - time.monotonic()))
                 try:
-                    values = list(zip(*self.loop.run(starts, usual, seconds)))
+                    values = self.loop.run(following, int(usual), seconds)
                 except epochs.Unfusable:
                     self.loop = None
             # by itself: a smaller batch, and one that the loop has stopped at.
-            yield from values or [self.function(*self._batch(*places[done]))]
-            done += len(values) or 1
+            if not len(values):
+                values = [self.function(*self._batch(int(starts[done]), int(sizes[done])))]
+            yield from values
+            done += len(values)
 
     def _batch(self, start, size):
         axis = next(i for i, item in enumerate(self._inner()._slices[0][0]) if item != slice(None))

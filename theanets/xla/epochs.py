@@ -55,8 +55,8 @@ class FusedLoop:
             raise Unfusable("the function does not simply run by XLA")
         if len(program.kept) - len(set(program.shared) - set(program.updated)) != len(arrays):
             raise Unfusable("the function has other inputs than the data")
-        if any(type_.ndim for type_ in program.output_types):
-            raise Unfusable("an output is not a number")
+        if not program.output_types or any(type_.ndim for type_ in program.output_types):
+            raise Unfusable("an output is no number")
         if jax.devices()[0].platform == "cpu" and any(
             isinstance(node.op, CONVOLUTIONS) for node in program.fgraph.apply_nodes
         ):
@@ -83,44 +83,46 @@ class FusedLoop:
     def _compile(self, size):
         program, axis, length = self.program, self.axis, self.length
 
+        def batch_of(array, start):
+            return array if size == length else jax.lax.dynamic_slice_in_dim(array, start, size, axis)
+
         def body(carry, rest, constants, data, starts):
-            i, states, buffers, _ = carry
-            start = starts[i]
-            batch = iter(
-                [
-                    array if size == length else jax.lax.dynamic_slice_in_dim(array, start, size, axis)
-                    for array in data
-                ]
-            )
-            others = iter(rest)
+            i, states, outputs, _ = carry
+            start = jax.lax.dynamic_index_in_dim(starts, i, keepdims=False)
+            batch, others = iter([batch_of(array, start) for array in data]), iter(rest)
             kept = [next(batch) if place in self.data_places else next(others) for place in program.kept]
             results, new, holds = program.trace(states, kept, constants, {})
             for a, b in zip(jax.tree.leaves(states), jax.tree.leaves(new)):
                 if (a.shape, a.dtype) != (b.shape, b.dtype):
                     raise Unfusable("a state changes its shape")
             holds = jnp.asarray(True) if holds is None else holds
-            buffers = [buffer.at[i].set(result) for buffer, result in zip(buffers, results)]
-            return jnp.where(holds, i + 1, i), tuple(new), tuple(buffers), holds
+            # together, which takes one kernel instead of one for each.
+            row = jnp.stack([result.astype(outputs.dtype) for result in results])
+            outputs = jax.lax.dynamic_update_index_in_dim(outputs, row, i, 0)
+            return jnp.where(holds, i + 1, i), tuple(new), outputs, holds
 
         def run(states, rest, constants, data, starts, count):
-            capacity = starts.shape[0]
-            buffers = tuple(jnp.zeros(capacity, type_.dtype) for type_ in program.output_types)
-            carry = jnp.asarray(0, "int32"), states, buffers, jnp.asarray(True)
-            done, states, buffers, _ = jax.lax.while_loop(
+            carry = jnp.asarray(0, count.dtype), states, self._outputs(starts.shape[0]), jnp.asarray(True)
+            done, states, outputs, _ = jax.lax.while_loop(
                 lambda carry: (carry[0] < count) & carry[3],
                 lambda carry: body(carry, rest, constants, data, starts),
                 carry,
             )
-            return states, buffers, done
+            return states, outputs, done
 
         return jax.jit(run, donate_argnums=0)
+
+    def _outputs(self, capacity):
+        """Return room for the outputs of so many batches."""
+        dtypes = [type_.dtype for type_ in self.program.output_types]
+        return jnp.zeros((capacity, len(dtypes)), np.result_type(*dtypes) if dtypes else "float32")
 
     def run(self, starts, size, seconds=SECONDS):
         """Run batches of one size, for about so many seconds at most.
 
         Parameters
         ----------
-        starts : list of int
+        starts : array-like of int
             Where the batches begin.
         size : int
             Number of examples in each.
@@ -129,9 +131,9 @@ class FusedLoop:
 
         Returns
         -------
-        values : list of arrays (num-batches, )
-            The outputs of the function, for those batches that were run, from the first. A batch that XLA cannot run,
-            for an index out of range, say, is left out, and so is all that follows.
+        values : list of lists of numbers
+            The outputs of the function for each of the batches that were run, from the first. A batch that XLA cannot
+            run, for an index out of range, say, is left out, and so is all that follows.
 
         Raises
         ------
@@ -146,7 +148,8 @@ class FusedLoop:
             self.functions[key] = self._compile(size)
         rate = self.rates.get(size)
         count = min(len(starts), FIRST if rate is None else max(1, int(seconds * rate)))
-        padded = np.zeros(self.capacity, "int32")
+        # without a sign, so that JAX does not look for places counted from the end.
+        padded = np.zeros(self.capacity, "uint32")
         padded[: len(starts)] = starts
         began = time.perf_counter()
         arrived = []
@@ -155,7 +158,7 @@ class FusedLoop:
             rest = tuple([cell[0] for cell in self.rest])
             constants = tuple(program.constants.values())
             # explicitly, so that whoever forbids JAX to move data unasked finds that nothing else moves.
-            places, number = jax.device_put((padded, np.int32(count)))
+            places, number = jax.device_put((padded, np.uint32(count)))
             arguments = program.take_states(), rest, constants, self.data, places, number
             try:
                 arrived.extend(itertools.starmap(self.functions[key], [arguments]))
@@ -164,12 +167,11 @@ class FusedLoop:
             finally:
                 if arrived:
                     program.store(arrived[0][0])
-        buffers, done = jax.device_get(arrived[0][1:])
-        done = int(done)
-        values = [np.array(buffer[:done]) for buffer in buffers]
-        if done and not is_new:
+        outputs, done = jax.device_get(arrived[0][1:])
+        values = outputs[: int(done)].tolist()
+        if values and not is_new:
             # the first call compiles, and says nothing of how long a batch takes.
-            self.rates[size] = done / (time.perf_counter() - began)
+            self.rates[size] = len(values) / (time.perf_counter() - began)
         return values
 
 

@@ -228,7 +228,7 @@ class Program:
                 return self._run_on_host(kept)
             if self.deferred:
                 # the arrays may be used for something else before they are read.
-                kept = [to_device(self.types[i], value) for i, value in zip(self.kept, kept)]
+                kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
             if self.entries is None:
                 try:
                     return self._run(self.plain, kept)

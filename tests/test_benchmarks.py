@@ -1,0 +1,129 @@
+"""The benchmarks count, compare and report rightly; what they measure is no test."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import marks, report, statistics, workloads
+from benchmarks.__main__ import choose, earlier, make_parser
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def found(seconds, **kwargs):
+    return dict(seconds=seconds, loss=0.5, memory=2**30, warnings=[], **kwargs)
+
+
+def result(name, curve=(), action="train", **contenders):
+    workload = workloads.Workload(name, workloads.mlp(2, 2), action, curve=curve, epochs=2)
+    return dict(workload=json.loads(json.dumps(workload.to_dict())), contenders=contenders)
+
+
+def document(*results):
+    machine = dict(date="2000-01-01", hardware="abacus, 2 cores", system="any", versions={"numpy": "2"})
+    settings = dict(runs=2, threads=2, device="cpu", quick=False)
+    return dict(machine=machine, settings=settings, results=list(results))
+
+
+def test_ratios_are_those_of_each_turn():
+    assert statistics.ratios([2, 90, 8], [1, 30, 2]) == {"median": 3, "min": 2, "max": 4}
+    assert statistics.summary([]) is None
+
+
+def test_growth_is_the_exponent():
+    places = [1, 2, 8]
+    np.testing.assert_allclose(statistics.growth(places, [3 * place**1.5 for place in places]), [1.5, 1.5])
+
+
+def test_marks_take_the_time_of_the_peer_over_ones_own():
+    fast, slow = found([1.0, 1.0, 2.0]), found([9.0, 11.0, 22.0])
+    rows = marks.check([result("ae-10-20-10:sgd", theanets=fast, torch=slow, jax=fast)])
+    verdicts = {row["peer"]: (row["found"]["median"], row["reached"]) for row in rows}
+    assert verdicts == {"torch": (11, True), "jax": (1, True)}
+    rows = marks.check([result("ae-10-20-10:sgd", theanets=slow, torch=slow, jax=fast)])
+    assert not any(row["reached"] for row in rows)
+
+
+def test_marks_without_measurements_are_said_to_be():
+    results = [result("convnet-28:rmsprop", theanets=found([1.0]), torch=found([1.0]))]
+    missing = {(beginning, mark.peer) for beginning, mark in marks.open_marks(results)}
+    assert ("convnet-28:", "torch") not in missing
+    assert {("lstm-100-50:", "torch"), ("start-", "theanets-c")} <= missing
+    assert "not measured" in report.render(document(*results))
+
+
+def test_the_report_holds_ratios_losses_memory_and_reasons():
+    one = result(
+        "ae-10-20-10:sgd",
+        theanets=found([1.0, 1.0]),
+        torch=found([12.0, 14.0]),
+        keras=dict(missing="No module named 'keras'"),
+        sklearn=dict(unsupported="no such thing"),
+    )
+    points = [result(f"width-{n}:sgd", ("width", n), theanets=found([n / 8])) for n in (8, 32)]
+    text = report.render(document(one, *points))
+    for words in ("13 (12–14)", "50 ms", "0.500000", "1024", "not installed", "cannot", "| 1.00", "reached"):
+        assert words in text, words
+
+
+def test_results_of_other_machines_and_notes_are_kept(tmp_path):
+    path = tmp_path / "RESULTS.md"
+    report.update_file(path, document(result("ae-10-20-10:sgd", theanets=found([1.0]))))
+    path.write_text(path.read_text("utf-8").replace("<!-- notes -->\n", "<!-- notes -->\nA busy machine.\n"), "utf-8")
+    other = document(result("convnet-28:sgd", theanets=found([1.0])))
+    other["machine"]["hardware"] = "another"
+    report.update_file(path, other)
+    report.update_file(path, document(result("lstm-100-50:sgd", theanets=found([1.0]))))
+    text = path.read_text("utf-8")
+    assert text.count("## abacus") == text.count("## another") == text.count("A busy machine.") == 1
+    assert "ae-10-20-10:sgd" not in text
+    assert "convnet-28:sgd" in text
+    assert "lstm-100-50:sgd" in text
+
+
+def test_added_results_take_the_place_of_those_of_the_same_workload(tmp_path):
+    parser = make_parser()
+    options = parser.parse_args(["--only", "ae-64-*", "--output", str(tmp_path)])
+    text = json.dumps(document(result("ae-64-32-64:sgd"), result("convnet-28:sgd")))
+    (tmp_path / "results.json").write_text(text, encoding="utf-8")
+    chosen, _ = choose(options, parser)
+    assert {workload.name for workload in chosen} == {"ae-64-32-64:sgd", "ae-64-32-64:rmsprop"}
+    assert [item["workload"]["name"] for item in earlier(chosen, options)] == ["convnet-28:sgd"]
+
+
+@pytest.mark.parametrize("arguments", [["--only", "nothing"], ["--contenders", "abacus"], ["--runs", "0"]])
+def test_what_there_is_not_is_refused(arguments, capsys):
+    parser = make_parser()
+    with pytest.raises(SystemExit):
+        choose(parser.parse_args(arguments), parser)
+    assert arguments[1] in capsys.readouterr().err or arguments[0] == "--runs"
+
+
+@pytest.mark.parametrize("workload", workloads.all_workloads(), ids=lambda workload: workload.name)
+def test_workloads_are_whole_batches_and_survive_json(workload):
+    assert workload.examples % workload.batch == 0
+    assert workloads.Workload.from_dict(json.loads(json.dumps(workload.to_dict()))) == workload
+    data = workloads.make_data(workload.quick())
+    assert {len(array) for array in data.values()} == {workload.quick().examples}
+
+
+def test_the_order_of_batches_is_downhills():
+    import downhill
+
+    dataset = downhill.Dataset([np.arange(7)], batch_size=1, rng=workloads.SEED)
+    orders = workloads.Orders(7)
+    assert [[int(x[0]) for x, in dataset] for _ in range(3)] == [orders.draw() for _ in range(3)]
+
+
+def test_the_list_needs_no_other_library():
+    code = (
+        "import sys, benchmarks.__main__ as m; m.main(['--list']); "
+        "assert not {'torch', 'keras', 'sklearn', 'jax', 'matplotlib'} & set(sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
+    assert "convnet-28" in run.stdout
