@@ -73,8 +73,8 @@ def test_sparse_inputs():
     ("out", "hid9", X, KeyError, "hid9"), ("nothing", "in", X, KeyError, "nothing"), (3, "in", X, util.Error, "of=3"),
     (("out", "a"), "in", X, util.Error, "of="), ("out", [], X, util.Error, "wrt"), ("out", 3, X, util.Error, "wrt=3"),
     ("hid1", "out.w", X, util.Error, "does not depend"), (lambda outputs: 1, "in", X, util.Error, "returned 1"),
-    (lambda outputs: outputs["out:out"].argmax(), "in", X, util.Error, "no number"), ("loss", "in", X, util.Error, ""),
-    ("out", "in", X[:, :2], util.DataError, ""),
+    (lambda outputs: outputs["out:out"].argmax(), "in", X, util.Error, "no number"),
+    ("loss", "in", X, util.Error, None), ("out", "in", X[:, :2], util.DataError, None),
 ])
 def test_what_has_no_gradient(of, wrt, x, error, words, network):
     with pytest.raises(error, match=words):

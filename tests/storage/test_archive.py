@@ -179,7 +179,7 @@ def on_layer(**options):
     (lambda spec: spec["losses"][0].update(output_name="x:out"), "x:out"),
     (lambda spec: spec["losses"][0].update(weight={"@what": 1}), "what"),
     (lambda spec: spec.update(rng="x"), "rng"),
-    (lambda spec: spec.update(layers=spec["layers"] * 2000), "more than|same name"),
+    (lambda spec: spec.update(layers=spec["layers"] * 700), "more than|same name"),
     (lambda spec: spec["sections"].append("history"), "damaged"),
 ])
 def test_specs_that_describe_no_network(change, words):

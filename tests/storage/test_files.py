@@ -54,7 +54,7 @@ print(len(seen) > 1, sorted(os.listdir(folder)))
 
 def test_a_process_that_is_killed_while_saving_leaves_a_whole_file(tmp_path):
     names = ["m.npz", "m.pkl", "m.pkl.gz"]
-    out, _ = python(KILL, tmp_path, ",".join(names), 60)
+    out, _ = python(KILL, tmp_path, ",".join(names), 45)
     several, left = out.split(maxsplit=1)
     assert several == "True"
     # a process may have been killed between naming a new file and moving it to its place.

@@ -12,7 +12,7 @@ import zipfile
 import numpy as np
 import pytest
 import theanets
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets import util
 from theanets.storage import archive, pickles
@@ -36,6 +36,7 @@ def test_plain_values_are_what_python_reads(value, protocol):
 
 @given(st.recursive(st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)),
        st.integers(0, 2), st.binary(max_size=20))
+@settings(max_examples=40)
 def test_old_protocols_and_what_comes_behind(value, protocol, behind):
     content = pickle.dumps(value, protocol)
     assert pickles.read(content + behind) == (value, len(content))

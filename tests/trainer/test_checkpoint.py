@@ -61,7 +61,7 @@ def test_three_and_three_epochs_are_six(algo, each_mode, tmp_path):
     in_one_and_in_two(regressor, [X, Y], tmp_path / "c", algo=algo, **{"batch_size": 7, **ALGORITHMS[algo]})
 
 
-@pytest.mark.parametrize("algo", ["rprop", "rmsprop", "nag", "adagrad", "adadelta", "esgd"])
+@pytest.mark.parametrize("algo", ["rprop", "rmsprop", "adagrad", "adadelta"])
 def test_the_other_algorithms(algo, tmp_path):
     in_one_and_in_two(regressor, [X, Y], tmp_path / "c", algo=algo, **{"batch_size": 7, **ALGORITHMS.get(algo, {})})
 
@@ -116,7 +116,7 @@ def test_a_loss_that_is_a_lambda_goes_on_though_it_cannot_be_saved(tmp_path):
 
 
 @pytest.mark.parametrize("algo", ["layerwise", "pretrain"])
-@pytest.mark.parametrize("done", [2, 3, 5])
+@pytest.mark.parametrize("done", [2, 5])
 def test_stages_go_on_wherever_they_were_interrupted(algo, done, tmp_path):
     def make():
         return theanets.Regressor([6, 5, 4, 2])
