@@ -14,7 +14,7 @@ import pathlib
 
 import numpy as np
 import pytest
-import theanets  # noqa: F401  (before anything that imports Theano)
+import theanets  # before anything that imports Theano
 
 DATA = pathlib.Path(__file__).parent / "data"
 
@@ -34,6 +34,15 @@ def golden():
 def rng():
     """A generator that starts from the same state in every test."""
     return np.random.RandomState(13)
+
+
+@pytest.fixture(params=["FAST_COMPILE", "XLA"])
+def each_mode(request):
+    """Networks are compiled by Theano, and by XLA, which runs the batches of an epoch in one call."""
+    before = theanets.get_mode()
+    theanets.set_mode(request.param)
+    yield request.param
+    theanets.set_mode(before)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import theanets
 from theanets import legacy, util
+from theanets.storage import pickles
 
 FILES = sorted((pathlib.Path(__file__).parent / "data" / "legacy").glob("*.pkl*"))
 
@@ -88,8 +89,8 @@ def test_nothing_is_run(tmp_path):
 def lstm():
     """Return the record of a layer of 0.8."""
     (source,) = [path for path in FILES if path.name == "ref080-py38-lstm-regressor.pkl"]
-    with open(source, "rb") as handle:
-        return legacy.Reader(handle).load().state[0][1]
+    record, _ = pickles.read(source.read_bytes())
+    return record.state[0][1]
 
 
 @pytest.mark.parametrize("word", ["back", "backward", "BACKWARDS"])
@@ -102,8 +103,8 @@ def test_backward_layers_keep_their_order_visibly(word):
 
 def test_bidirectional_layers_keep_their_order_visibly():
     workers = lstm(), lstm()
-    record = type("Bidirectional", (legacy.Record,), {})()
-    record.__setstate__(
+    record = pickles.Record("theanets.layers.recurrent", "Bidirectional")
+    record.state = (
         dict(name="hid1", worker="lstm", forward=workers[0], backward=workers[1], _input_shapes={}, h_0=None)
         | dict(kwargs=dict(size=6, inputs="in:out", activation="relu", rng=13, unheard=3))
     )
@@ -134,3 +135,94 @@ def test_gates_of_07_are_joined():
     legacy._translate_07(layer, values)
     np.testing.assert_array_equal(values["hid1.w"][:, 3:6], values["hid1.xr"])
     np.testing.assert_array_equal(values["hid1.b"][6:], values["hid1.bz"])
+
+
+# Other kinds of models, as the releases would have written them.
+
+
+def record_of(thing, module, **state):
+    record = pickles.Record(module, thing)
+    record.state = state
+    return record
+
+
+def shared(variable, name=None, value=None):
+    array, _ = pickles.read(pickle.dumps(variable.get_value() if value is None else value, protocol=2))
+    container = record_of("Container", "theano.gof.link", storage=[array])
+    return record_of("TensorSharedVariable", "theano.tensor.sharedvar", name=name or variable.name, container=container)
+
+
+def layer_record(layer, is_07, source):
+    """What a release would have written of one of today's layers."""
+    module = type(layer).__module__
+    kwargs = {key: value for key, value in layer.kwargs.items() if key in ("rng", "direction")}
+    state = dict(name=layer.name, kwargs=kwargs, _params=[shared(param) for param in layer._params])
+    if isinstance(layer, theanets.layers.Input):
+        state["input"] = source
+        kwargs.pop("rng", None)
+    if isinstance(layer, theanets.layers.GRU) and is_07:
+        w, b = (layer.find(name).get_value() for name in "wb")
+        parts = zip("hrz", np.split(w, 3, axis=1), np.split(b, 3))
+        state["_params"] = [shared(param) for param in layer._params if param.name.rpartition(".")[2] not in ("w", "b")]
+        for gate, wx, bx in parts:
+            state["_params"] += [shared(None, f"{layer.name}.x{gate}", wx), shared(None, f"{layer.name}.b{gate}", bx)]
+    if layer.workers:
+        workers = (layer_record(worker, is_07, None) for worker in (layer.forward, layer.backward))
+        state.update(zip(("forward", "backward"), workers))
+    names = dict(layer.inputs)
+    if is_07:
+        state.update(size=layer.output_size, inputs=names,
+                     activation=layer.kwargs.get("activation", "linear"))
+    else:
+        shape = (None,) * (len(layer.output_shape) - 1) + layer.output_shape[-1:]
+        kwargs.update(activation=layer.kwargs.get("activation", "linear"))
+        kwargs.update(dict(shape=shape) if "input" in state else dict(size=layer.output_size, inputs=next(iter(names))))
+        state.update(_input_shapes={key: (None, n) for key, n in names.items()}, _output_shapes={"out": shape})
+    return record_of(type(layer).__name__, module, **state)
+
+
+def network_record(network, is_07):
+    kind = record_of("TensorType", "theano.tensor.type", broadcastable=(False,) * network.inputs[0].ndim)
+    source = record_of("TensorVariable", "theano.tensor.var", name="in", type=kind)
+    target = record_of("TensorVariable", "theano.tensor.var", name="target",
+                       type=record_of("TensorType", "t", broadcastable=(False,) * network.losses[0].variables[0].ndim))
+    loss = network.losses[0]
+    losses = [record_of(type(loss).__name__, "theanets.losses", weight=1.0, _weights=None, output_name="out:out",
+                        _target=target)]
+    record = pickles.Record(type(network).__module__, type(network).__name__)
+    record.state = [layer_record(layer, is_07, source) for layer in network.layers], losses
+    return record
+
+
+def backwards(**options):
+    return dict(size=4, output_order="processing", **options)
+
+
+OTHERS = {
+    "classifier": lambda rng: theanets.Classifier([5, (4, "tanh"), (6, "relu"), (3, "sigmoid"), 4], rng=rng),
+    "bidirectional-rnn": lambda rng: theanets.recurrent.Regressor(
+        [5, backwards(form="bidirectional", activation="tanh"), 2], rng=rng),
+    "bidirectional-lstm": lambda rng: theanets.recurrent.Classifier(
+        [5, backwards(form="bidirectional", worker="lstm"), (3, "relu"), 2], rng=rng),
+    "bidirectional-gru": lambda rng: theanets.recurrent.Regressor(
+        [5, backwards(form="bidirectional", worker="gru"), backwards(form="bidirectional", worker="rnn"), 2], rng=rng),
+    "backward": lambda rng: theanets.recurrent.Autoencoder(
+        [5, backwards(form="lstm", direction="backward"), 5], rng=rng),
+    "gru": lambda rng: theanets.recurrent.Classifier([5, (4, "gru"), (3, "mut1"), (3, "rnn"), 2], rng=rng),
+}
+
+
+@pytest.mark.parametrize("is_07", [True, False])
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_kinds_of_models(name, is_07):
+    """The record is laid out as the reference's files are; only the numbers come from a network of today."""
+    network = OTHERS[name](np.random.RandomState(8))
+    record = network_record(network, is_07)
+    assert legacy.is_legacy(record)
+    again = legacy.build(record)
+    assert type(again) is type(network)
+    assert [getattr(layer, "output_order", None) for layer in again.layers] == [
+        getattr(layer, "output_order", None) for layer in network.layers]
+    x = np.random.RandomState(1).randn(*(3, 6, 5)[3 - network.inputs[0].ndim :])
+    name = network.layers[-1].output_name
+    np.testing.assert_allclose(again.feed_forward(x)[name], network.feed_forward(x)[name], rtol=1e-5, atol=1e-6)

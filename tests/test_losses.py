@@ -126,7 +126,7 @@ def test_golden_value_and_accuracy(case):
 
 def test_every_loss_has_an_expectation():
     ours = {key: cls.__name__ for key, cls in theanets.Loss._registry.items() if cls.__module__ == "theanets.losses"}
-    assert ours == {"loss": "Loss", **{key: name for name, keys in KEYS.items() for key in keys}}
+    assert ours == {"loss": "Loss", "formula": "Formula", **{key: name for name, keys in KEYS.items() for key in keys}}
     assert {keys[0] for keys in KEYS.values()} == set(FORMULAS) | {"gll"}
     assert issubclass(losses.Hinge, losses.CrossEntropy)
 
@@ -574,3 +574,60 @@ def test_own_loss_is_available_by_name(key, weighted, rng):
     w = helpers.floats(rng.rand(*y.shape))
     train, _ = net.train([x, y, w] if weighted else [x, y], algo="sgd", learning_rate=0, max_updates=1)
     np.testing.assert_allclose(train["loss"], average((net.predict(x) - y) ** 4, w if weighted else None), rtol=1e-4)
+
+
+# ---- functions
+
+
+def quartic(output, target):
+    return (output - target) ** 4
+
+
+def likelihood(output, labels):
+    rows = output.reshape((-1, output.shape[-1]))
+    return -TT.log(rows[TT.arange(labels.size), labels.flatten()]).reshape(labels.shape, ndim=labels.ndim)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("spec", [quartic, dict(form=quartic, weight=1.0)])
+def test_a_function_is_a_loss(spec, weighted, rng, each_mode):
+    """The same as a class of one's own with this formula."""
+    x, y = regression(rng)
+    data = [x, y, helpers.floats(rng.rand(*y.shape))] if weighted else [x, y]
+    nets = [theanets.Regressor([3, 4, 2], loss=loss, weighted=weighted) for loss in (spec, "quartic")]
+    found, expected = (helpers.epochs(net, data, 2, algo="sgd", learning_rate=0.01) for net in nets)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_function_may_return_one_number(rng):
+    x, y = regression(rng)
+    nets = [theanets.Regressor([3, 4, 2], loss=loss) for loss in (quartic, lambda *pair: quartic(*pair).mean())]
+    found, expected = (helpers.epochs(net, [x, y], 2, algo="sgd", learning_rate=0.01) for net in nets)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    with pytest.raises(util.ConfigurationError, match="cannot be weighted"):
+        theanets.Regressor([3, 4, 2], loss=lambda *pair: quartic(*pair).mean(), weighted=True).train([x, y, y * 0 + 1])
+
+
+@pytest.mark.parametrize("options", [{}, dict(class_weight=[1, 3])])
+def test_functions_of_labels(options, rng):
+    x, labels = rng.randn(9, 3), rng.randint(0, 2, 9)
+    nets = [theanets.Classifier([3, 4, 2], loss=loss) for loss in (likelihood, "xe")]
+    found, expected = (helpers.epochs(net, [x, labels], 2, algo="sgd", **options) for net in nets)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_functions_of_sequences_of_different_lengths(rng):
+    x = [rng.randn(n, 3) for n in (2, 4, 5)]
+    nets = [theanets.recurrent.Regressor([3, (4, "rnn"), 2], loss=loss) for loss in (lambda o, t: TT.sqr(o - t), "mse")]
+    found, expected = (helpers.epochs(net, [x, [y[:, :2] for y in x]], 2, algo="sgd") for net in nets)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss, words", [
+    (lambda output: output, "function"), (theanets.losses.MeanSquaredError, "loss="), (3, "loss=3"),
+    (lambda output, target: 1, "returned 1"), (lambda output, target: output.sum(axis=1), "dimensions"),
+])
+def test_functions_that_are_no_loss(loss, words, rng):
+    x, y = regression(rng)
+    with pytest.raises(util.ConfigurationError, match=words):
+        theanets.Regressor([3, 4, 2], loss=loss).train([x, y], algo="sgd")

@@ -35,6 +35,19 @@ OLD_REGULARIZERS = {
     "weights_l2": "weight_l2",
 }
 
+#: What to write for arguments of ``train`` that other libraries have.
+HINTS_TRAINING = {
+    "decay": "write schedule='exponential'",
+    "learning_rate_decay": "write schedule='exponential'",
+    "learning_rate_schedule": "write schedule=",
+    "lr": "write learning_rate=",
+    "lr_schedule": "write schedule=",
+    "early_stopping": "see patience= and stop_when=",
+    "frozen": "write freeze=",
+    "resume": "write checkpoint='path'",
+    "sample_weight": "make the model with weighted=True, and give weights after the targets: train([x, y, weights])",
+}
+
 #: Arguments of model constructors that have no equivalent of the same shape today.
 REFUSED_CONSTRUCTOR = {
     "activation": "give each layer its own, e.g. layers=[10, (20, 'tanh'), 10]",

@@ -185,11 +185,42 @@ class Evaluation:
         result, *final = self._evaluate([name], x, regs, batch_size, state)
         return result if state is None else (result, OrderedDict(zip(state, final)))
 
+    def _sample_output(self, name, x, batch_size, kwargs, where, samples):
+        """Compute an output many times with other noise; return the mean and the standard deviation."""
+        if not util.is_int(samples) or samples < 1:
+            raise util.ConfigurationError(f"samples={samples!r}, expected a positive integer")
+        self._require_layers()
+        regs = self._regularizers(kwargs, where)
+        outputs, updates = self.build_graph(regs)
+        sources = theano.gof.graph.inputs([self._get_output(outputs, name)])
+        # streams of random numbers move on by themselves.
+        if not updates and not any(hasattr(source, "default_update") for source in sources):
+            raise util.ConfigurationError(
+                f"samples={samples!r}: nothing is random here, so that all samples would be the same; ask for noise or "
+                "dropout, such as hidden_dropout=0.3"
+            )
+        mean = squares = None
+        for count in range(1, samples + 1):
+            (value,) = self._evaluate([name], x, regs, batch_size)
+            pieces = [np.asarray(piece, "float64") for piece in (value if isinstance(value, list) else [value])]
+            if mean is None:
+                mean, squares = pieces, [np.zeros_like(piece) for piece in pieces]
+                continue
+            for i, piece in enumerate(pieces):
+                # Welford's formula, which loses no digits where the mean is large.
+                change = piece - mean[i]
+                mean[i] = mean[i] + change / count
+                squares[i] += change * (piece - mean[i])
+        results = [piece.astype(util.FLOAT) for piece in mean], [
+            np.sqrt(piece / samples).astype(util.FLOAT) for piece in squares
+        ]
+        return results if isinstance(value, list) else (results[0][0], results[1][0])
+
     def _read_output(self, output):
         """Turn the output of the last layer into a prediction."""
         return output
 
-    def predict(self, x, batch_size=None, state=None, **kwargs):
+    def predict(self, x, batch_size=None, state=None, samples=None, **kwargs):
         """Compute the output of the last layer.
 
         Parameters
@@ -202,6 +233,9 @@ class Evaluation:
             Compute for so many examples at a time. Default: for all at once.
         state : dict, optional
             What recurrent layers start from, as :meth:`initial_state`, :meth:`step` or this method return it.
+        samples : int, optional
+            Compute the output so many times with other noise and dropout, which tells how sure the network is.
+            Default: once.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
 
@@ -211,8 +245,33 @@ class Evaluation:
             For a list of sequences, a list of arrays (num-steps, num-outputs).
         state : dict
             The state that recurrent layers end with, only if one was given.
+        mean, std : ndarray
+            In the place of y, if ``samples`` is given: the mean of the samples, and their standard deviation, each of
+            the shape of y. For a classifier, those of the probabilities of the classes.
+
+        Raises
+        ------
+        ConfigurationError
+            For samples without anything random, or with a state.
+
+        Notes
+        -----
+        Y Gal, Z Ghahramani, "Dropout as a Bayesian Approximation: Representing Model Uncertainty in Deep Learning",
+        ICML 2016, https://arxiv.org/abs/1506.02142
+
+        Examples
+        --------
+        >>> import theanets
+        >>> net = theanets.Regressor([4, 30, 1])
+        >>> mean, std = net.predict(np.ones((5, 4)), samples=50, hidden_dropout=0.3)
+        >>> mean.shape, std.shape, bool((std > 0).all())
+        ((5, 1), (5, 1), True)
         """
         self._require_layers()
+        if samples is not None:
+            if state is not None:
+                raise util.ConfigurationError("predict(): give either samples or a state")
+            return self._sample_output(self.layers[-1].output_name, x, batch_size, kwargs, "predict()", samples)
         result = self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict()", state)
         if state is not None:
             return map_sequences(self._read_output, result[0]), result[1]

@@ -301,7 +301,7 @@ class Classifier(graph.Network):
     def _read_output(self, output):
         return output.argmax(axis=-1).astype("int64")
 
-    def predict(self, x, batch_size=None, state=None, **kwargs):
+    def predict(self, x, batch_size=None, state=None, samples=None, **kwargs):
         """Compute the most probable class.
 
         Parameters
@@ -312,6 +312,10 @@ class Classifier(graph.Network):
             Compute for so many examples at a time. Default: for all at once.
         state : dict, optional
             What recurrent layers start from. If it is given, the state that they end with is returned as well.
+        samples : int, optional
+            Return the mean and the standard deviation of the probabilities of the classes, each of the shape
+            (num-examples, num-classes), under so many samples of noise and dropout; see
+            :meth:`theanets.Network.predict`. Default: return labels.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
@@ -320,7 +324,7 @@ class Classifier(graph.Network):
         labels : ndarray (num-examples, )
             Of the type int64.
         """
-        return super().predict(x, batch_size=batch_size, state=state, **kwargs)
+        return super().predict(x, batch_size=batch_size, state=state, samples=samples, **kwargs)
 
     def predict_proba(self, x, batch_size=None, **kwargs):
         """Compute the probabilities of the classes; for the arguments see :meth:`predict`.

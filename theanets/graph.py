@@ -5,21 +5,23 @@ is needed, and compiles and evaluates what is asked for. Models for particular t
 say what the target is and how the output is to be read.
 """
 
-import contextlib
-from collections import OrderedDict, deque
+from collections import OrderedDict
 
 from . import (
     arguments,
     caching,
     evaluation,
+    gradients,
+    history,
     layers,
     losses,
     monitoring,
     regularizers,
-    sources,
     specs,
     storage,
     trainer,
+    training,
+    transfer,
     util,
 )
 from .layers.context import Context, Outputs
@@ -54,7 +56,7 @@ class _OnClass:
         )
 
 
-class Network(evaluation.Evaluation):
+class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluation.Evaluation):
     """A list of layers, wired up to map inputs to outputs, with losses to train it by.
 
     Parameters
@@ -62,7 +64,7 @@ class Network(evaluation.Evaluation):
     layers : iterable of layer specs, optional
         See :mod:`theanets.specs`. The first layer must be an input. By default each further layer reads the one
         before it; layers are called ``in``, ``hid1``, ``hid2``, ..., ``out``.
-    loss : str, dict, :class:`theanets.Loss` or None, optional
+    loss : str, dict, function, :class:`theanets.Loss` or None, optional
         See :meth:`add_loss`. Default ``'mse'``.
     weighted : bool, optional
         If true, the elements of the target have weights, given with the data. Default False.
@@ -132,11 +134,12 @@ class Network(evaluation.Evaluation):
         self._seed = None
         self._sampler = None
         self._whole = None
+        self._session = None
+        self._history = history.History()
 
     def __getstate__(self):
-        state = dict(vars(self))
-        for key in ("_graphs", "_functions", "_symbols", "_carried", "_sampler", "_whole"):
-            del state[key]
+        state = {key: value for key, value in vars(self).items() if key not in storage.TRANSIENT}
+        state["_history"] = self._history.state()
         if self._whole is not None:
             # a part of the network is being trained; it is the whole of it that is saved.
             state["layers"], state["losses"] = self._whole
@@ -146,7 +149,9 @@ class Network(evaluation.Evaluation):
         self.rng = 13
         self._default_loss = None
         self._reset_caches()
-        vars(self).update(state)
+        vars(self).update({key: value for key, value in state.items() if key != "_history"})
+        if "_history" in state:
+            self._history.restore(state["_history"])
 
     def __repr__(self):
         return f"<{type(self).__name__}: {', '.join(layer.name for layer in self.layers) or 'no layers'}>"
@@ -325,8 +330,9 @@ class Network(evaluation.Evaluation):
 
         Parameters
         ----------
-        loss : str, dict or :class:`theanets.Loss`, optional
-            Name of a loss; a dict with its name as ``form`` and further arguments for it; or a loss.
+        loss : str, dict, function or :class:`theanets.Loss`, optional
+            Name of a loss; a function of the output and the target, see :class:`theanets.losses.Formula`; a dict with
+            either as ``form`` and further arguments; or a loss.
         **kwargs
             Arguments for the loss. By default it reads the last layer, and has the target of the model. Losses with
             targets of the same kind share one array of the data.
@@ -360,7 +366,12 @@ class Network(evaluation.Evaluation):
         elif isinstance(loss, str):
             form = form or loss
         elif loss:
-            raise util.ConfigurationError(f"loss={loss!r}, expected the name of a loss, a dict, or a theanets.Loss")
+            form = loss
+        if form is not None and not isinstance(form, str):
+            options["function"], form = form, "formula"
+            losses.check_function(options["function"])
+            takes_labels = issubclass(losses.Loss.get_class(self.DEFAULT_LOSS), losses.CrossEntropy)
+            options.setdefault("labels", takes_labels)
         options.setdefault("target", self._default_target())
         options.setdefault("output_name", self.layers[-1].output_name)
         return losses.Loss.build(form or self.DEFAULT_LOSS, **options)
@@ -502,151 +513,6 @@ class Network(evaluation.Evaluation):
                 result.extend((name + label, measure(value)) for label, measure in levels)
         return result
 
-    # -- training -----------------------------------------------------------------------------------------------------
-
-    def train(self, *args, **kwargs):
-        """Train until the loss stops improving, or until told to stop.
-
-        Parameters
-        ----------
-        *args, **kwargs
-            See :meth:`itertrain`.
-
-        Returns
-        -------
-        monitors : pair of dicts
-            Values on the training data and on the validation data after the last epoch; None if there was no epoch.
-        """
-        with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
-            last = deque(epochs, maxlen=1)
-        return last[0] if last else None
-
-    def itertrain(
-        self, train=None, valid=None, algo="rmsprop", subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
-    ):
-        """Train, giving back control after each epoch.
-
-        However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
-        parameters at the end is computed on the way out.
-
-        Parameters
-        ----------
-        train : array, list of arrays, dict, callable, iterator or downhill.Dataset
-            The data: an array for each of :attr:`variables`, in their order or by name. A callable returns such a list
-            each time it is called, for one batch; an iterator yields them.
-        valid : the same, optional
-            Data to validate on. Default: the training data.
-        algo : str or trainer, optional
-            How to train: the name of an algorithm of downhill (``sgd``, ``nag``, ``rprop``, ``rmsprop``, ``adagrad``,
-            ``adadelta``, ``esgd``, ``adam``); ``layerwise``, ``pretrain`` or ``sample``, see :mod:`theanets.trainer`;
-            or an object with a method ``itertrain(train, valid, **kwargs)``. Default ``'rmsprop'``.
-        subalgo : str, optional
-            The algorithm that ``layerwise`` and ``pretrain`` use. Default ``'rmsprop'``.
-        save_every : int or float, optional
-            Save after so many epochs (int) or minutes (float). Default 0, which is never.
-        save_progress : str, pathlib.Path or binary file, optional
-            Where to save. ``{}`` in a path becomes the time in seconds.
-        batch_size : int, optional
-            Number of examples in a batch; 0 for all of them. Default 32.
-        train_batches, valid_batches, iteration_size : int, optional
-            Number of batches in an epoch, for either dataset or for both. Default: all.
-        axis : int, optional
-            The axis of the batch. Default 0.
-        rng : int, None or numpy.random.RandomState, optional
-            The order of batches, noise and dropout. Default: that of the network.
-        epochs, max_updates : int, optional
-            Stop after so many passes over the training data.
-        max_seconds : float, optional
-            Stop after so many seconds.
-        monitors : dict, optional
-            See :meth:`monitors`.
-        monitor_gradients : bool, optional
-            Report the sum of squares of each parameter's gradient. Default False.
-        stateful : bool or str, optional
-            Whether recurrent layers go on, at the beginning of a batch, from the state at the end of the batch before.
-            Batches then come in order, without being shuffled; with ``axis=1``, they are pieces of time of the same
-            sequences. States are reset when an epoch begins, or with ``'keep'`` only by :meth:`reset_state`. Default
-            False.
-        **kwargs
-            Options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
-            :func:`theanets.regularizers.from_kwargs`.
-
-        Yields
-        ------
-        train, valid : pair of dicts
-            Values of the monitors on the training data of this epoch, and on the validation data when they were last
-            used. The first key is ``loss``.
-
-        Raises
-        ------
-        ConfigurationError
-            At the call, for arguments that nobody uses and for data that does not fit.
-        """
-        given = dict(kwargs, train=train, valid=valid, algo=algo)
-        for old, new in arguments.OLD_TRAINING.items():
-            if old in kwargs and new in ("train", "valid", "algo"):
-                # these have places in the signature, so that only their defaults can be replaced.
-                _refuse_both(given, old, new, {"algo": "rmsprop"}.get(new))
-        kwargs = arguments.renamed(arguments.renamed(given, arguments.OLD_TRAINING), arguments.OLD_REGULARIZERS)
-        train, valid, algo = kwargs.pop("train"), kwargs.pop("valid"), kwargs.pop("algo")
-        if train is None:
-            raise util.DataError("train data: expected arrays, a callable or a dataset, found None")
-        self._require_layers()
-        self._ensure_loss()
-        kwargs.setdefault("rng", self.rng)
-        monitoring.read(kwargs.get("monitors"))
-        runner = trainer.build(algo, subalgo, self)
-        make = self._dataset_maker(train, valid, runner, kwargs)
-        saver = storage.Saver(self, save_progress, save_every)
-        return trainer.closed_at_exit(self._run(runner, make, saver, kwargs))
-
-    def _dataset_maker(self, train, valid, runner, kwargs):
-        """Check arguments and data, and return a function that makes the two datasets of it."""
-        slots, surplus = self.slots(), False
-        if isinstance(runner, trainer.Trainer):
-            runner.check(kwargs)
-            slots, surplus = runner.slots(), runner.ignores_surplus
-        options = {key: kwargs[key] for key in trainer.DATA_KEYWORDS if key in kwargs}
-        for key in ("batch_size", "train_batches", "valid_batches", "iteration_size", "axis"):
-            if options.get(key) is not None and not util.is_int(options[key]):
-                raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
-        axis = options.get("axis") or 0
-        train_source = sources.build(train, slots, "train", axis, surplus)
-        valid_source = train_source if valid is None else sources.build(valid, slots, "valid", axis, surplus)
-
-        def make(source, name, masked):
-            return source.dataset(
-                name,
-                masked=masked,
-                ordered=bool(kwargs.get("stateful")),
-                batch_size=32 if options.get("batch_size") is None else int(options["batch_size"]),
-                iteration_size=options.get("iteration_size") or options.get(f"{name}_batches"),
-                rng=int(kwargs["rng"]) if util.is_int(kwargs["rng"]) else kwargs["rng"],
-            )
-
-        def make_both():
-            masked = train_source.is_ragged() or valid_source.is_ragged()
-            # in this order, as both are shuffled when they are made.
-            valid_dataset = make(valid_source, "valid", masked)
-            return make(train_source, "train", masked), valid_dataset, {"masked": True} if masked else {}
-
-        return make_both
-
-    @staticmethod
-    def _run(runner, make_datasets, saver, kwargs):
-        train, valid, options = make_datasets()
-        # the trainer is closed first, so that the saver finds the best parameters.
-        with saver, contextlib.closing(runner.itertrain(train, valid, **kwargs, **options)) as epochs:
-            try:
-                for i, monitors in enumerate(epochs):
-                    saver.epoch_ends()
-                    trainer.renew()
-                    yield monitors
-                    saver.next_epoch_begins(i)
-            except sources.Exhausted:
-                # from a trainer without an end of its own for this.
-                util.log("training stopped: the data came to its end")
-
     # -- files --------------------------------------------------------------------------------------------------------
 
     def save(self, filename_or_handle=None, *, filename=None):
@@ -655,7 +521,9 @@ class Network(evaluation.Evaluation):
         Parameters
         ----------
         filename_or_handle : str, pathlib.Path or writable binary file
-            A path is compressed if it ends in ``.gz``. An existing file is replaced only when all has been written.
+            A path that ends in ``.npz`` becomes an archive of arrays with a description in words, which is meant to
+            last; any other one a pickle, compressed if it ends in ``.gz``. An existing file is replaced only when all
+            has been written. An open file gets a pickle.
         filename : str or pathlib.Path, optional
             Another name for the same argument.
 
@@ -668,15 +536,23 @@ class Network(evaluation.Evaluation):
         util.log(f"saved {self!r}" + (f" to {target}" if not hasattr(target, "write") else ""))
 
     @_OnClass
-    def load(cls, filename_or_handle=None, *, filename=None):
+    def load(cls, filename_or_handle=None, *, filename=None, trusted=(), max_bytes=None):
         """Load a network that was saved. This is a class method: write ``net = theanets.Network.load(path)``.
+
+        Nothing that the file holds is run, so that a file of unknown origin can do no harm.
 
         Parameters
         ----------
         filename_or_handle : str, pathlib.Path or readable binary file
-            Compressed files are recognised by what they hold.
+            Archives, pickles, compressed files and files of earlier releases are recognised by what they hold.
         filename : str or pathlib.Path, optional
             Another name for the same argument.
+        trusted : iterable of classes and functions, optional
+            What the network may consist of besides this library and those classes of layers, losses, activations and
+            models that have been defined or imported, such as a function that is a loss. See
+            :func:`theanets.storage.load`.
+        max_bytes : int, optional
+            The largest size of the file, and of what it unpacks to.
 
         Returns
         -------
@@ -685,14 +561,13 @@ class Network(evaluation.Evaluation):
 
         Raises
         ------
+        LoadError
+            If the file is damaged, or holds something that is not admitted.
         TypeError
             If the file holds something else, or if the method is called on an instance.
         """
         source = _only("load", filename_or_handle, filename)
-        network = storage.load(source)
-        if not isinstance(network, Network):
-            raise TypeError(f"{source!r} holds a {type(network).__name__}, expected a theanets.Network")
-        return network
+        return storage.load(source, trusted=trusted, max_bytes=max_bytes)
 
 
 def _only(method, filename_or_handle, filename):
@@ -700,13 +575,6 @@ def _only(method, filename_or_handle, filename):
     if (filename_or_handle is None) == (filename is None):
         raise TypeError(f"{method}() takes one path or open file, as filename_or_handle or as filename")
     return filename if filename_or_handle is None else filename_or_handle
-
-
-def _refuse_both(given, old, new, default):
-    is_default = given.get(new) is default or isinstance(given.get(new), str) and given[new] == default
-    if new not in given or not is_default:
-        raise util.ConfigurationError(f"{old!r} is an old spelling of {new!r}, and both are given")
-    del given[new]
 
 
 def _factor(weight):

@@ -15,8 +15,11 @@ xe       :class:`CrossEntropy`               classes
 hinge    :class:`Hinge`                      classes
 =======  ==================================  =============================================
 
-To add one, subclass :class:`Loss`.
+A function of the output and the target does as well; see :class:`Formula`. To add a loss that can be asked for by name,
+subclass :class:`Loss`.
 """
+
+import inspect
 
 import numpy as np
 import theano.tensor as TT
@@ -33,14 +36,11 @@ __all__ = [
     "KullbackLeiblerDivergence",
     "CrossEntropy",
     "Hinge",
+    "Formula",
 ]
 
 #: Probabilities below this are raised to it before their logarithm is taken.
 EPSILON = 1e-8
-
-
-def _with_output(name):
-    return name if ":" in name else f"{name}:out"
 
 
 class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
@@ -91,7 +91,7 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
         self._target = self._make_target(target)
         self._weights = util.FLOAT_CONTAINERS[self._target.ndim]("weights") if weighted else None
         self.weight = weight
-        self.output_name = _with_output(output_name)
+        self.output_name = util.output_name(output_name)
 
     def _make_target(self, target):
         if util.is_int(target) and 0 <= target < len(self.TARGETS):
@@ -113,6 +113,11 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
         """Full names of the network outputs that the loss reads."""
         return [self.output_name]
 
+    @property
+    def has_own_formula(self):
+        """Whether a subclass computes its value otherwise than as a mean of errors."""
+        return type(self).__call__ is not Loss.__call__
+
     def share_variables(self, other):
         """Use the variables that another loss has made, where they are of the same kind as one's own."""
         if self.owns_target and other.owns_target and self._target.type == other._target.type:
@@ -133,8 +138,7 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
         shape : tuple or None
             None if nothing is known about it.
         """
-        own_formula = type(self).__call__ is not Loss.__call__
-        return None if own_formula else shapes.get(self.output_name)
+        return None if self.has_own_formula else shapes.get(self.output_name)
 
     def num_classes(self, shapes):
         """Return the number of classes, if the target consists of class labels; else None."""
@@ -144,7 +148,7 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
         """Write a line that describes the loss."""
         util.log(f"loss {type(self).__name__} of {', '.join(self.output_names)}, weight {self.weight}")
 
-    def average(self, values, mask=None):
+    def average(self, values, mask=None, weights=None):
         """Return the mean, or weighted mean, of an array of errors of the target's shape.
 
         Parameters
@@ -153,12 +157,15 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
             The errors.
         mask : expression (batch, time), optional
             Ones for steps of sequences that count, zeros for others.
+        weights : expression, optional
+            Further weights of the errors, beside those that come with the data.
         """
         if values.ndim < self.SEQUENCE_NDIM:
             mask = None
-        if self._weights is None:
+        given = [w for w in (self._weights, weights) if w is not None]
+        if not given:
             return util.masked_mean(values, mask)
-        weights = self._weights
+        weights = given[0] if len(given) == 1 else given[0] * given[1]
         if mask is not None:
             weights = weights * mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
         total = weights.sum()
@@ -191,12 +198,17 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
     def __call__(self, outputs):
         output, target = util.dense(outputs[self.output_name]), util.dense(self._target)
         self._check_dimensions(output, target)
-        return self.average(self.elementwise(output, target), context_of(outputs).mask)
+        context = context_of(outputs)
+        errors, classes = self.elementwise(output, target), context.class_weights.get(self._target)
+        if classes is None:
+            return self.average(errors, context.mask)
+        weights = TT.constant(classes)[target.flatten()].reshape(target.shape, ndim=target.ndim)
+        return self.average(errors, context.mask, weights)
 
     def check_context(self, context):
         """Refuse sequences of different lengths, if a formula of its own would count what only fills them up."""
-        own_formula = type(self).__call__ not in (Loss.__call__, GaussianLogLikelihood.__call__)
-        if context is not None and context.mask is not None and own_formula:
+        counts_all = self.has_own_formula and type(self).__call__ is not GaussianLogLikelihood.__call__
+        if context is not None and context.mask is not None and counts_all:
             raise util.ConfigurationError(
                 f"loss {type(self).__name__} cannot be used with sequences of different lengths; give it a method "
                 "elementwise() instead of __call__()"
@@ -343,8 +355,8 @@ class GaussianLogLikelihood(Loss):
     def __init__(self, *args, mean_name="mean", covar_name="covar", covar_eps=1e-3, **kwargs):
         super().__init__(*args, **kwargs)
         _refuse_weights(self)
-        self.mean_name = _with_output(mean_name)
-        self.covar_name = _with_output(covar_name)
+        self.mean_name = util.output_name(mean_name)
+        self.covar_name = util.output_name(covar_name)
         self.covar_eps = covar_eps
 
     @property
@@ -361,6 +373,115 @@ class GaussianLogLikelihood(Loss):
         terms = float(np.log(2 * np.pi)) + TT.log(variance) + TT.sqr(target - mean) / variance
         # one number for each example, or for each step of sequences.
         return util.masked_mean(terms.sum(axis=-1), context_of(outputs).mask) / 2
+
+
+class Formula(Loss):
+    r"""A loss that is given as a function.
+
+    Parameters
+    ----------
+    target : int or theano variable
+        Number of dimensions of the target, or a variable.
+    function : callable
+        Takes expressions of the output and of the target, and returns one of the errors, an array of the target's
+        shape, whose (weighted) mean is the loss; or one of the loss itself, a number, which cannot be weighted.
+    labels : bool, optional
+        Whether the target consists of class labels, as it does in classifiers. Default False.
+    weight, weighted, output_name
+        See :class:`Loss`.
+
+    Notes
+    -----
+    A network with such a loss is saved to a pickle, not to an archive, and the function is named when it is loaded, as
+    in ``theanets.Network.load(path, trusted=[huber])``. A lambda, or a function within another one, cannot be saved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import theanets
+    >>> def huber(output, target):
+    ...     error = abs(output - target)
+    ...     return TT.switch(error < 1, TT.sqr(error) / 2, error - 0.5)
+    >>> net = theanets.Regressor([4, 2], loss=huber)
+    >>> train, valid = net.train([np.eye(4), np.ones((4, 2))], epochs=1)
+    >>> list(train)
+    ['loss', 'err']
+    """
+
+    def __init__(self, target, function=None, labels=False, **kwargs):
+        check_function(function)
+        self.function = function
+        self.labels = bool(labels)
+        super().__init__(target, **kwargs)
+
+    @property
+    def TARGETS(self):
+        """Constructors of variables for targets."""
+        return CrossEntropy.TARGETS if self.labels else Loss.TARGETS
+
+    @property
+    def SEQUENCE_NDIM(self):
+        """The number of dimensions of a target that holds sequences."""
+        return CrossEntropy.SEQUENCE_NDIM if self.labels else Loss.SEQUENCE_NDIM
+
+    @property
+    def name(self):
+        """The name of the function."""
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def log(self):
+        """Write a line that describes the loss."""
+        util.log(f"loss {self.name} of {', '.join(self.output_names)}, weight {self.weight}")
+
+    def target_shape(self, shapes):
+        shape = shapes.get(self.output_name)
+        return shape[:-1] if self.labels and shape is not None else shape
+
+    def num_classes(self, shapes):
+        return shapes.get(self.output_name, (None,))[-1] if self.labels else None
+
+    def _check_dimensions(self, output, target):
+        if output.ndim != target.ndim + self.labels:
+            raise util.ConfigurationError(
+                f"loss {self.name}: target has {target.ndim} dimensions, but output {self.output_name!r} has "
+                f"{output.ndim}"
+            )
+
+    def elementwise(self, output, target):
+        errors = self.function(output, target)
+        if not hasattr(errors, "ndim") or not hasattr(errors, "type"):
+            raise util.ConfigurationError(f"loss {self.name}: it returned {errors!r}, expected a Theano expression")
+        if errors.ndim not in (0, target.ndim):
+            raise util.ConfigurationError(
+                f"loss {self.name}: it returned an expression of {errors.ndim} dimensions, expected {target.ndim}, "
+                "as the target has, or a single number"
+            )
+        return errors
+
+    def average(self, values, mask=None, weights=None):
+        if values.ndim == 0 and self._target.ndim > 0:
+            if (self._weights, mask, weights) != (None, None, None):
+                raise util.ConfigurationError(
+                    f"loss {self.name}: it returns a single number, which cannot be weighted, nor leave out what only "
+                    "fills up sequences of different lengths; let it return an array of the errors"
+                )
+            return values
+        return super().average(values, mask, weights)
+
+
+def check_function(function):
+    """Refuse what cannot be called with an output and a target."""
+    try:
+        if isinstance(function, type):
+            raise TypeError("a class")
+        inspect.signature(function).bind(None, None)
+    except TypeError:
+        raise util.ConfigurationError(
+            f"loss={function!r}, expected the name of a loss, a dict, a theanets.Loss, or a function (output, target)"
+        ) from None
+    except ValueError:
+        # as of some functions that are written in C.
+        pass
 
 
 class GaussianKernel:

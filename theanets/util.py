@@ -18,6 +18,7 @@ __all__ = [
     "ConfigurationError",
     "UnknownNameError",
     "DataError",
+    "LoadError",
     "basestring",
     "FLOAT",
     "FLOAT_CONTAINERS",
@@ -60,6 +61,10 @@ class UnknownNameError(ConfigurationError, KeyError):
 
 class DataError(ConfigurationError, ValueError):
     """An array that does not fit the model it is given to."""
+
+
+class LoadError(ConfigurationError, ValueError):
+    """A file that cannot be opened as a network: it is damaged, or holds something else, or what is not admitted."""
 
 
 def unknown(kind, name, known):
@@ -255,6 +260,17 @@ def random_vector(size, mean=0, std=1, rng=None):
         Of the type :data:`FLOAT`.
     """
     return (mean + std * random_state(rng).randn(size)).astype(FLOAT)
+
+
+def output_name(name):
+    """Return the full name of an output; that of a layer stands for its output ``out``.
+
+    Examples
+    --------
+    >>> output_name("hid1"), output_name("hid1:pre")
+    ('hid1:out', 'hid1:pre')
+    """
+    return name if ":" in name else f"{name}:out"
 
 
 def dense(x):

@@ -19,6 +19,8 @@ class Context:
         Not zero while parameters are learned, for layers that then behave differently. Default: they are not.
     single_step : bool, optional
         Whether all sequences have just one step.
+    class_weights : dict, optional
+        Weights of the classes, for the variables that hold the labels. Default: there are none.
 
     Attributes
     ----------
@@ -26,16 +28,18 @@ class Context:
         Expressions for the states that recurrent layers end with, by full name; filled in by the layers.
     """
 
-    def __init__(self, mask=None, states=None, training=None, single_step=False):
+    def __init__(self, mask=None, states=None, training=None, single_step=False, class_weights=None):
         self.mask = mask
         self.states = states
         self.training = training
         self.single_step = single_step
+        self.class_weights = class_weights or {}
         self.final_states = OrderedDict()
 
     def settings(self):
         """Return what distinguishes this context from others."""
-        return self.mask, tuple((self.states or {}).items()), self.training, self.single_step
+        states, weights = (tuple((items or {}).items()) for items in (self.states, self.class_weights))
+        return self.mask, states, self.training, self.single_step, weights
 
 
 class Outputs(OrderedDict):

@@ -34,11 +34,13 @@ clock starts when the functions are compiled.
 
 from .. import util
 from .base import Trainer
+from .checkpoint import Checkpoint, identify
 from .closing import closed_at_exit, renew
 from .gradient import DownhillTrainer
 from .options import DATA_KEYWORDS, keywords
 from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer
 from .sampling import SampleTrainer
+from .session import Session
 
 __all__ = [
     "build",

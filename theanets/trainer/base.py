@@ -13,6 +13,11 @@ class Trainer:
     ----------
     network : :class:`theanets.Network`
         The network to be trained.
+
+    Attributes
+    ----------
+    session : Session or None
+        What goes on around the training, if it is a part of a larger one.
     """
 
     #: Whether arrays beyond those that the trainer needs may be given, and are left aside.
@@ -20,6 +25,7 @@ class Trainer:
 
     def __init__(self, network):
         self.network = network
+        self.session = None
 
     def keywords(self):
         """Return the names of the options that the trainer uses."""
@@ -28,7 +34,7 @@ class Trainer:
     def check(self, kwargs):
         """Refuse arguments that nobody uses, and networks that cannot be trained like this."""
         known = self.keywords() | DATA_KEYWORDS | regularizers.keywords() | self.network.own_keywords()
-        hints = {}
+        hints = dict(arguments.HINTS_TRAINING)
         for name in keywords() - known:
             users = sorted(algo for algo in algorithms() if name in options_of(algo))
             hints[name] = f"it is an option of {', '.join(users) or 'gradient methods'}"

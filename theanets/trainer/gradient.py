@@ -1,16 +1,22 @@
 """Training by gradients."""
 
+import contextlib
+
 import downhill
 import numpy as np
 import theano
 
-from .. import modes, regularizers, util
+from .. import balance, modes, regularizers, schedules, transfer, util
 from ..layers.context import Context
 from .base import Trainer
-from .options import COMMON_OPTIONS, check_numbers, get_algorithm, options_of
+from .options import COMMON_OPTIONS, GRADIENT_OPTIONS, check_numbers, get_algorithm, options_of
 from .run import Carrier, Run
+from .session import Session
 
 __all__ = ["DownhillTrainer"]
+
+#: The learning rate of downhill, where none is given.
+DEFAULT_RATE = 1e-4
 
 
 class DownhillTrainer(Trainer):
@@ -47,13 +53,16 @@ class DownhillTrainer(Trainer):
         self.outcome = None
 
     def keywords(self):
-        return super().keywords() | COMMON_OPTIONS | options_of(self.algo)
+        return super().keywords() | COMMON_OPTIONS | GRADIENT_OPTIONS | options_of(self.algo)
 
     def check(self, kwargs):
         super().check(kwargs)
         if not self.network.losses:
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
         check_numbers(kwargs)
+        self._schedule(kwargs)
+        if self.network.params and self.has_nothing_to_train(kwargs):
+            raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter to train")
         stateful = kwargs.get("stateful", False)
         if stateful not in (True, False, "keep"):
             raise util.ConfigurationError(f"stateful={stateful!r}, expected True, False or 'keep'")
@@ -65,6 +74,29 @@ class DownhillTrainer(Trainer):
                         f"stateful={stateful!r}: layer {layer.name!r} takes its initial state from "
                         f"{', '.join(layer.initial_sources())}, and cannot go on from the batch before as well"
                     )
+
+    def _schedule(self, kwargs):
+        """Make the schedule of the learning rate; None if there is none."""
+        if kwargs.get("schedule") is None:
+            return None
+        schedules.refuse_without(self.algo)
+        limits = [kwargs[key] for key in ("epochs", "max_updates") if kwargs.get(key) is not None]
+        start = kwargs.get("learning_rate")
+        return schedules.build(kwargs["schedule"], DEFAULT_RATE if start is None else start, min(limits, default=None))
+
+    def _frozen(self, kwargs):
+        """Return the parameters that are not to be trained, as a set."""
+        freeze = kwargs.get("freeze")
+        if freeze is None:
+            return frozenset()
+        whole = self.network._whole
+        # a stage may lack what the network has.
+        layers = self.network.layers if whole is None else [*whole[0], *self.network.layers]
+        return frozenset(transfer.select(layers, freeze, "freeze"))
+
+    def has_nothing_to_train(self, kwargs):
+        """Tell whether all parameters are frozen."""
+        return self._frozen(kwargs).issuperset(self.network.params)
 
     def _build_optimizer(self, kwargs, context):
         network = self.network
@@ -79,6 +111,10 @@ class DownhillTrainer(Trainer):
         params = [param for param in network.params if id(param) in used]
         if not params:
             raise util.ConfigurationError("the loss does not depend on any parameter of the network")
+        frozen = self._frozen(kwargs)
+        params = [param for param in params if param not in frozen]
+        if not params:
+            raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter that the loss depends on")
         outputs, _ = network.build_graph(regs, context)
         final = outputs.context.final_states
         carried = [(variable, final[name]) for name, variable in (context.states or {}).items()]
@@ -129,26 +165,54 @@ class DownhillTrainer(Trainer):
         train, valid : pair of dicts
             Values of the monitors.
         """
+        limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
+        schedule = self._schedule(dict(kwargs, epochs=epochs, max_updates=max_updates))
+        start = kwargs.get("learning_rate")
+        rate = schedules.LearningRate(self.algo, DEFAULT_RATE if start is None else start, schedule)
         phase = theano.shared(np.asarray(0, "int8"), name="training")
         context = Context(
             mask=self.network.mask_variable() if masked else None,
             states=self.network.carried_variables() if stateful else None,
             training=phase,
+            class_weights=balance.resolve(kwargs.get("class_weight"), self.network),
         )
-        optimizer = self._build_optimizer(kwargs, context)
+        with self._in_session(kwargs) as session:
+            optimizer = self._build_optimizer(kwargs, context)
+            session.stage_begins(rate, optimizer._monitor_names)
+            self._compile(optimizer, kwargs, rate)
+            run = Run(
+                optimizer,
+                train,
+                train if valid is None else valid,
+                min(limits, default=None),
+                max_seconds,
+                network=self.network,
+                session=session,
+                rate=rate,
+            )
+            run.phase = phase
+            run.statistics = self.network.statistics
+            if stateful:
+                run.carrier = Carrier(self.network, keep=stateful == "keep")
+            try:
+                yield from run
+            finally:
+                self.outcome = run.outcome
+
+    def _in_session(self, kwargs):
+        """Return a context with the session that this training is a part of, or with one of its own."""
+        session = self.session or self.network._session
+        if session is not None:
+            return contextlib.nullcontext(session)
+        if kwargs.get("checkpoint") is not None:
+            raise util.ConfigurationError("checkpoint=: only train() and itertrain() of a network can keep one")
+        return Session(self.network, kwargs.get("callbacks"), kwargs.get("stop_when"))
+
+    def _compile(self, optimizer, kwargs, rate):
         options = {key: value for key, value in kwargs.items() if key in COMMON_OPTIONS | options_of(self.algo)}
         if self.algo == "nag":
             options["nesterov"] = True
         # an input that the loss does not depend on is given all the same, as the data has it.
         with modes.used(), theano.change_flags(on_unused_input="ignore"):
-            optimizer._compile(**options)
-        limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
-        run = Run(optimizer, train, train if valid is None else valid, min(limits, default=None), max_seconds)
-        run.phase = phase
-        run.statistics = self.network.statistics
-        if stateful:
-            run.carrier = Carrier(self.network, keep=stateful == "keep")
-        try:
-            yield from run
-        finally:
-            self.outcome = run.outcome
+            optimizer._compile(**dict(options, learning_rate=rate.variable))
+        rate.attach(optimizer)

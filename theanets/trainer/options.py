@@ -24,7 +24,12 @@ COMMON_OPTIONS = frozenset(
 )
 
 #: Options that say when to stop, what to report, and what to carry on.
-LOOP_OPTIONS = frozenset(["epochs", "max_updates", "max_seconds", "monitors", "monitor_gradients", "stateful"])
+LOOP_OPTIONS = frozenset(
+    ["epochs", "max_updates", "max_seconds", "monitors", "monitor_gradients", "stateful", "callbacks", "stop_when"]
+)
+
+#: Options of training by gradients, whatever the algorithm.
+GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
 DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "axis", "name"])
@@ -47,7 +52,7 @@ def options_of(algo):
 def keywords():
     """Return the set of keywords of ``train`` that are no regularizers."""
     own = set().union(*map(options_of, algorithms()))
-    return own | COMMON_OPTIONS | LOOP_OPTIONS | DATA_KEYWORDS | set(arguments.OLD_TRAINING)
+    return own | COMMON_OPTIONS | LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | set(arguments.OLD_TRAINING)
 
 
 def get_algorithm(algo):
@@ -71,7 +76,7 @@ def check_numbers(kwargs):
     for key in ("learning_rate", "momentum", "min_improvement", "max_gradient_norm", "max_gradient_elem"):
         value = kwargs.get(key)
         if value is not None and not (util.is_real(value) and np.isfinite(value)):
-            raise util.ConfigurationError(f"{key}={value!r}, expected a number")
+            raise util.ConfigurationError(f"{key}={value!r}, expected a finite number")
     seconds = kwargs.get("max_seconds")
     if seconds is not None and not (util.is_real(seconds) and seconds >= 0):
         raise util.ConfigurationError(f"max_seconds={seconds!r}, expected a number of seconds")

@@ -51,10 +51,13 @@ class SupervisedPretrainer(Trainer):
         deadline = None if max_seconds is None else time.monotonic() + max_seconds
         for stage in [*self._stages(), network.layers]:
             with self._staged(stage):
-                if not network.losses:
+                trainer = DownhillTrainer(self.algo, network, variables)
+                trainer.session = self.session
+                if not network.losses or trainer.has_nothing_to_train(kwargs):
+                    continue
+                if self.session is not None and self.session.skips_stage():
                     continue
                 util.log(f"training the stage {' '.join(layer.name for layer in network.layers)}")
-                trainer = DownhillTrainer(self.algo, network, variables)
                 seconds = None if deadline is None else max(0, deadline - time.monotonic())
                 yield from trainer.itertrain(train, valid, max_seconds=seconds, **kwargs)
             if trainer.outcome.is_final:
@@ -177,6 +180,9 @@ class UnsupervisedPretrainer(Trainer):
     def check(self, kwargs):
         super().check(kwargs)
         check_numbers(kwargs)
+        DownhillTrainer(self.algo, self.network)._schedule(kwargs)
+        if kwargs.get("class_weight") is not None:
+            raise util.ConfigurationError("class_weight: algo='pretrain' uses no labels")
         hidden = self.network.layers[1:-1]
         if not hidden:
             raise util.ConfigurationError("algo='pretrain': the network has no hidden layer")
@@ -188,8 +194,14 @@ class UnsupervisedPretrainer(Trainer):
                     f"'w' (its parameters: {', '.join(names) or 'none'})"
                 )
 
+        if self._frozen(kwargs).issuperset(param for layer in hidden for param in layer.params):
+            raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no hidden layer to train")
+
     def slots(self):
         return self.network._input_slots()
+
+    def _frozen(self, kwargs):
+        return DownhillTrainer(self.algo, self.network)._frozen(kwargs)
 
     def _shadow(self):
         """Make an autoencoder of the hidden layers, with the parameters that they have."""
@@ -218,9 +230,14 @@ class UnsupervisedPretrainer(Trainer):
     def itertrain(self, train, valid=None, **kwargs):
         """Train the autoencoder layer by layer, yielding a pair of dicts of monitors after each epoch."""
         hidden = self.network.layers[1:-1]
+        frozen = [util.ExactName(p.name) for layer in hidden for p in layer.params if p in self._frozen(kwargs)]
+        kwargs = dict(kwargs, freeze=frozen or None)
         shadow = self._shadow()
         originals = shadow.layers[1 : len(hidden) + 1]
         try:
-            yield from SupervisedPretrainer(self.algo, shadow).itertrain(train, valid, **kwargs)
+            shadow._session = self.network._session
+            trainer = SupervisedPretrainer(self.algo, shadow)
+            trainer.session = self.session
+            yield from trainer.itertrain(train, valid, **kwargs)
         finally:
             self._copy(originals, hidden)

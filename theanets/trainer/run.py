@@ -8,31 +8,9 @@ import numpy as np
 
 from .. import sources, util
 from .passes import Pass
+from .session import DIVERGED, EXHAUSTED, FAILED, INTERRUPTED, LEFT, Outcome
 
-__all__ = ["Outcome", "Run", "Carrier"]
-
-
-class Outcome:
-    """Why training stopped.
-
-    Parameters
-    ----------
-    words : str
-        The reason as it is logged.
-    is_final : bool, optional
-        Whether further stages of a training in several stages are to be left out. Default True.
-    """
-
-    def __init__(self, words, is_final=True):
-        self.words = words
-        self.is_final = is_final
-
-
-INTERRUPTED = Outcome("interrupted from the keyboard")
-LEFT = Outcome("the training loop was left")
-DIVERGED = Outcome("the loss is not a finite number any more")
-EXHAUSTED = Outcome("the training data came to its end")
-FAILED = Outcome("an error occurred")
+__all__ = ["Run", "Carrier"]
 
 
 class Run:
@@ -45,12 +23,24 @@ class Run:
     train, valid : iterable of batches
         Data to learn from, and to validate on.
     max_epochs : int or None
-        Stop after so many epochs.
+        Stop after so many epochs. Training that goes on may get a larger limit than was asked for.
     max_seconds : float or None
         Stop after so many seconds.
+    network : :class:`theanets.Network`
+        What is trained.
+    session : Session
+        What goes on around it.
+    rate : :class:`theanets.schedules.LearningRate`
+        The learning rate.
 
     Attributes
     ----------
+    epoch : int
+        How many epochs are done.
+    validation : dict or None
+        The monitors of the last validation on schedule.
+    validated_epoch : int or None
+        How many epochs had been done then.
     outcome : Outcome or None
         Why the run stopped; None while it goes on.
     phase : theano shared variable or None
@@ -61,13 +51,20 @@ class Run:
         What carries states on from batch to batch.
     """
 
-    def __init__(self, optimizer, train, valid, max_epochs, max_seconds):
+    def __init__(self, optimizer, train, valid, max_epochs, max_seconds, network, session, rate):
         self.optimizer = optimizer
         self.train = train
         self.valid = valid
-        self.max_epochs = max_epochs
+        self.max_epochs = self.asked_epochs = max_epochs
         self.max_seconds = max_seconds
         self.deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        self.network = network
+        self.session = session
+        self.rate = rate
+        self.epoch = 0
+        self.validation = self.validated_epoch = None
+        # whether the state is that between two epochs, which a checkpoint can go on from.
+        self.is_whole = True
         self.outcome = None
         self.phase = None
         self.statistics = []
@@ -79,6 +76,10 @@ class Run:
         self.unvalidated = False
 
     def __iter__(self):
+        checkpoint = self.session.checkpoint
+        if checkpoint is not None:
+            # an error here leaves everything as it was.
+            checkpoint.resume(self)
         try:
             yield from self._epochs()
         except KeyboardInterrupt:
@@ -98,26 +99,35 @@ class Run:
             self._leave()
 
     def _epochs(self):
-        epoch, validation = 0, None
         while self.outcome is None:
-            if self.max_epochs is not None and epoch >= self.max_epochs:
-                self.outcome = Outcome(f"{epoch} epochs are done", is_final=False)
+            self.session.goes_on()
+            if self.max_epochs is not None and self.epoch >= self.max_epochs:
+                self.outcome = Outcome(f"{self.epoch} epochs are done", is_final=False, is_limit=True)
                 return
-            if epoch % self.optimizer.validate_every == 0:
-                validation = self._validate()
+            # a training that goes on with more patience has validated already.
+            if self.epoch % self.optimizer.validate_every == 0 and self.validated_epoch != self.epoch:
+                self._validate()
                 if self.outcome not in (None, DIVERGED):
                     return
-            training = self._learn()
-            epoch += 1
-            self.optimizer._log(training, epoch)
-            yield training, validation
+            self.session.epoch_begins(self.epoch)
+            training, is_complete = self._learn()
+            self.epoch += 1
+            self.optimizer._log(training, self.epoch)
+            self.session.epoch_ends(training, self.validation)
+            self.is_whole = is_complete and self.outcome is not DIVERGED and bool(np.isfinite(training["loss"]))
+            outcome = self.session.ask()
+            self.outcome = self.outcome or outcome
+            yield training, self.validation
             if self.outcome is not DIVERGED:
                 self._check_loss(training["loss"], "training")
+            if self.outcome is None and self.session.checkpoint is not None:
+                self.session.checkpoint.epoch_ends(self)
 
     def _learn(self):
-        """Make one pass over the training data."""
+        """Make one pass over the training data; return the monitors, and whether it came to its end."""
         self.unvalidated = True
-        values = []
+        self.is_whole = False
+        values, is_complete = [], False
         self._enter_phase(1)
         try:
             for value in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
@@ -125,12 +135,13 @@ class Run:
                 if self.deadline is not None and time.monotonic() >= self.deadline:
                     self.outcome = Outcome(f"{self.max_seconds} seconds have passed")
                     break
+            is_complete = self.outcome is None or len(values) == getattr(self.train, "iteration_size", None)
         except sources.Exhausted:
             # the batches that came before the end still make an epoch.
             if not values:
                 raise
             self.outcome = EXHAUSTED
-        return self._monitors(values)
+        return self._monitors(values), is_complete
 
     def _enter_phase(self, value):
         if self.phase is not None:
@@ -157,13 +168,18 @@ class Run:
 
     def _validate(self):
         """Validate on schedule, and see whether patience has run out."""
+        self.is_whole = False
         monitors = self._evaluate()
         if self.optimizer._test_patience(monitors):
             count = self.optimizer._curr_iter - self.optimizer._best_iter
-            self.outcome = Outcome(f"patience has run out, {count} validations without improvement", is_final=False)
+            self.outcome = Outcome(
+                f"patience has run out, {count} validations without improvement", is_final=False, is_done=True
+            )
         self._note(monitors["loss"])
         self._check_loss(monitors["loss"], "validation")
-        return monitors
+        self.session.validated(monitors)
+        self.validation, self.validated_epoch = monitors, self.epoch
+        self.is_whole = self.outcome is not DIVERGED
 
     def _note(self, loss):
         """Keep the parameters if they are the best so far."""
@@ -192,18 +208,22 @@ class Run:
         # an error on its way must not be hidden by another one, which it may well have caused.
         unwanted = (Exception, KeyboardInterrupt) if failed else (sources.Exhausted, KeyboardInterrupt)
         try:
+            if self.is_whole and self.session.checkpoint is not None:
+                self.session.checkpoint.leave(self)
             if self.unvalidated:
                 with contextlib.suppress(*unwanted):
                     monitors = self._evaluate()
                     best = " *" if monitors["loss"] < self.best_loss else ""
                     self.optimizer._log(monitors, self.optimizer._curr_iter, "final validation", best)
                     self._note(monitors["loss"])
+                    self.session.validated(monitors)
         finally:
             if self.best_params is not None:
                 self.optimizer.set_params(self.best_params)
                 for variable, value in zip(self.statistics, self.best_statistics):
                     variable.set_value(value)
             self.outcome = self.outcome or FAILED
+            self.session.stage_ends(self.outcome)
             util.log(f"training stopped: {self.outcome.words}; best validation loss {self.best_loss:.6f}")
 
 

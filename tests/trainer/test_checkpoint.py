@@ -1,0 +1,306 @@
+"""Training that was interrupted goes on as if it had not been."""
+
+import contextlib
+import itertools
+import os
+
+import numpy as np
+import pytest
+import theanets
+from theanets import storage, util
+
+from tests.helpers import assert_same_values, names, python, values
+
+RNG = np.random.RandomState(0)
+X = RNG.randn(40, 6).astype("f")
+Y = (X[:, :2] ** 2).astype("f")
+LABELS = (X[:, 0] > 0).astype("i")
+SEQUENCES = [RNG.randn(n, 3).astype("f") for n in (3, 5, 4, 3, 6, 4, 5, 3)]
+
+
+def regressor(rng=13):
+    return theanets.Regressor([6, (5, "tanh"), 2], rng=rng)
+
+
+def without_seconds(network):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in network.history]
+
+
+def assert_alike(one, two):
+    for name, value in values(one).items():
+        np.testing.assert_allclose(value, values(two)[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    assert len(one.history) == len(two.history)
+    for row, other in zip(without_seconds(one), without_seconds(two)):
+        assert list(row) == list(other)
+        for key, value in row.items():
+            assert value == (pytest.approx(other[key], rel=1e-5, abs=1e-6) if util.is_real(value) else other[key]), key
+
+
+def in_one_and_in_two(make, data, path, *args, **kwargs):
+    """Train for six epochs, and twice for three."""
+    whole, first, second = make(), make(), make()
+    whole.train(data, *args, epochs=6, **kwargs)
+    first.train(data, *args, epochs=3, checkpoint=path, **kwargs)
+    assert len(first.history) == 3
+    second.train(data, *args, epochs=3, checkpoint=path, **kwargs)
+    assert_alike(second, whole)
+    assert second.history.stopped == whole.history.stopped == "6 epochs are done"
+    return second
+
+
+ALGORITHMS = {
+    "sgd": dict(learning_rate=0.1, momentum=0.5, hidden_dropout=0.2, input_noise=0.1),
+    "rprop": dict(learning_rate=0.01, batch_size=0),
+    "rmsprop": dict(learning_rate=0.01, hidden_noise=0.1, validate_every=2),
+    "adam": dict(learning_rate=0.01, schedule="exponential"),
+}
+
+
+@pytest.mark.parametrize("algo", ["sgd", "adam"])
+def test_three_and_three_epochs_are_six(algo, each_mode, tmp_path):
+    in_one_and_in_two(regressor, [X, Y], tmp_path / "c", algo=algo, **{"batch_size": 7, **ALGORITHMS[algo]})
+
+
+@pytest.mark.parametrize("algo", ["rprop", "rmsprop", "adagrad", "adadelta"])
+def test_the_other_algorithms(algo, tmp_path):
+    in_one_and_in_two(regressor, [X, Y], tmp_path / "c", algo=algo, **{"batch_size": 7, **ALGORITHMS.get(algo, {})})
+
+
+def test_a_generator_goes_on(tmp_path):
+    in_one_and_in_two(lambda: regressor(np.random.RandomState(4)), [X, Y], tmp_path / "c", [X[:5], Y[:5]], algo="sgd",
+                      learning_rate=0.1, batch_size=7, hidden_dropout=0.2)
+
+
+def test_running_averages_and_class_weights_go_on(tmp_path):
+    in_one_and_in_two(lambda: theanets.Classifier([6, 4, "batchnorm", 2]), [X, LABELS], tmp_path / "c", algo="adam",
+                      batch_size=7, class_weight="balanced", schedule=dict(form="plateau", patience=0),
+                      validate_every=1)
+
+
+def test_sequences_of_different_lengths_go_on(tmp_path):
+    in_one_and_in_two(lambda: theanets.recurrent.Regressor([3, (3, "rnn"), 1]),
+                      [SEQUENCES, [x[:, :1] for x in SEQUENCES]], tmp_path / "c", algo="sgd", batch_size=3)
+
+
+def test_states_that_are_carried_go_on(tmp_path):
+    x = RNG.randn(4, 12, 3).astype("f")
+    in_one_and_in_two(lambda: theanets.recurrent.Regressor([3, (3, "gru"), 1]), [x, x[:, :, :1]], tmp_path / "c",
+                      algo="sgd", batch_size=4, axis=1, stateful="keep")
+
+
+class Stream:
+    """Makes batches, and says where its random numbers come from."""
+
+    def __init__(self):
+        self.rng = np.random.RandomState(5)
+
+    def __call__(self):
+        chosen = self.rng.randint(0, len(X), 8)
+        return [X[chosen], Y[chosen]]
+
+
+def test_callables_with_a_generator_go_on(tmp_path):
+    whole, first, second = regressor(), regressor(), regressor()
+    run = dict(valid=[X, Y], algo="sgd", train_batches=3, learning_rate=0.1)
+    whole.train(Stream(), epochs=6, **run)
+    first.train(Stream(), epochs=3, checkpoint=tmp_path / "c", **run)
+    second.train(Stream(), epochs=3, checkpoint=tmp_path / "c", **run)
+    assert_alike(second, whole)
+
+
+def test_a_loss_that_is_a_lambda_goes_on_though_it_cannot_be_saved(tmp_path):
+    in_one_and_in_two(lambda: theanets.Regressor([6, 2], loss=lambda output, target: abs(output - target)), [X, Y],
+                      tmp_path / "c", algo="sgd")
+    with pytest.raises(util.LoadError, match="without its network"):
+        theanets.Network.load(tmp_path / "c")
+
+
+@pytest.mark.parametrize("algo", ["layerwise", "pretrain"])
+@pytest.mark.parametrize("done", [2, 5])
+def test_stages_go_on_wherever_they_were_interrupted(algo, done, tmp_path):
+    def make():
+        return theanets.Regressor([6, 5, 4, 2])
+
+    run = dict(algo=algo, subalgo="sgd", epochs=3, learning_rate=0.1, batch_size=7)
+    whole, first, second = make(), make(), make()
+    whole.train([X, Y], **run)
+    with contextlib.closing(first.itertrain([X, Y], checkpoint=tmp_path / "c", **run)) as pairs:
+        list(itertools.islice(pairs, done))
+    second.train([X, Y], checkpoint=tmp_path / "c", **run)
+    assert_alike(second, whole)
+
+
+def test_the_number_of_epochs_counts_all_of_them(tmp_path):
+    """More epochs than are done is the number of all; what was asked for and is done is asked for once more."""
+    run = dict(algo="sgd", learning_rate=0.1, checkpoint=tmp_path / "c")
+    counts = []
+    for epochs in (2, 5, 5, 3, 14):
+        network = regressor()
+        network.train([X, Y], epochs=epochs, **run)
+        counts.append(len(network.history))
+    assert counts == [2, 5, 10, 13, 14]
+
+
+def test_what_was_interrupted_goes_on_to_its_end(tmp_path):
+    whole, first, second, third = (regressor() for _ in range(4))
+    run = dict(algo="sgd", learning_rate=0.1, epochs=6, batch_size=7)
+    whole.train([X, Y], **run)
+    for count, network in ((2, first), (2, second)):
+        for _ in itertools.islice(network.itertrain([X, Y], checkpoint=tmp_path / "c", **run), count):
+            pass
+    third.train([X, Y], checkpoint=tmp_path / "c", **run)
+    assert_alike(third, whole)
+
+
+def test_patience_that_has_run_out_stays_so(tmp_path):
+    run = dict(algo="sgd", learning_rate=0.0, validate_every=1, patience=2, checkpoint=tmp_path / "c")
+    one, two, three = regressor(), regressor(), regressor()
+    last = one.train([X, Y], **run)
+    assert "patience" in one.history.stopped
+    assert two.train([X, Y], **run) == last and two.history.state() == one.history.state()
+    assert_same_values(values(two), values(one))
+    three.train([X, Y], **dict(run, patience=4))
+    assert len(three.history) > len(one.history)
+
+
+def test_a_learning_rate_that_was_changed_on_the_way_stays_changed(tmp_path):
+    run = dict(algo="sgd", learning_rate=0.1, epochs=4, batch_size=7)
+
+    def slow_down(network, count, **more):
+        for i, _ in enumerate(network.itertrain([X, Y], **run, **more)):
+            if i == 0 and len(network.history) == 1:
+                network.learning_rate = 0.01
+            if i + 1 == count:
+                break
+
+    whole, first, second = regressor(), regressor(), regressor()
+    slow_down(whole, 9)
+    slow_down(first, 2, checkpoint=tmp_path / "c")
+    slow_down(second, 9, checkpoint=tmp_path / "c")
+    assert whole.history["learning_rate"] == [0.1, 0.01, 0.01, 0.01]
+    assert_alike(second, whole)
+
+
+def test_a_checkpoint_is_a_model(tmp_path):
+    network = regressor()
+    network.train([X, Y], algo="adam", epochs=2, checkpoint=tmp_path / "c")
+    again = theanets.Network.load(tmp_path / "c")
+    assert names(again.layers) == names(network.layers) and len(again.history) == 2
+    np.testing.assert_array_equal(again.predict(X), network.predict(X))
+
+
+def test_how_often_it_is_written(tmp_path):
+    path = tmp_path / "c"
+    times = [path.stat().st_mtime_ns if path.exists() else None
+             for _ in regressor().itertrain([X, Y], algo="sgd", epochs=5, checkpoint=path, checkpoint_every=2)]
+    assert times[:2] == [None, None] and times[2] == times[3] is not None and times[4] > times[3]
+    path.unlink()
+    assert not any(path.exists() for _ in regressor().itertrain(
+        [X, Y], algo="sgd", epochs=3, checkpoint=path, checkpoint_every=60.0))
+    assert path.exists() and os.listdir(tmp_path) == ["c"]
+
+
+@pytest.mark.parametrize("make, data, run, words", [
+    (lambda: theanets.Regressor([6, (4, "tanh"), 2]), [X, Y], {}, "4"),
+    (lambda: theanets.Regressor([6, (5, "relu"), 2]), [X, Y], {}, "activation"),
+    (regressor, [X[:9], Y[:9]], {}, "data"),
+    (regressor, [X, Y], dict(batch_size=4), "batch_size"),
+    (regressor, [X, Y], dict(algo="adam"), "algo"),
+    (regressor, [X, Y], dict(hidden_dropout=0.2), "options"),
+])
+def test_checkpoints_of_another_training_are_refused(make, data, run, words, tmp_path):
+    regressor().train([X, Y], algo="sgd", epochs=1, checkpoint=tmp_path / "c")
+    content, network = (tmp_path / "c").read_bytes(), make()
+    before = values(network)
+    with pytest.raises(util.ConfigurationError, match=words):
+        network.train(data, epochs=3, checkpoint=tmp_path / "c", **{"algo": "sgd", **run})
+    assert (tmp_path / "c").read_bytes() == content
+    assert_same_values(values(network), before)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 and so on"])
+def test_files_that_are_no_checkpoints_are_refused_and_kept(content, tmp_path):
+    (tmp_path / "c").write_bytes(content)
+    with pytest.raises(util.LoadError, match="checkpoint"):
+        regressor().train([X, Y], algo="sgd", epochs=1, checkpoint=tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == content
+
+
+def test_a_model_is_no_checkpoint(tmp_path):
+    regressor().save(tmp_path / "m.npz")
+    with pytest.raises(util.LoadError, match="without the state of a training"):
+        regressor().train([X, Y], algo="sgd", epochs=1, checkpoint=tmp_path / "m.npz")
+
+
+def test_damaged_checkpoints_are_noticed(tmp_path):
+    """A few bytes of a zip file, such as the dates of its members, mean nothing."""
+    path, noticed = tmp_path / "c", 0
+    regressor().train([X, Y], algo="sgd", epochs=1, checkpoint=path)
+    content = path.read_bytes()
+    places = range(0, len(content), len(content) // 40)
+    for place in places:
+        path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        with contextlib.suppress(util.LoadError):
+            storage.load_sections(path)
+            continue
+        noticed += 1
+        with pytest.raises(util.LoadError, match="checkpoint"):
+            regressor().itertrain([X, Y], algo="sgd", epochs=2, checkpoint=path)
+    assert noticed > 0.8 * len(places)
+
+
+@pytest.mark.parametrize("arguments", [
+    dict(checkpoint=3), dict(checkpoint="missing/folder/c"), dict(checkpoint="."), dict(checkpoint_every=2),
+    dict(checkpoint="c", checkpoint_every=0), dict(checkpoint="c", checkpoint_every="often"),
+    dict(checkpoint="c", algo="sample"),
+])
+def test_arguments_that_make_no_sense(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(util.ConfigurationError, match="checkpoint"):
+        regressor().itertrain([X, Y], **{"algo": "sgd", **arguments})
+    assert os.listdir(tmp_path) == []
+
+
+# Trains in processes that are killed again and again, until one of them comes to the end.
+KILL = """
+import logging, os, random, signal, sys, time
+import numpy as np
+import theanets
+logging.disable(logging.CRITICAL)
+path, chance = sys.argv[1], random.Random(2)
+x = np.random.RandomState(0).randn(40, 6).astype("f")
+run = dict(algo="adam", learning_rate=0.01, epochs=12, batch_size=20, hidden_dropout=0.1)
+make = lambda: theanets.Regressor([6, (5, "tanh"), 2])
+whole, killed, done = make(), 0, 0
+whole.train([x, x[:, :2]], **run)
+written = lambda: os.stat(path).st_mtime_ns if os.path.exists(path) else 0
+while done < 12:
+    before = written()
+    pid = os.fork()
+    if not pid:
+        make().train([x, x[:, :2]], checkpoint=path, **run)
+        os._exit(0)
+    while written() == before:
+        time.sleep(0.001)
+    time.sleep(chance.random() * 0.1)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    killed += 1
+    # what is there can be opened at any time.
+    assert len(theanets.Network.load(path).history) >= done
+    done = len(theanets.Network.load(path).history)
+again = theanets.Network.load(path)
+if again.history.stopped is None:
+    # the process was killed after the last epoch, but before it had validated once more.
+    again = make()
+    again.train([x, x[:, :2]], checkpoint=path, **run)
+assert again.history["train_loss"] == whole.history["train_loss"]
+for one, two in zip(again.params, whole.params):
+    np.testing.assert_array_equal(one.get_value(), two.get_value())
+print(killed)
+"""
+
+
+def test_killed_training_comes_to_the_same_end(tmp_path):
+    out, _ = python(KILL, tmp_path / "c")
+    assert int(out) > 1

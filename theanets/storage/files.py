@@ -1,0 +1,200 @@
+"""Bytes on disk: files that are replaced as a whole or not at all, and that are read up to a limit."""
+
+import contextlib
+import errno
+import os
+import pathlib
+import tempfile
+import zlib
+
+from .. import util
+
+__all__ = ["write_atomically", "Source"]
+
+#: The largest number of bytes that are read, and that a compressed file may grow to, if the caller says nothing else.
+MAX_BYTES = 4 << 30
+
+#: How many times its size a compressed file may grow to, and the size that it may always grow to.
+MAX_RATIO = 50
+ALWAYS_ALLOWED = 64 << 20
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+BLOCK = 1 << 20
+
+
+def write_atomically(path, content):
+    """Write bytes to a new file beside ``path``, and move it to its place when it is complete.
+
+    Whatever happens on the way, there is either the file that was there before or the new one. A process that is
+    killed leaves nothing else, where the system has files without a name; elsewhere a file may be left over whose name
+    begins with a dot and ends in ``.tmp``.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file to make or to replace. A link goes on pointing at the file, which keeps its permissions.
+    content : bytes
+        What it is to hold.
+    """
+    path = pathlib.Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        # a device or a pipe is nothing that could be replaced.
+        path.write_bytes(content)
+        return
+    temporary = None
+    try:
+        temporary = _write_unnamed(path, content) or _write_temporary(path, content)
+        if path.exists():
+            os.chmod(temporary, path.stat().st_mode & 0o777)
+        os.replace(temporary, path)
+        temporary = None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+    _flush_folder(path.parent)
+
+
+def _fill(handle, content):
+    handle.write(content)
+    handle.flush()
+    os.fsync(handle.fileno())
+
+
+def _write_unnamed(path, content):
+    """Write a file that has no name until it is complete, and return the name; None if there are no such files here."""
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            return None
+        raise
+    with os.fdopen(descriptor, "wb") as handle:
+        _fill(handle, content)
+        return _give_name(handle.fileno(), path)
+
+
+def _give_name(descriptor, path):
+    """Link a file without a name to one beside ``path``; a name in use cannot be replaced like this."""
+    for attempt in range(1000):
+        name = path.parent / f".{path.name[:200]}.{os.getpid()}.{attempt}.tmp"
+        try:
+            # with a folder, which an absolute path does without, links are followed to the file itself.
+            os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=descriptor)
+        except FileExistsError:
+            continue
+        except OSError:
+            return None
+        return name
+    return None
+
+
+def _write_temporary(path, content):
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            _fill(handle, content)
+        os.chmod(name, 0o666 & ~_umask())
+    except BaseException:
+        os.unlink(name)
+        raise
+    return name
+
+
+def _umask():
+    # the mask can only be read by setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _flush_folder(folder):
+    """Make sure that the new name outlives a power failure, where folders can be flushed."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class Source:
+    """An open file that is read from its position on, up to a limit.
+
+    Parameters
+    ----------
+    handle : readable binary file
+        A file in which one can go back and forth.
+    max_bytes : int, optional
+        The largest number of bytes to read, and to unpack a compressed file to. Default: 4 GiB; for a compressed file
+        also 50 times its size, if that is more than 64 MiB.
+    """
+
+    def __init__(self, handle, max_bytes=None):
+        if max_bytes is not None and (not util.is_int(max_bytes) or max_bytes < 1):
+            raise util.ConfigurationError(f"max_bytes={max_bytes!r}, expected a positive number of bytes")
+        self.handle = handle
+        self.start = handle.tell()
+        self.limit = MAX_BYTES if max_bytes is None else int(max_bytes)
+        self.is_given = max_bytes is not None
+
+    def peek(self, count):
+        """Return the first bytes, and leave the file where it is."""
+        content = self.handle.read(count)
+        self.handle.seek(self.start)
+        return content
+
+    def read(self, count=None):
+        """Return so many bytes, or all there are."""
+        wanted = self.limit + 1 if count is None else count
+        if count is not None and count > self.limit:
+            raise self.too_large()
+        pieces = []
+        # piece by piece, as memory for all that is asked for may be reserved at once.
+        while wanted > 0:
+            piece = self.handle.read(min(wanted, BLOCK))
+            if not piece:
+                break
+            pieces.append(piece)
+            wanted -= len(piece)
+        content = b"".join(pieces)
+        if len(content) > self.limit:
+            raise self.too_large()
+        return content
+
+    def unzip(self):
+        """Return what one compressed member holds, and leave the file behind it."""
+        unzipper = zlib.decompressobj(wbits=31)
+        pieces, read, size = [], 0, 0
+        while not unzipper.eof:
+            block = unzipper.unconsumed_tail
+            if not block:
+                block = self.handle.read(BLOCK)
+                read += len(block)
+            if not block:
+                raise util.LoadError("the compressed file ends too early")
+            try:
+                piece = unzipper.decompress(block, BLOCK)
+            except zlib.error as error:
+                raise util.LoadError(f"the compressed file is damaged ({error})") from None
+            pieces.append(piece)
+            size += len(piece)
+            if size > self.allowed(read):
+                raise self.too_large("unpacked ")
+        self.handle.seek(-len(unzipper.unused_data), os.SEEK_CUR)
+        return b"".join(pieces)
+
+    def allowed(self, packed):
+        """Return the size that so many compressed bytes may grow to."""
+        return self.limit if self.is_given else min(self.limit, max(ALWAYS_ALLOWED, MAX_RATIO * packed))
+
+    def too_large(self, how=""):
+        """Make an error for a file that is too large."""
+        limit = f"max_bytes={self.limit}" if self.is_given else "what is taken to be reasonable"
+        return util.LoadError(
+            f"{how}it is larger than {limit}; if you know where the file is from, say how many bytes it may take, as "
+            "in load(path, max_bytes=2**33)"
+        )

@@ -1,0 +1,427 @@
+"""A reader of pickles that runs nothing.
+
+Python's own reader imports whatever a pickle names, and calls it. This one knows five things: plain values; containers
+of them; a :class:`Global`, which is a name; a :class:`Record`, which says that something was to be made by calling
+what a name stands for, and holds the arguments, the state and the items it was to be given. Nothing is imported,
+looked up or called, whatever the file says. :mod:`theanets.storage.objects` turns records into objects.
+
+Pickles that :func:`theanets.storage.save` writes begin with a seal: a string of bytes that is thrown away by whoever
+reads the pickle, and that tells this module the length and the checksum of what follows.
+
+>>> import pickle
+>>> record, end = read(pickle.dumps(range(1, 4), protocol=2))
+>>> record.full_name, record.arguments
+('__builtin__.xrange', (1, 4, 1))
+"""
+
+import hashlib
+import io
+import pickle
+import pickletools
+
+from .. import util
+
+__all__ = ["Global", "Record", "read", "seal", "sealed_length", "SEAL_SIZE"]
+
+#: The largest number of instructions in a pickle; a network takes some hundreds for each layer.
+MAX_STEPS = 5_000_000
+
+#: The largest size of an integer.
+MAX_BITS = 4096
+
+#: What every seal begins with: an instruction for a string of 48 bytes, and the first of them.
+SEAL_START = b"\x80\x05C\x30\x93sealed\n"
+
+#: Number of bytes of a seal.
+SEAL_SIZE = len(SEAL_START) + 8 + 32 + 1
+
+#: Types that can be keys of dicts and members of sets, and tuples of them up to a depth and length. Comparing others
+#: may take forever, or exhaust the stack of the interpreter.
+ATOMS = (type(None), bool, int, float, str, bytes)
+MAX_KEY_DEPTH = 3
+MAX_KEY_LENGTH = 100
+
+
+class Global:
+    """A name that a pickle refers to, such as that of a class.
+
+    Parameters
+    ----------
+    module, name : str
+        Where it is said to be found, and what it is called there.
+    """
+
+    def __init__(self, module, name):
+        self.module = module
+        self.name = name
+
+    @property
+    def full_name(self):
+        """The name with that of its module."""
+        return shorten(f"{self.module}.{self.name}")
+
+
+class Record(Global):
+    """What was to be done to make an object.
+
+    Parameters
+    ----------
+    module, name : str
+        What was to be called.
+    arguments : tuple, optional
+        What it was to be called with.
+    keywords : dict, optional
+        The same.
+    called : bool, optional
+        Whether this is a call of any function or class, rather than a class that is asked for an empty instance.
+
+    Attributes
+    ----------
+    state : object
+        What the instance was to be handed, or None.
+    items, pairs : list
+        What was to be appended to it, and entered in it.
+    """
+
+    def __init__(self, module, name, arguments=(), keywords=None, called=False):
+        super().__init__(module, name)
+        self.arguments = arguments
+        self.keywords = keywords or {}
+        self.called = called
+        self.state = None
+        self.items = []
+        self.pairs = []
+
+    def get(self, name, default=None):
+        """Return an attribute of the object."""
+        return self.state.get(name, default) if isinstance(self.state, dict) else default
+
+
+def shorten(text, length=100):
+    """Return a text that came from a file, fit for a message."""
+    text = str(text).encode("unicode_escape").decode("ascii")
+    return text if len(text) <= length else text[:length] + "..."
+
+
+def seal(content):
+    """Return a pickle with a seal in front, which is a pickle again.
+
+    Parameters
+    ----------
+    content : bytes
+        A pickle.
+
+    Examples
+    --------
+    >>> pickle.loads(seal(pickle.dumps("anything")))
+    'anything'
+    """
+    checksum = hashlib.sha256(content).digest()
+    return SEAL_START + len(content).to_bytes(8, "little") + checksum + pickle.POP + content
+
+
+def sealed_length(start):
+    """Return the length of what follows a seal.
+
+    Parameters
+    ----------
+    start : bytes
+        The first :data:`SEAL_SIZE` bytes of a file.
+
+    Returns
+    -------
+    length : int or None
+        None if there is no seal.
+
+    Raises
+    ------
+    LoadError
+        If there is a seal that has been damaged.
+    """
+    if start[: len(SEAL_START)] == SEAL_START and start[SEAL_SIZE - 1 : SEAL_SIZE] == pickle.POP:
+        return int.from_bytes(start[len(SEAL_START) : len(SEAL_START) + 8], "little")
+    # a string of bytes is no network, and nothing but a seal begins like this.
+    if start[:3] == SEAL_START[:3] or SEAL_START[4:] in start[: len(SEAL_START)]:
+        raise util.LoadError("its first bytes are damaged")
+    return None
+
+
+def _unseal(content):
+    """Return where the pickle begins within the content, having compared the checksum."""
+    length = sealed_length(content[:SEAL_SIZE])
+    if length is None:
+        return 0
+    if len(content) < SEAL_SIZE + length:
+        raise util.LoadError(f"it ends too early, after {len(content)} of {SEAL_SIZE + length} bytes")
+    body = memoryview(content)[SEAL_SIZE : SEAL_SIZE + length]
+    if hashlib.sha256(body).digest() != content[SEAL_SIZE - 33 : SEAL_SIZE - 1]:
+        raise util.LoadError("it is damaged: its checksum is not that of what was saved")
+    return SEAL_SIZE
+
+
+def read(content):
+    """Read the first pickle of some bytes.
+
+    Parameters
+    ----------
+    content : bytes
+        The pickle, and anything behind it.
+
+    Returns
+    -------
+    value : object
+        Plain values, containers, :class:`Global` and :class:`Record`. Containers may hold themselves.
+    end : int
+        Where the pickle ends.
+
+    Raises
+    ------
+    LoadError
+        If it is no pickle, is damaged, or holds what no network consists of.
+    """
+    handle = io.BytesIO(content)
+    handle.seek(_unseal(content))
+    machine, position = _Machine(), 0
+    try:
+        for instruction, argument, place in pickletools.genops(handle):
+            position = place
+            machine.step(instruction.name, argument)
+    except util.LoadError:
+        raise
+    except Exception as error:
+        if not position:
+            raise util.LoadError(f"it is neither an archive nor a pickle ({shorten(error)})") from error
+        raise util.LoadError(f"it is damaged, or no pickle, after {position} bytes ({shorten(error)})") from error
+    return machine.result, position + 1
+
+
+#: Instructions that push what comes with them.
+_LITERALS = frozenset(
+    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES "
+    "SHORT_BINBYTES BINBYTES8 UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8".split()
+)
+
+_PUTS = frozenset(["PUT", "BINPUT", "LONG_BINPUT"])
+
+_GETS = frozenset(["GET", "BINGET", "LONG_BINGET"])
+
+#: Instructions that push something new, and what it is.
+_CONSTANTS = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_DICT": dict,
+    "EMPTY_SET": set,
+}
+
+#: Instructions that say something about the file, and do nothing.
+_IGNORED = frozenset(["PROTO", "FRAME"])
+
+
+def _check_key(key, depth=0):
+    if isinstance(key, tuple) and depth < MAX_KEY_DEPTH and len(key) < MAX_KEY_LENGTH:
+        for part in key:
+            _check_key(part, depth + 1)
+    elif not isinstance(key, ATOMS):
+        raise util.LoadError(f"it holds a {type(key).__name__} as the key of a dict or the member of a set")
+
+
+class _Machine:
+    """The stack and the memo of one pickle."""
+
+    def __init__(self):
+        self.stack = []
+        self.below = []
+        self.memo = {}
+        self.steps = 0
+        self.result = None
+
+    def step(self, name, argument):
+        """Follow one instruction."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise util.LoadError(f"it consists of more than {MAX_STEPS} instructions")
+        if name in _LITERALS:
+            if isinstance(argument, int) and argument.bit_length() > MAX_BITS:
+                raise util.LoadError(f"it holds an integer of {argument.bit_length()} bits")
+            self.stack.append(argument)
+        elif name == "MEMOIZE":
+            self.memo[len(self.memo)] = self.stack[-1]
+        elif name in _GETS:
+            self.stack.append(self.memo[argument])
+        elif name in _PUTS:
+            self.memo[argument] = self.stack[-1]
+        elif name in _CONSTANTS:
+            self.stack.append(_CONSTANTS[name]())
+        elif name not in _IGNORED:
+            method = getattr(self, f"_do_{name.lower()}", None)
+            if method is None:
+                raise util.LoadError(f"it holds the instruction {name}, which no network needs")
+            method(argument)
+
+    def _pop_mark(self):
+        items = self.stack
+        self.stack = self.below.pop()
+        return items
+
+    # -- the stack ----------------------------------------------------------------------------------------------------
+
+    def _do_mark(self, _):
+        self.below.append(self.stack)
+        self.stack = []
+
+    def _do_pop(self, _):
+        if self.stack:
+            self.stack.pop()
+        else:
+            self._pop_mark()
+
+    def _do_pop_mark(self, _):
+        self._pop_mark()
+
+    def _do_dup(self, _):
+        self.stack.append(self.stack[-1])
+
+    def _do_stop(self, _):
+        self.result = self.stack.pop()
+
+    # -- containers ---------------------------------------------------------------------------------------------------
+
+    def _do_bytearray8(self, argument):
+        self.stack.append(bytes(argument))
+
+    def _do_list(self, _):
+        items = self._pop_mark()
+        self.stack.append(items)
+
+    def _do_tuple(self, _):
+        items = self._pop_mark()
+        self.stack.append(tuple(items))
+
+    def _do_tuple1(self, _):
+        self.stack[-1:] = [(self.stack[-1],)]
+
+    def _do_tuple2(self, _):
+        self.stack[-2:] = [(self.stack[-2], self.stack[-1])]
+
+    def _do_tuple3(self, _):
+        self.stack[-3:] = [(self.stack[-3], self.stack[-2], self.stack[-1])]
+
+    def _do_dict(self, _):
+        items = self._pop_mark()
+        self.stack.append({})
+        self._set(items)
+
+    def _do_frozenset(self, _):
+        items = self._pop_mark()
+        for item in items:
+            _check_key(item)
+        self.stack.append(frozenset(items))
+
+    def _append(self, items):
+        target = self.stack[-1]
+        if isinstance(target, Record):
+            target.items.extend(items)
+        elif isinstance(target, list):
+            target.extend(items)
+        else:
+            raise util.LoadError(f"it appends to a {type(target).__name__}")
+
+    def _do_append(self, _):
+        self._append([self.stack.pop()])
+
+    def _do_appends(self, _):
+        self._append(self._pop_mark())
+
+    def _do_additems(self, _):
+        items = self._pop_mark()
+        target = self.stack[-1]
+        if isinstance(target, Record):
+            target.items.extend(items)
+            return
+        if not isinstance(target, set):
+            raise util.LoadError(f"it adds members to a {type(target).__name__}")
+        for item in items:
+            _check_key(item)
+            target.add(item)
+
+    def _set(self, items):
+        target = self.stack[-1]
+        if len(items) % 2:
+            raise util.LoadError("it enters a key without a value in a dict")
+        pairs = list(zip(items[::2], items[1::2]))
+        if isinstance(target, Record):
+            target.pairs.extend(pairs)
+        elif isinstance(target, dict):
+            for key, value in pairs:
+                _check_key(key)
+                target[key] = value
+        else:
+            raise util.LoadError(f"it enters keys in a {type(target).__name__}")
+
+    def _do_setitem(self, _):
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def _do_setitems(self, _):
+        self._set(self._pop_mark())
+
+    # -- names and records --------------------------------------------------------------------------------------------
+
+    def _do_global(self, argument):
+        self.stack.append(Global(*argument.split(" ", 1)))
+
+    def _do_stack_global(self, _):
+        name, module = self.stack.pop(), self.stack.pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise util.LoadError("it refers to something by what is no name")
+        self.stack.append(Global(module, name))
+
+    def _record(self, function, arguments, keywords=None, called=False):
+        if type(function) is not Global:
+            raise util.LoadError(f"it calls a {type(function).__name__}, which is no name of a class or function")
+        if type(arguments) is not tuple or not isinstance(keywords, (dict, type(None))):
+            raise util.LoadError(f"it calls {function.full_name} with arguments that are none")
+        if called and (function.module, function.name) in _INSTANCE_MAKERS:
+            # roundabout ways to ask for an empty instance.
+            function, *rest = arguments
+            arguments = () if len(rest) == 2 and isinstance(rest[0], Global) and rest[1] is None else tuple(rest)
+            return self._record(function, arguments)
+        self.stack.append(Record(function.module, function.name, arguments, keywords, called))
+
+    def _do_reduce(self, _):
+        arguments, function = self.stack.pop(), self.stack.pop()
+        self._record(function, arguments, called=True)
+
+    def _do_newobj(self, _):
+        arguments, cls = self.stack.pop(), self.stack.pop()
+        self._record(cls, arguments)
+
+    def _do_newobj_ex(self, _):
+        keywords, arguments, cls = self.stack.pop(), self.stack.pop(), self.stack.pop()
+        self._record(cls, arguments, keywords)
+
+    def _do_inst(self, argument):
+        items = self._pop_mark()
+        self._record(Global(*argument.split(" ", 1)), tuple(items), called=bool(items))
+
+    def _do_obj(self, _):
+        cls, *items = self._pop_mark()
+        self._record(cls, tuple(items), called=bool(items))
+
+    def _do_build(self, _):
+        state = self.stack.pop()
+        target = self.stack[-1]
+        if not isinstance(target, Record):
+            raise util.LoadError(f"it changes the state of a {type(target).__name__}")
+        if target.state is not None:
+            raise util.LoadError(f"it changes the state of {target.full_name} more than once")
+        target.state = state
+
+
+_INSTANCE_MAKERS = frozenset(
+    [("copy_reg", "_reconstructor"), ("copyreg", "_reconstructor"), ("copy_reg", "__newobj__"),
+     ("copyreg", "__newobj__")]
+)

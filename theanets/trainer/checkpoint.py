@@ -1,0 +1,398 @@
+"""Checkpoints: all that a training needs to go on as if it had not been interrupted.
+
+A checkpoint is an archive (:mod:`theanets.storage.archive`) with the state of the training as a section, so that it can
+also be loaded as a network. A network that an archive cannot describe, such as one with a lambda as its loss, is left
+out; training can go on all the same.
+"""
+
+import json
+import os
+import pathlib
+import time
+from collections import OrderedDict
+
+import downhill
+import numpy as np
+
+from .. import storage, util
+from ..storage import archive, objects
+
+__all__ = ["Checkpoint", "identify"]
+
+#: Arguments that decide when training is done.
+SETTINGS = ("epochs", "max_updates", "patience", "validate_every", "min_improvement")
+
+
+# -- what a checkpoint belongs to -------------------------------------------------------------------------------------
+
+
+def identify(network, runner, sources, options):
+    """Describe a training by what must be the same when it goes on.
+
+    Parameters
+    ----------
+    network : :class:`theanets.Network`
+        What is trained.
+    runner : :class:`theanets.trainer.Trainer`
+        The trainer.
+    sources : dict
+        Where the training data and the validation data come from.
+    options : dict
+        How the data are cut into batches.
+
+    Returns
+    -------
+    description : dict
+        Of what JSON can hold.
+    """
+    described = {
+        "model": type(network).__name__,
+        "algo": f"{type(runner).__name__} {getattr(runner, 'algo', '')}".strip(),
+        "layers": {layer.name: _spec_of(layer) for layer in network.layers},
+        "parameters": {
+            variable.name: [list(variable.get_value(borrow=True).shape), str(variable.dtype)]
+            for variable in [*network.params, *network.statistics]
+        },
+        "losses": [f"{type(loss).__name__} of {', '.join(loss.output_names)}" for loss in network.losses],
+        "data": {name: _shapes_of(source) for name, source in sources.items()},
+        "batches": {key: value for key, value in sorted(options.items()) if key != "name" and value is not None},
+    }
+    return json.loads(json.dumps(described, default=_describe))
+
+
+def _spec_of(layer):
+    return {key: value for key, value in layer.to_spec().items() if key not in ("rng", "nrng")}
+
+
+def _describe(value):
+    return value.item() if isinstance(value, np.generic) else getattr(value, "__name__", type(value).__name__)
+
+
+def _shapes_of(source):
+    arrays = getattr(source, "arrays", None)
+    if arrays is None:
+        arrays = getattr(getattr(source, "batches", None), "_inputs", None)
+    return "made batch by batch" if arrays is None else [list(array.shape) for array in arrays]
+
+
+def _difference(saved, given, where=""):
+    """Say in words where two descriptions differ first; None if they do not."""
+    if isinstance(saved, dict) and isinstance(given, dict):
+        for key in [*saved, *(key for key in given if key not in saved)]:
+            if key not in given or key not in saved:
+                which = "the checkpoint has no" if key in given else "there is no"
+                return f"{which} {where}{key!r} {'' if key in given else 'here any more'}".strip()
+            found = _difference(saved[key], given[key], f"{where}{key} ")
+            if found:
+                return found
+        # the order of layers and parameters counts.
+        return None if list(saved) == list(given) else f"{where.strip()}: {list(saved)} there, {list(given)} here"
+    return None if saved == given else f"{where.strip()}: {saved} there, {given} here"
+
+
+# -- parts of the state -----------------------------------------------------------------------------------------------
+
+
+def _rng_state(rng):
+    return rng.get_state(legacy=False) if isinstance(rng, np.random.RandomState) else None
+
+
+def _inner(dataset):
+    """Return the downhill.Dataset in what trainers are given; None if there is none."""
+    while not isinstance(dataset, downhill.Dataset):
+        dataset = getattr(dataset, "dataset", None) or getattr(dataset, "batches", None)
+        if dataset is None:
+            return None
+    return dataset
+
+
+def _callable_of(dataset):
+    """Return the callable that makes the batches, as the user gave it."""
+    return getattr(dataset._callable, "make", dataset._callable)
+
+
+def _starts(dataset):
+    axis = next((i for i, item in enumerate(dataset._slices[0][0]) if item != slice(None)), 0)
+    return [where[0][axis].start for where in dataset._slices]
+
+
+def _dataset_state(dataset):
+    dataset = _inner(dataset)
+    if dataset is None:
+        return {}
+    state = {"rng": _rng_state(dataset.rng)}
+    if dataset._callable is not None:
+        state["callable"] = _rng_state(getattr(_callable_of(dataset), "rng", None))
+    else:
+        state.update(index=dataset._index, order=np.array(_starts(dataset)))
+    return state
+
+
+def _restore_dataset(dataset, state):
+    dataset = _inner(dataset)
+    if dataset is None:
+        return
+    if state["rng"] is not None:
+        _set_state(dataset.rng, state["rng"])
+    if dataset._callable is None:
+        places = dict(zip(_starts(dataset), dataset._slices))
+        dataset._slices[:] = [places[start] for start in state["order"].tolist()]
+        dataset._index = state["index"]
+    elif state["callable"] is not None:
+        _set_state(_callable_of(dataset).rng, state["callable"])
+        # a batch that was drawn to have a look at it comes from before.
+        getattr(dataset._callable, "waiting", []).clear()
+    else:
+        util.log("the checkpoint does not know where its callable data were; they go on from where they are")
+
+
+def _updated(optimizer):
+    """Return the shared variables that the compiled functions update, in an order that is always the same."""
+    found = {}
+    for function in (optimizer.f_step, optimizer.f_eval):
+        for place in function.maker.inputs:
+            if place.update is not None:
+                found.setdefault(id(place.variable), place.variable)
+    return list(found.values())
+
+
+def _value_of(variable):
+    value = variable.get_value()
+    # the generators of Theano's shared_randomstreams.
+    return {"generator": _rng_state(value)} if isinstance(value, np.random.RandomState) else np.asarray(value)
+
+
+def _set_value(variable, value):
+    if isinstance(value, dict):
+        value = objects.make_generator(value["generator"])
+    variable.set_value(value)
+
+
+def _set_state(rng, state):
+    """Let a generator go on from a state that was read from a file."""
+    rng.set_state(objects.make_generator(state).get_state(legacy=False))
+
+
+def _everything(network):
+    """Return the parameters and statistics of a network by name, also while only a part of it is trained."""
+    whole = network._whole[0] if network._whole is not None else []
+    variables = [v for layer in [*whole, *network.layers] for v in [*layer.params, *layer.statistics]]
+    return {variable.name: variable for variable in variables}
+
+
+def _others(network, updated):
+    """Return those of them that the compiled functions do not update."""
+    known = {id(variable) for variable in updated}
+    return {name: variable for name, variable in _everything(network).items() if id(variable) not in known}
+
+
+def _kinds(variables, values, carried):
+    """Describe variables by what must be the same; states of recurrent layers are as many as there are sequences."""
+    return [
+        [variable.name, *([str(value.dtype), list(value.shape)] if isinstance(value, np.ndarray) else ["generator"])]
+        for variable, value in zip(variables, values)
+        if id(variable) not in carried
+    ]
+
+
+# -- the whole --------------------------------------------------------------------------------------------------------
+
+
+class Checkpoint:
+    """Keeps the state of a training in a file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file. If there is one already, training goes on from it.
+    every : int or float
+        Write it after so many epochs (int), or minutes (float).
+    identity : dict
+        See :func:`identify`.
+    settings : dict
+        The arguments of the training, of which those count that decide when it is done.
+
+    Attributes
+    ----------
+    state : dict or None
+        What training goes on from, as long as it has not yet.
+    result : dict or None
+        What a training that was done has come to.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read or written, or belongs to another training.
+    """
+
+    def __init__(self, path, every, identity, settings):
+        self.path = _check_path(path)
+        if not util.is_real(every) or not every > 0:
+            raise util.ConfigurationError(
+                f"checkpoint_every={every!r}, expected a number of epochs (int) or minutes (float)"
+            )
+        self.every = every
+        self.identity = identity
+        self.settings = json.loads(json.dumps({key: settings.get(key) for key in SETTINGS}, default=_describe))
+        self.state = self.result = self.pending = None
+        self.last_time = time.monotonic()
+        if self.path.exists():
+            self._load()
+
+    def _load(self):
+        try:
+            training = storage.load_sections(self.path)["training"]
+            saved, state, result = training["identity"], training["state"], training["result"]
+        except util.LoadError as error:
+            raise util.LoadError(f"checkpoint {error}; remove the file to start anew, or choose another one") from error
+        except (KeyError, TypeError) as error:
+            raise util.LoadError(
+                f"checkpoint {str(self.path)!r} is a file without the state of a training; choose another one"
+            ) from error
+        difference = _difference(saved, self.identity)
+        if difference:
+            raise util.ConfigurationError(
+                f"checkpoint {str(self.path)!r} belongs to another training: {difference}; remove the file to start "
+                "anew, or choose another one"
+            )
+        self.state, self.result = state, result
+
+    @property
+    def stage(self):
+        """Number of the stage that training goes on in; 0 if it starts anew."""
+        return self.state["stage"] if self.state is not None else 0
+
+    def is_done(self, condition):
+        """Tell whether there is nothing left to do."""
+        return self.result is not None and self.result["settings"] == dict(self.settings, stop_when=condition)
+
+    def take_result(self, session):
+        """Let the network be what a training that was done has left."""
+        _set_all(_everything(session.network), self.result["values"])
+        session.history.restore(self.result["history"])
+        util.log(f"training is done already, according to the checkpoint {str(self.path)!r}: {session.history.stopped}")
+
+    def write(self, network, state, result=None):
+        """Write the file."""
+        training = {"identity": self.identity, "state": state, "result": result}
+        storage.write_atomically(self.path, archive.pack(network, {"training": training}, partly=True))
+        self.last_time = time.monotonic()
+
+    def epoch_ends(self, run):
+        """Write the file if it is time to."""
+        if util.is_int(self.every):
+            due = run.epoch % self.every == 0
+        else:
+            due = time.monotonic() - self.last_time >= 60 * self.every
+        if due:
+            self.write(run.session.network, self._snapshot(run))
+
+    def leave(self, run):
+        """Keep the state of a run that has come to its end, before the best parameters are restored."""
+        self.pending = self._snapshot(run)
+
+    def finish(self, session):
+        """Write the state at the end, and what has come out if training is done."""
+        state, self.pending = self.pending, None
+        if state is None:
+            return
+        result = None
+        if session.outcome.is_done:
+            result = {
+                "settings": dict(self.settings, stop_when=session.condition_text),
+                "values": {name: _value_of(variable) for name, variable in _everything(session.network).items()},
+                "history": session.history.state(),
+            }
+        self.write(session.network, dict(state, is_complete=session.outcome.is_limit), result)
+
+    def _snapshot(self, run):
+        optimizer, network = run.optimizer, run.network
+        variables = _updated(optimizer)
+        values = [_value_of(variable) for variable in variables]
+        carried = _carried(network)
+        return {
+            "stage": run.session.stage,
+            "epoch": run.epoch,
+            "asked": run.asked_epochs,
+            "max_epochs": run.max_epochs,
+            "is_complete": False,
+            "validation": run.validation,
+            "validated_epoch": run.validated_epoch,
+            "unvalidated": run.unvalidated,
+            "counters": [int(optimizer._curr_iter), int(optimizer._best_iter), float(optimizer._best_loss)],
+            "best_loss": float(run.best_loss),
+            "best_params": run.best_params,
+            "best_statistics": run.best_statistics,
+            "kinds": _kinds(variables, values, carried),
+            "variables": values,
+            "others": {name: _value_of(variable) for name, variable in _others(network, variables).items()},
+            "rate": run.rate.state(),
+            "datasets": [_dataset_state(run.train), _dataset_state(run.valid)],
+            "rng": _rng_state(network.rng),
+            "history": run.session.history.state(),
+        }
+
+    def resume(self, run):
+        """Let a run go on from where the file says, if it does."""
+        if self.stage != run.session.stage:
+            return
+        state, optimizer, network = self.state, run.optimizer, run.network
+        variables = _updated(optimizer)
+        kinds = _kinds(variables, [_value_of(variable) for variable in variables], _carried(network))
+        if kinds != state["kinds"]:
+            there, here = ({str(kind) for kind in side} for side in (state["kinds"], kinds))
+            raise util.ConfigurationError(
+                f"checkpoint {str(self.path)!r} belongs to a training with other options, which has other variables: "
+                f"{', '.join(sorted(there - here)) or 'none more'} there, "
+                f"{', '.join(sorted(here - there)) or 'none more'} here; remove the file to start anew"
+            )
+        self.state = None
+        for variable, value in zip(variables, state["variables"]):
+            _set_value(variable, value)
+        _set_all(_others(network, variables), state["others"])
+        for dataset, its_state in zip((run.train, run.valid), state["datasets"]):
+            _restore_dataset(dataset, its_state)
+        if state["rng"] is not None and isinstance(network.rng, np.random.RandomState):
+            _set_state(network.rng, state["rng"])
+        optimizer._curr_iter, optimizer._best_iter, optimizer._best_loss = state["counters"]
+        for name in ("epoch", "validation", "validated_epoch", "unvalidated", "best_loss", "best_params"):
+            setattr(run, name, state[name])
+        run.best_statistics = state["best_statistics"]
+        run.validation = None if run.validation is None else OrderedDict(run.validation)
+        run.rate.restore(state["rate"])
+        run.session.history.restore(state["history"])
+        run.session.resumed = len(run.session.history)
+        _extend(run, state)
+        util.log(f"training goes on from the checkpoint {str(self.path)!r}, after {run.epoch} epochs")
+
+
+def _extend(run, state):
+    """Set the limit of a run that goes on: asking once more for what is done already is asking for more."""
+    if run.max_epochs is None or run.max_epochs > run.epoch:
+        return
+    if state["is_complete"]:
+        run.max_epochs += run.epoch
+    elif state["asked"] == run.asked_epochs:
+        # such a training has been interrupted.
+        run.max_epochs = state["max_epochs"]
+
+
+def _carried(network):
+    return {id(variable) for variable in (network._carried or {}).values()}
+
+
+def _set_all(variables, values):
+    for name, variable in variables.items():
+        if name in values:
+            _set_value(variable, values[name])
+
+
+def _check_path(path):
+    if not isinstance(path, (str, os.PathLike)):
+        raise util.ConfigurationError(f"checkpoint={path!r}, expected the path of a file")
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise util.ConfigurationError(f"checkpoint={str(path)!r} is a folder, expected the path of a file")
+    if not path.absolute().parent.is_dir():
+        raise util.ConfigurationError(f"checkpoint={str(path)!r}: there is no folder {str(path.absolute().parent)!r}")
+    return path

@@ -1,0 +1,279 @@
+"""What goes on around the learning: the history, callbacks, and conditions to stop."""
+
+import inspect
+import operator
+import re
+import time
+
+import numpy as np
+
+from .. import util
+from ..history import PREFIXES, History
+
+__all__ = ["Outcome", "Session"]
+
+
+class Outcome:
+    """Why training stopped.
+
+    Parameters
+    ----------
+    words : str
+        The reason as it is logged.
+    is_final : bool, optional
+        Whether further stages of a training in several stages are to be left out. Default True.
+    is_done : bool, optional
+        Whether there is nothing left to do, for as long as nothing else is asked for. Default False.
+    is_limit : bool, optional
+        Whether all epochs that were asked for are done, so that asking again is asking for more. Default False.
+    """
+
+    def __init__(self, words, is_final=True, is_done=False, is_limit=False):
+        self.words = words
+        self.is_final = is_final
+        self.is_done = is_done
+        self.is_limit = is_limit
+
+
+INTERRUPTED = Outcome("interrupted from the keyboard")
+LEFT = Outcome("the training loop was left")
+DIVERGED = Outcome("the loss is not a finite number any more")
+EXHAUSTED = Outcome("the training data came to its end")
+FAILED = Outcome("an error occurred")
+ENDED = Outcome("the trainer came to its end", is_done=True)
+
+#: A condition in words, such as ``valid_loss < 0.01``.
+#: The last comparison counts, as names of monitors may hold one.
+CONDITION = re.compile(r"\s*(\S.*?)\s*(<=|>=|<|>)\s*([^<>=\s]+)\s*")
+
+COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+class _Threshold:
+    """A condition such as ``'valid_loss < 0.01'``, on the last row of the history."""
+
+    def __init__(self, text):
+        match = CONDITION.fullmatch(text)
+        try:
+            self.name, comparison, number = match.groups()
+            self.limit = float(number)
+        except (AttributeError, ValueError):
+            raise util.ConfigurationError(
+                f"stop_when={text!r}, expected a function of the history, or a condition such as 'valid_loss < 0.01'"
+            ) from None
+        self.compare = COMPARISONS[comparison]
+        if not self.name.startswith(PREFIXES):
+            raise util.ConfigurationError(
+                f"stop_when={text!r}: {self.name!r} is no column of the history; write train_ or valid_ before the "
+                "name of a monitor"
+            )
+
+    def check(self, monitors):
+        """Refuse the name of a monitor that there is not."""
+        known = [prefix + name for prefix in PREFIXES for name in monitors]
+        if self.name not in known:
+            raise util.unknown("monitor in stop_when=", self.name, known)
+
+    def __call__(self, history):
+        value = history[-1].get(self.name)
+        return value is not None and self.compare(value, self.limit)
+
+
+def _takes(function, count):
+    """Tell whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:
+        # as of some functions that are written in C.
+        pass
+    return True
+
+
+def read_condition(stop_when):
+    """Return a condition as a function of the history; None for none."""
+    if stop_when is None:
+        return None
+    if isinstance(stop_when, str):
+        return _Threshold(stop_when)
+    if not callable(stop_when) or not _takes(stop_when, 1):
+        raise util.ConfigurationError(
+            f"stop_when={stop_when!r}, expected a function of the history, or a condition such as 'valid_loss < 0.01'"
+        )
+    return stop_when
+
+
+def read_callbacks(callbacks):
+    """Return callbacks as a list."""
+    if callbacks is None:
+        return []
+    given = [callbacks] if callable(callbacks) else callbacks
+    if not isinstance(given, (list, tuple)) or not all(callable(item) and _takes(item, 2) for item in given):
+        raise util.ConfigurationError(
+            f"callbacks={callbacks!r}, expected a list of functions of the network and the history"
+        )
+    return list(given)
+
+
+def _describe(function):
+    return getattr(function, "__name__", type(function).__name__)
+
+
+class Session:
+    """What goes on around the learning, in all stages of one training.
+
+    Parameters
+    ----------
+    network : :class:`theanets.Network`
+        The network that the user trains.
+    callbacks : list of callable, or callable, optional
+        Called with the network and the history after each epoch. One that returns True ends the training.
+    stop_when : callable or str, optional
+        A function of the history, or a condition such as ``'valid_loss < 0.01'``.
+    checkpoint : Checkpoint, optional
+        Where the state is kept.
+
+    Attributes
+    ----------
+    history : :class:`theanets.history.History`
+        What has happened.
+    rate : :class:`theanets.schedules.LearningRate` or None
+        The learning rate of the present stage.
+    stage : int
+        Its number, from 1 on.
+    """
+
+    def __init__(self, network, callbacks=None, stop_when=None, checkpoint=None):
+        self.network = network
+        self.callbacks = read_callbacks(callbacks)
+        self.condition = read_condition(stop_when)
+        self.condition_text = stop_when if isinstance(stop_when, str) else self.condition and _describe(stop_when)
+        self.checkpoint = checkpoint
+        self.history = History()
+        self.rate = None
+        self.stage = 0
+        self.outcome = None
+        self.yielded = self.resumed = 0
+        self.began = time.perf_counter()
+        self.is_open = False
+        self._before = None
+
+    # -- the whole ----------------------------------------------------------------------------------------------------
+
+    def __enter__(self):
+        self._before = self.network._session
+        self.is_open = True
+        self.network._session = self
+        self.network._history = self.history
+        self.began = time.perf_counter()
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if self.outcome is None:
+            self.outcome = ENDED if kind is None else LEFT if kind is GeneratorExit else FAILED
+            self.history.stop(self.outcome.words)
+        self.is_open = False
+        if self.network._session is self:
+            before = self._before
+            self.network._session = before if before is not None and before.is_open else None
+        self.rate = None
+        if self.checkpoint is not None:
+            self.checkpoint.finish(self)
+
+    def is_done(self):
+        """Tell whether the checkpoint is of a training that was done; the network then becomes what it has left."""
+        if self.checkpoint is None or not self.checkpoint.is_done(self.condition_text):
+            return False
+        self.checkpoint.take_result(self)
+        self.outcome = ENDED
+        return True
+
+    def see(self, pair):
+        """Look at what a trainer has yielded, in case that it makes no rows itself.
+
+        Returns
+        -------
+        outcome : Outcome or None
+            Why to stop; None also for trainers that have asked for themselves.
+        """
+        self.yielded += 1
+        if len(self.history) - self.resumed >= self.yielded:
+            return None
+        self.epoch_ends(*pair if isinstance(pair, tuple) and len(pair) == 2 else (pair, None))
+        self.outcome = self.ask()
+        if self.outcome is not None:
+            self.stage_ends(self.outcome)
+            util.log(f"training stopped: {self.outcome.words}")
+        self.goes_on()
+        return self.outcome
+
+    def runs_out(self):
+        """The data have come to their end."""
+        self.stage_ends(EXHAUSTED)
+        util.log(f"training stopped: {EXHAUSTED.words}")
+
+    # -- stages -------------------------------------------------------------------------------------------------------
+
+    def stage_begins(self, rate, monitors):
+        """A trainer begins, which may be one of several.
+
+        Parameters
+        ----------
+        rate : :class:`theanets.schedules.LearningRate`
+            Its learning rate.
+        monitors : list of str
+            Names of its monitors.
+        """
+        if isinstance(self.condition, _Threshold):
+            self.condition.check(monitors)
+        self.stage += 1
+        self.outcome = None
+        if self.rate is not None and self.rate.is_assigned:
+            # what somebody has said counts for all that follows.
+            rate.assign(self.rate.value)
+        self.rate = rate
+        self.began = time.perf_counter()
+
+    def skips_stage(self):
+        """Tell whether the next stage is done according to the checkpoint; it then counts as over."""
+        skips = self.checkpoint is not None and self.checkpoint.stage > self.stage + 1
+        self.stage += skips
+        return skips
+
+    def stage_ends(self, outcome):
+        """The stage has come to its end, and the network holds the best parameters."""
+        self.outcome = outcome
+        self.history.stop(outcome.words, self.stage)
+
+    # -- epochs -------------------------------------------------------------------------------------------------------
+
+    def epoch_begins(self, epoch):
+        """So many epochs of the stage are done, and another one is going to be."""
+        if self.rate is not None:
+            self.rate.epoch_begins(epoch, self.history)
+
+    def validated(self, monitors):
+        """The validation data have been used."""
+        self.history.add_validation(self.stage, monitors)
+
+    def epoch_ends(self, train, valid):
+        """Make a row of the epoch."""
+        now = time.perf_counter()
+        rate = None if self.rate is None else self.rate.value
+        self.history.add(max(self.stage, 1), train, valid, rate, now - self.began)
+
+    def goes_on(self):
+        """Another epoch begins; what callers and callbacks have done in between is not counted."""
+        self.began = time.perf_counter()
+
+    def ask(self):
+        """Call the callbacks; return why to stop as an :class:`Outcome`, or None to go on."""
+        outcome = None
+        for callback in self.callbacks:
+            result = callback(self.network, self.history)
+            if isinstance(result, (bool, np.bool_)) and result and outcome is None:
+                outcome = Outcome(f"the callback {_describe(callback)} asked for it", is_done=True)
+        if outcome is None and self.condition is not None and self.condition(self.history):
+            outcome = Outcome(f"stop_when: {self.condition_text}", is_done=True)
+        return outcome
