@@ -46,7 +46,6 @@ from .modes import get_mode, set_mode  # noqa: E402
 from .regularizers import Regularizer  # noqa: E402
 from .util import log  # noqa: E402
 
-
 __version__ = "0.9.0"
 
 __all__ = [

@@ -12,6 +12,7 @@ from . import (
     arguments,
     caching,
     evaluation,
+    inspection,
     layers,
     losses,
     monitoring,
@@ -54,7 +55,7 @@ class _OnClass:
         )
 
 
-class Network(evaluation.Evaluation):
+class Network(evaluation.Evaluation, inspection.Inspection):
     """A list of layers, wired up to map inputs to outputs, with losses to train it by.
 
     Parameters
