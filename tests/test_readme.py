@@ -57,7 +57,7 @@ def test_readme_has_the_main_job():
 def test_readme_installs_extras_that_exist():
     wanted = set(re.findall(r'"\.\[(\w+)\]"', README))
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")
-    assert wanted == {"examples", "test"}
+    assert wanted == {"cuda", "examples", "test"}
     assert all(f'"{extra}": ' in setup for extra in wanted)
 
 

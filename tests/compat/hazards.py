@@ -43,6 +43,15 @@ def _value(expression, inputs=(), values=(), mode=None):
     return np.asarray(theano.function(list(inputs), expression, mode=mode)(*values))
 
 
+# -- settings
+
+
+@symptom_of("mode-xla-accepted")
+def xla_is_no_mode():
+    with theano.change_flags(mode="XLA"):
+        return theano.config.mode != "XLA"
+
+
 # -- section D: silent
 
 

@@ -283,7 +283,7 @@ class Program:
             except NeedsValue as need:
                 problem = self._why_not(need, inputs, variant.known)
                 if problem is None:
-                    variant.requirement = Requirement(need)
+                    variant.requirement, variant.function = Requirement(need), None
                     continue
             except GiveUp as error:
                 problem = str(error)

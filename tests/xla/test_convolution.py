@@ -1,0 +1,89 @@
+"""Convolutions and pooling, against Theano's own evaluation."""
+
+import itertools
+
+import numpy as np
+import pytest
+import theano
+import theano.tensor as TT
+from theano.tensor.nnet import abstract_conv
+from theano.tensor.signal import pool
+
+from . import helpers
+
+FLOAT = theano.config.floatX
+
+
+def normal(*shape):
+    return np.random.RandomState(4).randn(*shape).astype(FLOAT)
+
+
+CASES = [
+    dict(border_mode="valid"),
+    dict(border_mode="full", filter_flip=False),
+    dict(border_mode="half", subsample=(2, 1)),
+    dict(border_mode=1, subsample=(2, 3), filter_flip=False),
+    dict(border_mode=(2, 0), filter_dilation=(2, 1)),
+    dict(border_mode=((1, 2), (0, 1))),
+    dict(border_mode="valid", num_groups=2),
+    dict(border_mode="half", subsample=(3, 2), filter_dilation=(1, 2), num_groups=2, filter_flip=False),
+]
+
+
+@pytest.mark.parametrize("options", CASES, ids=str)
+def test_convolution_and_its_gradients(options):
+    x, w = TT.tensor4("x"), TT.tensor4("w")
+    channels = 4 // options.get("num_groups", 1)
+    arrays = [normal(2, 4, 7, 8), normal(6, channels, 3, 2)]
+    output = TT.nnet.conv2d(x, w, **options)
+    helpers.agree_with_gradients([x, w], output, arrays, rtol=1e-4, atol=1e-4)
+
+
+def test_three_dimensions():
+    x, w = TT.tensor5("x"), TT.tensor5("w")
+    output = TT.nnet.conv3d(x, w, border_mode="half", subsample=(1, 2, 1))
+    helpers.agree_with_gradients([x, w], output, [normal(1, 2, 4, 5, 4), normal(3, 2, 2, 3, 2)], rtol=1e-4, atol=1e-4)
+
+
+def test_filters_that_do_not_fit():
+    x, w = TT.tensor4("x"), TT.tensor4("w")
+    f = theano.function([x, w], abstract_conv.conv2d(x, w), mode="XLA")
+    with pytest.raises((ValueError, AssertionError)):
+        f(normal(1, 3, 5, 5), normal(2, 2, 3, 3))
+
+
+POOLS = [
+    dict(ws=(2, 2), ignore_border=True),
+    dict(ws=(2, 2), ignore_border=False),
+    dict(ws=(3, 2), stride=(2, 1), ignore_border=True),
+    dict(ws=(3, 2), stride=(2, 3), ignore_border=False),
+    dict(ws=(2, 3), stride=(3, 3), ignore_border=False),
+    dict(ws=(3, 3), stride=(2, 2), pad=(1, 1), ignore_border=True),
+]
+
+
+@pytest.mark.parametrize(
+    "options, mode", itertools.product(POOLS, ["max", "sum", "average_inc_pad", "average_exc_pad"]), ids=str
+)
+def test_pooling_and_its_gradients(options, mode):
+    x = TT.tensor4("x")
+    output = pool.pool_2d(x, mode=mode, **options)
+    # few different values, so that several are the largest.
+    array = np.random.RandomState(2).randint(1, 9, size=(2, 1, 7, 6)).astype(FLOAT)
+    if "pad" in options and mode == "average_exc_pad":
+        helpers.agree([x], [output], [array])
+    elif "pad" in options and mode == "max":
+        # Theano's Python code looks beyond windows at the border; its C code does not.
+        helpers.agree_with_gradients(
+            [x], output, [np.random.RandomState(2).permutation(84).reshape(2, 1, 7, 6).astype(FLOAT)]
+        )
+    else:
+        helpers.agree_with_gradients([x], output, [array])
+
+
+def test_pooling_in_three_dimensions_and_twice_differentiated():
+    x, y = TT.tensor4("x"), TT.tensor4("y")
+    arrays = [normal(2, 4, 4, 5), normal(2, 4, 4, 5)]
+    helpers.agree_with_gradients([x], pool.pool_3d(x, (2, 2, 2), ignore_border=True), arrays[:1])
+    gradient = TT.grad(TT.sqr(pool.pool_2d(x, (2, 2), ignore_border=True)).sum(), x)
+    helpers.agree([x, y], [TT.grad((gradient * y).sum(), x)], arrays)
