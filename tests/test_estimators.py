@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import theanets
+import theano
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_regression
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -16,8 +17,8 @@ from theanets.estimators import AutoencoderTransformer, NetworkClassifier, Netwo
 
 @pytest.fixture(autouse=True)
 def mode():
-    """These networks are so small that compiling them takes longer than running them."""
-    theanets.set_mode("FAST_COMPILE")
+    """Compile at once, leaving graphs as they are: these networks are small, and there are many of them."""
+    theanets.set_mode(theano.Mode("py", optimizer=None))
     yield
     theanets.set_mode(None)
 
@@ -85,7 +86,7 @@ def test_weights_are_repetitions(iris):
     repeated = clone(model).fit(x.repeat(weights, axis=0), y.repeat(weights)).predict_proba(x)
     np.testing.assert_array_equal(weighted, repeated)
     assert abs(weighted - clone(model).fit(x, y).predict_proba(x)).max() > 1e-3
-    with pytest.raises(ValueError, match="at least one positive weight"):
+    with pytest.raises(ValueError, match="at least one"):
         model.fit(x, y, sample_weight=np.zeros(len(x)))
 
 

@@ -68,8 +68,6 @@ def _merge(arrays, weights):
     An example of weight 2 then is what two examples of weight 1 are, and one of weight 0 is none.
     """
     keep = weights > 0
-    if not keep.any():
-        raise ValueError("sample_weight: expected at least one positive weight, found none")
     arrays, weights = [array[keep] for array in arrays], weights[keep]
     rows = np.column_stack([array.reshape(len(array), -1).astype("float64") for array in arrays])
     _, first, groups = np.unique(rows, axis=0, return_index=True, return_inverse=True)

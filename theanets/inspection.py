@@ -222,5 +222,53 @@ class Inspection:
             result.save(path)
         return result
 
+    def to_onnx(self, path=None, outputs=None):
+        """Export the network in the format ONNX, which other programs and languages run.
+
+        The model computes what :meth:`predict` computes before labels are made of it: for a classifier, the
+        probabilities of the classes. The number of examples, and of time steps, is open.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path, optional
+            A file to write the model to.
+        outputs : str or list of str, optional
+            Full names of the outputs to have, such as ``'hid1:out'``. Default: that of the last layer.
+
+        Returns
+        -------
+        model : onnx.ModelProto
+            Its inputs are called as the input layers are, its outputs as the layers that make them.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed.
+        ConfigurationError
+            If there is no such output, or if a layer uses something that ONNX does not have; the message names it.
+
+        Notes
+        -----
+        The Theano graph is translated Op by Op, see :mod:`theanets.onnx_export`; so layers of one's own are exported
+        as well.
+
+        Examples
+        --------
+        >>> import theanets
+        >>> model = theanets.recurrent.Classifier([3, (8, "gru"), 2]).to_onnx()
+        >>> [value.name for value in model.graph.input], [value.name for value in model.graph.output]
+        (['in'], ['out'])
+        """
+        from . import onnx_export
+
+        self._require_layers()
+        names = [self.layers[-1].output_name] if outputs is None else outputs
+        names = [names] if isinstance(names, str) else list(names)
+        model = onnx_export.export(self, [name if ":" in name else f"{name}:out" for name in names])
+        if path is not None:
+            with open(path, "wb") as handle:
+                handle.write(model.SerializeToString())
+        return model
+
     def _repr_html_(self):
         return self.summary()._repr_html_()
