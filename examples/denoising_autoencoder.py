@@ -5,9 +5,9 @@ picture, copying does not help: it has to know what digits look like. In theanet
 
 What you should see: lines like
 
-    mean squared error of noisy digits:     0.0900
-    as drawn by a plain autoencoder:        0.0622
-    as drawn by a denoising autoencoder:    0.0270
+    mean squared error of noisy digits:     0.0906
+    as drawn by a plain autoencoder:        0.0407
+    as drawn by a denoising autoencoder:    0.0178
 
 and ``denoising_autoencoder.png`` with digits, the same with noise, and what both networks make of that: the plain
 one keeps much of the noise.

@@ -2,13 +2,13 @@
 
 What you should see: three lines like
 
-    cross-validation: 0.958 right, plus or minus 0.008
-    best of the search: hidden (64,), weight_l2 0.0
-    a code of 8 numbers, then a classifier: 0.93 right
+    cross-validation: 0.974 right, plus or minus 0.006
+    best of the search: hidden (64,), weight_l2 0.01
+    a code of 8 numbers, then a classifier: 0.91 right
 
 The last one puts an autoencoder, which learns without labels, in front of logistic regression.
 
-Run it with no arguments. It takes about a minute.
+Run it with no arguments. It takes about two minutes.
 """
 
 import theanets.estimators

@@ -6,11 +6,11 @@ where the network has to guess (Y Gal, Z Ghahramani, "Dropout as a Bayesian Appr
 
 What you should see: lines like
 
-    spread where there were data: 0.10
-    spread where there were none: 0.50
+    spread where there were data: 0.14
+    spread where there were none: 0.35
 
 and ``uncertainty.png``, with the points, the mean of a hundred predictions, and a band around it that widens to both
-sides, and in the gap in the middle.
+sides, and in the gap in the middle. The band is a hint, not a proof: the truth may lie outside.
 
 Run it with no arguments, or with the name of the picture to write. It takes some ten seconds.
 """
@@ -39,8 +39,9 @@ def draw(filename, points, x, mean, spread):
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
     for width, alpha in ((2, 0.18), (1, 0.3)):
-        band = axes.fill_between(x[:, 0], mean - width * spread, mean + width * spread, color="#2f6fde", alpha=alpha, lw=0)
-        band.set_label(f"mean ± {width} deviation{'s' * (width > 1)}")
+        label = f"mean ± {width} deviation{'s' * (width > 1)}"
+        low, high = mean - width * spread, mean + width * spread
+        axes.fill_between(x[:, 0], low, high, color="#2f6fde", alpha=alpha, lw=0, label=label)
     axes.plot(x, mean, color="#2f6fde", lw=2, label="mean of the predictions")
     axes.plot(x, truth(x), color="0.3", lw=1, ls="--", label="truth")
     axes.scatter(*points, s=12, color="#d97706", zorder=3, label="data")

@@ -16,6 +16,7 @@ from . import (
     layers,
     losses,
     monitoring,
+    progress,
     regularizers,
     sources,
     specs,
@@ -568,6 +569,9 @@ class Network(evaluation.Evaluation, inspection.Inspection):
             Batches then come in order, without being shuffled; with ``axis=1``, they are pieces of time of the same
             sequences. States are reset when an epoch begins, or with ``'keep'`` only by :meth:`reset_state`. Default
             False.
+        progress : bool, optional
+            Whether to show a bar with the losses of the moment. Default: if training takes more than a second, where
+            the standard error is a terminal, or in a notebook.
         **kwargs
             Options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
@@ -596,10 +600,11 @@ class Network(evaluation.Evaluation, inspection.Inspection):
         self._ensure_loss()
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
+        bar = {"progress": kwargs.pop("progress", None), "total": kwargs.get("epochs")}
         runner = trainer.build(algo, subalgo, self)
         make = self._dataset_maker(train, valid, runner, kwargs)
         saver = storage.Saver(self, save_progress, save_every)
-        return trainer.closed_at_exit(self._run(runner, make, saver, kwargs))
+        return trainer.closed_at_exit(progress.shown(self._run(runner, make, saver, kwargs), **bar))
 
     def _dataset_maker(self, train, valid, runner, kwargs):
         """Check arguments and data, and return a function that makes the two datasets of it."""

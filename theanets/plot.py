@@ -118,7 +118,8 @@ def learning_curves(history, monitors=("loss",), ax=None, log=None):
             if not len(values):
                 continue
             colour = COLOURS[(2 * i + j) % len(COLOURS)]
-            ax.plot(epochs, values, "--" if j else "-", color=colour, lw=1.8, marker="o" if len(values) < 15 else "", ms=4)
+            marker = "o" if len(values) < 15 else ""
+            ax.plot(epochs, values, "--" if j else "-", color=colour, lw=1.8, marker=marker, ms=4)
             ends.append((epochs[-1], values[-1], word if len(names) == 1 else f"{name}, {word}", colour))
             everything.append(values)
     values = np.concatenate(everything)
