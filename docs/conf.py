@@ -26,14 +26,20 @@ extensions = [
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
-autodoc_default_options = {"members": True, "show-inheritance": True, "member-order": "bysource"}
+autodoc_default_options = {
+    "members": True,
+    "show-inheritance": True,
+    "member-order": "bysource",
+    # scikit-learn adds these, and documents them elsewhere.
+    "exclude-members": "set_fit_request, set_partial_fit_request, set_score_request",
+}
 autodoc_typehints = "none"
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 # the pages are full of words that other things are called too.
-suppress_warnings = ["ref.python", "myst.xref_missing"]
+suppress_warnings = ["ref.python", "myst.xref_missing", "toc.empty_glob"]
 
 html_theme = "furo"
 html_title = f"theanets {release}"
