@@ -39,7 +39,7 @@ napoleon_use_rtype = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 # the pages are full of words that other things are called too.
-suppress_warnings = ["ref.python", "myst.xref_missing", "toc.empty_glob"]
+suppress_warnings = ["ref.python", "myst.xref_missing"]
 
 html_theme = "furo"
 html_title = f"theanets {release}"
