@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import theano
 import theano.tensor as TT
-from theano.tensor.nnet import abstract_conv
+from theano.tensor.nnet import abstract_conv, conv, conv3d2d
 from theano.tensor.signal import pool
 
 from . import helpers
@@ -43,6 +43,19 @@ def test_three_dimensions():
     x, w = TT.tensor5("x"), TT.tensor5("w")
     output = TT.nnet.conv3d(x, w, border_mode="half", subsample=(1, 2, 1))
     helpers.agree_with_gradients([x, w], output, [normal(1, 2, 4, 5, 4), normal(3, 2, 2, 3, 2)], rtol=1e-4, atol=1e-4)
+
+
+def test_convolution_as_it_was():
+    x, w = TT.tensor4("x"), TT.tensor4("w")
+    arrays = [normal(2, 3, 6, 7), normal(4, 3, 3, 2)]
+    for options in (dict(), dict(border_mode="full"), dict(subsample=(2, 1))):
+        output = conv.conv2d(x, w, (2, 3, 6, 7), (4, 3, 3, 2), **options)
+        gradients = [] if options.get("subsample") else TT.grad(TT.sqr(output).sum(), [x, w])
+        helpers.agree([x, w], [output, *gradients], arrays, rtol=1e-3, atol=1e-3)
+    videos, filters = TT.tensor5("videos"), TT.tensor5("filters")
+    arrays = [normal(2, 4, 1, 5, 5), normal(2, 3, 1, 2, 2)]
+    output = conv3d2d.conv3d(videos, filters)
+    helpers.agree_with_gradients([videos, filters], output, arrays, rtol=1e-3, atol=1e-3)
 
 
 def test_filters_that_do_not_fit():
@@ -87,3 +100,15 @@ def test_pooling_in_three_dimensions_and_twice_differentiated():
     helpers.agree_with_gradients([x], pool.pool_3d(x, (2, 2, 2), ignore_border=True), arrays[:1])
     gradient = TT.grad(TT.sqr(pool.pool_2d(x, (2, 2), ignore_border=True)).sum(), x)
     helpers.agree([x, y], [TT.grad((gradient * y).sum(), x)], arrays)
+
+
+def test_pooling_in_a_direction():
+    x, direction = TT.tensor4("x"), TT.tensor4("direction")
+    arrays = [np.random.RandomState(2).permutation(84).reshape(2, 1, 7, 6).astype(FLOAT), normal(2, 1, 7, 6)]
+    for options in (POOLS[0], POOLS[1], POOLS[5]):
+        f = theano.function([x, direction], TT.Rop(pool.pool_2d(x, **options), x, direction), mode="XLA")
+        image, change = arrays
+        pooled = theano.function([x], pool.pool_2d(x, **options), mode="XLA")
+        # integers are far apart from each other for so small a step.
+        expected = (pooled(image + 0.25 * change) - pooled(image)) / 0.25
+        np.testing.assert_allclose(f(image, change), expected, rtol=1e-3, atol=1e-3)

@@ -7,6 +7,7 @@ import theano.tensor as TT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from theano.tensor import extra_ops
 
 from . import helpers
 
@@ -115,3 +116,33 @@ def test_class_probabilities_by_label():
     x, labels = TT.matrix("x"), TT.ivector("labels")
     chosen = x[TT.arange(labels.shape[0]), labels]
     helpers.agree_with_gradients([x, labels], chosen, [ramp(3, 4), np.array([3, 0, 2], "int32")], wrt=[x])
+
+
+@pytest.mark.parametrize("mode", ["raise", "wrap", "clip"])
+def test_choices(mode):
+    index, choices = TT.imatrix("index"), TT.tensor3("choices")
+    arrays = [np.array([[0, 1, 1], [1, 0, 0]], "int32"), np.arange(12, dtype=FLOAT).reshape(2, 2, 3)]
+    output = TT.choose(index, choices, mode=mode)
+    helpers.agree([index, choices], [output], arrays, exact=True)
+    arrays[0] = arrays[0] * 3 - 1
+    if mode == "raise":
+        with pytest.raises(ValueError):
+            helpers.run([index, choices], [output], arrays)
+    else:
+        helpers.agree([index, choices], [output], arrays, exact=True)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_places_of_a_flattened_array(order):
+    index = TT.lvector("index")
+    places = extra_ops.unravel_index(index, (3, 4, 2), order=order)
+    back = extra_ops.ravel_multi_index(places, (3, 4, 2), order=order)
+    wrapped = extra_ops.ravel_multi_index([place * 2 - 1 for place in places], (3, 4, 2), mode="wrap", order=order)
+    array = np.array([0, 23, 7])
+    # Theano's own implementation does not look at the order.
+    found = helpers.run([index], [*places, back], [array])
+    np.testing.assert_array_equal(found, [*np.unravel_index(array, (3, 4, 2), order=order), array])
+    if order == "C":
+        helpers.agree([index], [*places, back, wrapped], [array], exact=True)
+    with pytest.raises(ValueError):
+        helpers.run([index], [places[0]], [np.array([24])])

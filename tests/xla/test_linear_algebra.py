@@ -66,11 +66,67 @@ def test_decompositions():
     helpers.agree([x], gradients, [symmetric], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 4)])
+def test_singular_values_and_triangles(shape):
+    x = TT.dmatrix("x")
+    array = np.random.RandomState(1).randn(*shape)
+    outputs = [nlinalg.svd(x, compute_uv=False)]
+    for full in (0, 1):
+        u, s, v = nlinalg.svd(x, full_matrices=full)
+        # vectors are what they are but for their signs.
+        outputs += [s, TT.dot(u[:, : min(shape)] * s, v[: min(shape)]), abs(u[:, : min(shape)]), TT.dot(u.T, u)]
+    q, r = nlinalg.qr(x)
+    outputs += [abs(q), abs(r), TT.dot(q, r), abs(nlinalg.qr(x, "r"))]
+    outputs += [TT.dot(*nlinalg.qr(x, "complete"))]
+    helpers.agree([x], outputs, [array], rtol=1e-6)
+
+
+@pytest.mark.parametrize("half", ["L", "U"])
+def test_eigenvalues(half):
+    x, b, weights = TT.dmatrix("x"), TT.dmatrix("b"), TT.dmatrix("weights")
+    rng = np.random.RandomState(1)
+    root = rng.randn(4, 4)
+    # the other half must not count.
+    arrays = [rng.randn(4, 4), np.tril(root.dot(root.T) + np.eye(4)), rng.randn(4, 4)]
+    arrays[1] = arrays[1] if half == "L" else arrays[1].T
+    w, v = nlinalg.eigh(x, half)
+    generalized = slinalg.eigvalsh(x, b, lower=half == "L")
+    outputs = [w, abs(v), TT.dot(v * w, v.T), generalized]
+    outputs.append(TT.grad((w**2).sum() + TT.dot(weights, v**2).sum(), x))
+    outputs += TT.grad((generalized**2).sum(), [x, b])
+    helpers.agree([x, b, weights], outputs, arrays, rtol=1e-6)
+
+
+def test_exponentials_and_tensors():
+    x, t, b = TT.dmatrix("x"), TT.dtensor4("t"), TT.dmatrix("b")
+    rng = np.random.RandomState(1)
+    arrays = [rng.randn(3, 3) * 3, rng.randn(2, 3, 3, 2), rng.randn(2, 3)]
+    outputs = [
+        slinalg.expm(x),
+        nlinalg.TensorInv(2)(t),
+        nlinalg.tensorsolve(t, b),
+        nlinalg.matrix_power(x, 3),
+        nlinalg.pinv(x[:, :2]),
+        nlinalg.matrix_dot(x, x, x),
+        nlinalg.AllocDiag()(x[0]),
+        slinalg.kron(x, x),
+    ]
+    helpers.agree([x, t, b], outputs, arrays, rtol=1e-6)
+
+
 def test_decompositions_without_a_translation_run_on_the_host():
     x = TT.dmatrix("x")
-    array = np.random.RandomState(1).randn(4, 3)
-    f = theano.function([x], nlinalg.svd(x, compute_uv=False), mode="XLA")
-    np.testing.assert_allclose(f(array), np.linalg.svd(array, compute_uv=False))
+    array = np.random.RandomState(1).randn(4, 4)
+    array = array + array.T
+    f = theano.function([x], nlinalg.eig(x)[0], mode="XLA")
+    np.testing.assert_allclose(f(array), np.linalg.eig(array)[0])
+
+
+def test_a_decomposition_that_may_fail():
+    x = TT.dmatrix("x")
+    output = slinalg.Cholesky(on_error="nan")(x)
+    helpers.agree([x], [output], [np.eye(3)])
+    assert np.isnan(helpers.run([x], [output], [-np.eye(3)])[0]).all()
 
 
 @pytest.mark.parametrize("make", [nlinalg.matrix_inverse, slinalg.cholesky])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import theano
 import theano.tensor as TT
-from theano.tensor.nnet import nnet
+from theano.tensor.nnet import blocksparse, bn, neighbours, nnet
 
 from . import helpers
 
@@ -29,7 +29,8 @@ def test_crossentropy(dtype):
     arrays = [normal(5, 4), normal(4), np.array([0, 3, 2, 2, 1], dtype)]
     outputs = nnet.crossentropy_softmax_argmax_1hot_with_bias(x, b, labels)
     gradients = TT.grad(outputs[0].sum(), [x, b])
-    categorical = nnet.categorical_crossentropy(nnet.softmax(x + b), labels)
+    # this one takes no others.
+    categorical = nnet.categorical_crossentropy(nnet.softmax(x + b), TT.cast(labels, "int64"))
     inputs = [x, b, labels]
     helpers.agree(inputs, [*outputs, *gradients, categorical, *TT.grad(categorical.mean(), [x, b])], arrays)
     dense = nnet.categorical_crossentropy(nnet.softmax(x), nnet.softmax(x * 2))
@@ -46,6 +47,50 @@ def test_labels_out_of_range():
         with pytest.raises((IndexError, ValueError)):
             f(normal(2, 3), np.array([0, wrong], "int32"))
     assert state.get_value() == 1
+
+
+@pytest.mark.parametrize("axes", ["per-activation", "spatial"])
+def test_normalization(axes):
+    x, scale, bias = TT.tensor4("x"), TT.tensor4("scale"), TT.tensor4("bias")
+    mean, variance = TT.tensor4("mean"), TT.tensor4("variance")
+    shape = (1, 3, 4, 2) if axes == "per-activation" else (1, 3, 1, 1)
+    arrays = [normal(5, 3, 4, 2), *(abs(normal(*shape)) + 0.5 for _ in range(4))]
+    inputs = [x, scale, bias, mean, variance]
+    pattern = [length == 1 for length in shape]
+    scale_, bias_, mean_, variance_ = (TT.patternbroadcast(value, pattern) for value in inputs[1:])
+    results = bn.batch_normalization_train(
+        x, scale_, bias_, axes, running_mean=mean_, running_var=variance_, epsilon=1e-3, running_average_factor=0.3
+    )
+    test = bn.batch_normalization_test(x, scale_, bias_, mean_, variance_, axes, epsilon=1e-3)
+    gradients = TT.grad((results[0] ** 3).sum(), inputs[:3]) + TT.grad((test**3).sum(), inputs)
+    helpers.agree(inputs, [*results, test, *gradients], arrays, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("mode", ["valid", "ignore_borders", "wrap_centered", "half", "full"])
+def test_neighbourhoods(mode):
+    x = TT.tensor4("x")
+    array = normal(2, 3, 7, 5)
+    outputs = [neighbours.images2neibs(x, (3, 3), step, mode) for step in ((1, 1), (2, 2))]
+    helpers.agree([x], outputs, [array], exact=True)
+    with pytest.raises((TypeError, ValueError)):
+        theano.function([x], neighbours.images2neibs(x, (0, 3), (1, 1), mode), mode="XLA")(array)
+
+
+def test_back_from_neighbourhoods():
+    x = TT.tensor4("x")
+    neibs = neighbours.images2neibs(x, (2, 3))
+    outputs = [neighbours.neibs2images(neibs, (2, 3), x.shape), TT.grad((neibs**2).sum(), x)]
+    helpers.agree([x], outputs, [normal(2, 1, 4, 6)])
+
+
+def test_blocks():
+    w, x, b = TT.tensor4("w"), TT.tensor3("x"), TT.matrix("b")
+    places = [TT.lmatrix("inputs"), TT.lmatrix("outputs")]
+    output = blocksparse.sparse_block_dot(w, x, places[0], b, places[1])
+    gradients = TT.grad(TT.sqr(output).sum(), [w, x, b])
+    arrays = [normal(4, 5, 3, 2), normal(2, 2, 3), normal(5, 2)]
+    arrays += [np.array([[0, 3], [1, 1]]), np.array([[4, 0, 1], [2, 2, 3]])]
+    helpers.agree([w, x, b, *places], [output, *gradients], arrays, rtol=1e-4)
 
 
 def test_columns_in_front():

@@ -7,7 +7,10 @@ import theano.tensor as TT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from theanets.xla.host import FallbackWarning
+from theano.tensor import extra_ops
 from theano.tensor.elemwise import ProdWithoutZeros
+from theano.tensor.sort import topk, topk_and_argtopk
 
 from . import helpers
 
@@ -71,6 +74,40 @@ def test_bits():
 def test_products_without_zeros():
     x = TT.matrix("x")
     helpers.agree([x], [ProdWithoutZeros(axis=1)(x)], [np.array([[2, 0, 3], [0, 0, 5]], FLOAT)])
+
+
+def test_largest():
+    x = TT.matrix("x")
+    array = np.random.RandomState(3).permutation(24).reshape(4, 6).astype(FLOAT)
+    outputs = []
+    for axis, count in ((0, 2), (1, 3), (1, -2), (0, 4)):
+        values, places = topk_and_argtopk(x, count, axis, sorted=False)
+        outputs += [TT.sort(values, axis), TT.sort(places, axis), TT.sort(topk(x, count, axis, sorted=False), axis)]
+    helpers.agree([x], outputs, [array], exact=True)
+    gradient = TT.grad((topk(x, 2, 1, sorted=False) ** 2).sum(), x)
+    helpers.agree([x], [gradient], [array])
+    with pytest.raises(ValueError):
+        theano.function([x], topk(x, 7, 1, sorted=False), mode="XLA")(array)
+
+
+def test_searching():
+    x, values, order = TT.vector("x"), TT.matrix("values"), TT.lvector("order")
+    array = np.array([3, 1, 2, 2], FLOAT)
+    outputs = [
+        extra_ops.searchsorted(TT.sort(x), values),
+        extra_ops.searchsorted(TT.sort(x), values, side="right"),
+        extra_ops.searchsorted(x, values, sorter=order),
+        extra_ops.bincount(TT.cast(x, "int32"), minlength=6),
+    ]
+    arrays = [array, np.array([[0, 2, 3], [2.5, 9, np.nan]], FLOAT), np.argsort(array)]
+    helpers.agree([x, values, order], outputs[:3], arrays, exact=True)
+
+
+def test_what_differs_is_found_on_the_host():
+    x = TT.vector("x")
+    f = theano.function([x], extra_ops.Unique()(x), mode="XLA")
+    with pytest.warns(FallbackWarning, match="different elements"):
+        np.testing.assert_array_equal(f(np.array([2, 1, 2], FLOAT)), [1, 2])
 
 
 def test_sorting():

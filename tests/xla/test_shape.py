@@ -43,6 +43,8 @@ def test_arrangements():
         TT.diag(y[0]),
         TT.diagonal(x, 1),
         extra_ops.fill_diagonal(y, 5),
+        extra_ops.fill_diagonal_offset(y, 5, 1),
+        extra_ops.fill_diagonal_offset(y, 5, -1),
         TT.squeeze(y[:, :1]),
         TT.batched_tensordot(x, x, [[1, 2], [1, 2]]),
     ]

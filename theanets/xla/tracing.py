@@ -20,6 +20,7 @@ import numpy as np
 import theano
 
 from .registry import LAZY, NEVER_ON_HOST, Untranslated, belongs, translate
+from .values import DEVICE_TYPES
 
 __all__ = ["Dynamic", "Graph", "NeedsValue", "frame", "guard", "is_known", "known", "known_by"]
 
@@ -65,7 +66,7 @@ class NeedsValue(Exception):
 
 def is_known(value):
     """Tell whether a value is known while tracing, as shapes and constants are."""
-    return not isinstance(value, jax.Array)  # tracers are instances of it.
+    return not isinstance(value, DEVICE_TYPES)  # tracers are instances of JAX's arrays.
 
 
 class Frame:

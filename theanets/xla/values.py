@@ -16,7 +16,8 @@ class SparseArray:
     """A sparse matrix, as the places and values of its entries.
 
     The number of entries is rounded up, so that matrices with about as many share one compiled function; what is left
-    over are zeros in the corner. Entries may come in any order, and several of them may lie in one place: they add up.
+    over are zeros that lie outside, in the row and column behind the last ones. Entries may come in any order, and
+    several of them may lie in one place: they add up.
 
     Parameters
     ----------
@@ -50,6 +51,9 @@ class SparseArray:
     @classmethod
     def of(cls, matrix):
         """Make one of a matrix of SciPy's."""
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
         entries = matrix.tocoo()
         count = entries.data.size
         # at most an eighth too many.
@@ -57,16 +61,17 @@ class SparseArray:
         padding = (0, -count % step)
         return cls(
             np.pad(entries.data, padding),
-            np.pad(entries.row.astype("int32"), padding),
-            np.pad(entries.col.astype("int32"), padding),
+            np.pad(entries.row.astype("int32"), padding, constant_values=matrix.shape[0]),
+            np.pad(entries.col.astype("int32"), padding, constant_values=matrix.shape[1]),
             matrix.shape,
             matrix.format,
         )
 
     def to_host(self):
         """Return a matrix of SciPy's."""
-        data = np.array(self.data)
-        matrix = scipy.sparse.coo_matrix((data, (np.array(self.rows), np.array(self.columns))), self.shape)
+        data, rows, columns = (np.array(part) for part in (self.data, self.rows, self.columns))
+        inside = rows < self.shape[0]
+        matrix = scipy.sparse.coo_matrix((data[inside], (rows[inside], columns[inside])), self.shape)
         matrix = matrix.asformat(self.format)
         matrix.sum_duplicates()
         return matrix

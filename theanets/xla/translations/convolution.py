@@ -2,7 +2,8 @@
 
 import jax
 import jax.numpy as jnp
-from theano.tensor.nnet import abstract_conv, corr
+import numpy as np
+from theano.tensor.nnet import abstract_conv, conv, conv3d2d, corr, corr3d
 
 from ..registry import translates
 from ..tracing import TranslationError, known
@@ -117,3 +118,53 @@ def _register_products(forward, weights, inputs, ndim):
 
 
 _register_products(corr.CorrMM, corr.CorrMM_gradWeights, corr.CorrMM_gradInputs, 2)
+_register_products(corr3d.Corr3dMM, corr3d.Corr3dMM_gradWeights, corr3d.Corr3dMM_gradInputs, 3)
+
+
+def _spread(x, lengths, at_end):
+    """Put zeros between the elements of images, so that they become as long as declared."""
+    config = [(0, 0, 0), (0, 0, 0)]
+    for length, wanted in zip(x.shape[2:], lengths):
+        wanted = length if wanted is None else wanted
+        step = -(-wanted // length)
+        start = (wanted - length * step - 1 + step) % step if at_end else 0
+        config.append((start, wanted - start - (length - 1) * step - 1, step - 1))
+    return jax.lax.pad(x, np.zeros((), x.dtype), config)
+
+
+@translates(conv.ConvOp)
+def old_convolution(op, node, images, filters):
+    """Convolve as Theano did before there were abstract convolutions."""
+    dtype = node.outputs[0].dtype
+    images, filters = cast_array(images, dtype), cast_array(filters, dtype)
+    for declared, found in ((op.imshp, images.shape[1:]), (op.kshp, filters.shape[2:])):
+        if any(a is not None and a != b for a, b in zip(declared, found)):
+            raise ValueError(f"shape {found}, declared is {declared}")
+    if op.bsize not in (None, images.shape[0]) or op.nkern not in (None, filters.shape[0]):
+        raise ValueError(f"{images.shape[0]} images, {filters.shape[0]} filters; declared are {op.bsize}, {op.nkern}")
+    images = _spread(images, op.imshp_logical[1:], False)
+    filters = _spread(filters, op.kshp_logical, not op.kshp_logical_top_aligned)
+    pad = [(size - 1 if op.out_mode == "full" else 0,) * 2 for size in filters.shape[2:]]
+    return jax.lax.conv_general_dilated(images, jnp.flip(filters, (2, 3)), (op.dx, op.dy), pad)
+
+
+def _stripe(x, along, across):
+    """Return, by the places of a diagonal stripe, where its elements lie: an index for each axis."""
+    along, across = int(known(along)), int(known(across))
+    if x.shape[along] < x.shape[across]:
+        raise ValueError(f"no diagonal stripe in an array of shape {x.shape}")
+    shape = list(x.shape)
+    shape[along] -= x.shape[across] - 1
+    places = list(np.indices(shape, "int32", sparse=True))
+    places[along] = places[along] + x.shape[across] - 1 - places[across]
+    return tuple(places)
+
+
+@translates(conv3d2d.DiagonalSubtensor)
+def take_stripe(op, node, x, along, across):
+    return jnp.asarray(x)[_stripe(x, along, across)]
+
+
+@translates(conv3d2d.IncDiagonalSubtensor)
+def add_to_stripe(op, node, x, along, across, amount):
+    return jnp.asarray(x).at[_stripe(x, along, across)].add(cast_array(amount, x.dtype))

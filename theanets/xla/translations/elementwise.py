@@ -11,7 +11,7 @@ import theano
 from theano import scalar as ts
 from theano.scalar import basic_scipy
 from theano.tensor import elemwise, xlogx
-from theano.tensor.nnet import sigm
+from theano.tensor.nnet import nnet, sigm
 
 from ..registry import find_scalar, scalar, translates
 from ..tracing import guard
@@ -141,6 +141,7 @@ DECLARED = {
     ts.Cast: lambda a: a,
     ts.Conj: jnp.conj,
     ts.Second: lambda a, b: b,
+    elemwise.MulWithoutZeros: lambda a, b: jnp.where(a == 0, b, jnp.where(b == 0, a, a * b)),
     ts.Clip: lambda a, low, high: jnp.where(a < low, low, jnp.where(a > high, high, a)),
 }
 
@@ -197,6 +198,7 @@ FLOATING = {
     ts.ArcSinh: jnp.arcsinh,
     ts.Tanh: jnp.tanh,
     ts.ArcTanh: jnp.arctanh,
+    nnet.ScalarSoftsign: lambda a: a / (1 + jnp.abs(a)),
     sigm.ScalarSigmoid: jax.nn.sigmoid,
     sigm.ScalarSoftplus: lambda a: jnp.where(a > 30, a, jnp.log1p(jnp.exp(jnp.minimum(a, 30)))),
     basic_scipy.Erf: special.erf,
@@ -205,6 +207,12 @@ FLOATING = {
     basic_scipy.GammaLn: special.gammaln,
     basic_scipy.Psi: special.digamma,
     basic_scipy.TriGamma: lambda a: special.polygamma(1, a),
+    basic_scipy.Erfcinv: lambda a: -special.ndtri(a / 2) * np.sqrt(0.5).astype(a.dtype),
+    basic_scipy.Gamma: special.gamma,
+    basic_scipy.GammaInc: special.gammainc,
+    basic_scipy.GammaL: lambda k, x: special.gammainc(k, x) * special.gamma(k),
+    basic_scipy.GammaU: lambda k, x: special.gammaincc(k, x) * special.gamma(k),
+    basic_scipy.Chi2SF: lambda x, k: special.gammaincc(k / 2, x / 2),
     basic_scipy.I0: special.i0,
     basic_scipy.I1: special.i1,
 }

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from theano.gof import Type
-from theano.tensor import subtensor
+from theano.tensor import basic, extra_ops, subtensor
 from theano.tensor.type_other import MakeSlice
 
 from ..registry import translates
@@ -234,3 +234,42 @@ def take_advanced(op, node, x, *index):
 def put_advanced(op, node, x, y, *index):
     x = jnp.asarray(x)
     return _put(x, _advanced(x, index), cast_array(y, x.dtype), op.set_instead_of_inc)
+
+
+@translates(basic.Choose)
+def choose(op, node, index, choices):
+    if not hasattr(choices, "shape"):
+        raise TranslationError("a choice from a list")
+    choices = jnp.asarray(choices)
+    count = choices.shape[0]
+    if op.mode == "raise":
+        guard((index >= 0) & (index < count))
+    index = jnp.mod(index, count) if op.mode == "wrap" else jnp.clip(index, 0, count - 1)
+    shape = np.broadcast_shapes(index.shape, choices.shape[1:])
+    index, choices = jnp.broadcast_to(index, shape), jnp.broadcast_to(choices, (count, *shape))
+    return jnp.take_along_axis(choices, index[None], axis=0)[0]
+
+
+@translates(extra_ops.UnravelIndex, on_host=False)
+def unravel_index(op, node, index, shape):
+    shape = [int(length) for length in known(shape)]
+    guard((index >= 0) & (index < int(np.prod(shape))))
+    results = []
+    for length in shape[::-1] if op.order == "C" else shape:
+        results.append((index % length).astype("int64"))
+        index = index // length
+    return tuple(results[::-1] if op.order == "C" else results)
+
+
+@translates(extra_ops.RavelMultiIndex)
+def ravel_index(op, node, *values):
+    *places, shape = values
+    shape = [int(length) for length in known(shape)]
+    result = jnp.zeros((), "int64")
+    pairs = list(zip(places, shape))
+    for place, length in pairs if op.order == "C" else pairs[::-1]:
+        if op.mode == "raise":
+            guard((place >= 0) & (place < length))
+        place = jnp.mod(place, length) if op.mode == "wrap" else jnp.clip(place, 0, length - 1)
+        result = result * length + place.astype("int64")
+    return result

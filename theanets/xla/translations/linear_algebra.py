@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
+import numpy as np
 from theano.tensor import basic, blas, nlinalg, slinalg
 
 from ..registry import translates
@@ -58,11 +59,10 @@ def batched_dot(op, node, a, b):
     return jax.vmap(product)(a, b)
 
 
-def _finite(*values):
+def _finite(value):
     """See that a decomposition has worked: XLA does not raise errors, but gives numbers that are none."""
-    for value in values:
-        guard(jnp.isfinite(value))
-    return values[0] if len(values) == 1 else values
+    guard(jnp.isfinite(value))
+    return value
 
 
 @translates(nlinalg.MatrixInverse)
@@ -86,9 +86,10 @@ def cholesky(op, node, x):
     # only one half of the matrix counts.
     lower = jnp.tril(x) if op.lower else jnp.triu(x).T
     result = jnp.linalg.cholesky(lower + jnp.tril(lower, -1).T, symmetrize_input=False)
-    if op.on_error != "raise":
-        raise TranslationError("a decomposition that may fail in silence")
-    _finite(result)
+    if op.on_error == "raise":
+        _finite(result)
+    else:
+        result = jnp.where(jnp.isfinite(result).all(), result, jnp.nan)
     return result if op.lower else result.T
 
 
@@ -98,3 +99,93 @@ def solve(op, node, a, b):
     if op.A_structure in ("lower_triangular", "upper_triangular"):
         return _finite(jax.scipy.linalg.solve_triangular(a, b, lower=op.A_structure == "lower_triangular"))
     return _finite(jax.scipy.linalg.solve(a, b))
+
+
+def _as_declared(node, *results):
+    return tuple(cast_array(_finite(result), output.dtype) for output, result in zip(node.outputs, results))
+
+
+def _symmetric(x, lower):
+    """Return the symmetric matrix that one half of a matrix stands for."""
+    half = jnp.tril(x) if lower else jnp.triu(x)
+    return half + half.T - jnp.diag(jnp.diagonal(half))
+
+
+def _to_half(x, lower):
+    """Return the gradient with regard to that half of a matrix, of one with regard to all of it."""
+    return jnp.tril(x) + jnp.triu(x, 1).T if lower else jnp.triu(x) + jnp.tril(x, -1).T
+
+
+@translates(nlinalg.SVD)
+def singular_values(op, node, x):
+    if not op.compute_uv:
+        return _as_declared(node, jnp.linalg.svd(x, compute_uv=False))
+    return _as_declared(node, *jnp.linalg.svd(x, full_matrices=bool(op.full_matrices)))
+
+
+@translates(nlinalg.Eigh)
+def symmetric_eigenvalues(op, node, x):
+    return _as_declared(node, *jnp.linalg.eigh(_symmetric(x, op.UPLO == "L"), symmetrize_input=False))
+
+
+@translates(nlinalg.EighGrad)
+def symmetric_eigenvalues_gradient(op, node, x, w, v, values_gradient, vectors_gradient):
+    apart = w[None, :] - w[:, None]
+    same = np.eye(w.shape[0], dtype=bool)
+    # of the eigenvectors: by how far the others lie from each.
+    mixed = jnp.where(same, 0, jnp.dot(v.T, vectors_gradient) / jnp.where(same, 1, apart))
+    full = jnp.dot(v, jnp.dot(jnp.diag(values_gradient) + mixed, v.T))
+    return _as_declared(node, _to_half(full.T, op.UPLO == "L"))
+
+
+@translates(slinalg.Eigvalsh)
+def generalized_eigenvalues(op, node, a, *b):
+    return _as_declared(node, _generalized(_cast(node, a, *b), op.lower)[0])
+
+
+@translates(slinalg.EigvalshGrad)
+def generalized_eigenvalues_gradient(op, node, a, b, gradient):
+    values, vectors = _generalized(_cast(node, a, b), op.lower)
+    results = [jnp.dot(vectors * scale, vectors.T) for scale in (gradient, -gradient * values)]
+    return _as_declared(node, *(_to_half(result, op.lower) for result in results))
+
+
+def _generalized(matrices, lower):
+    """Solve ``a v = w b v``, by way of the Cholesky decomposition of ``b``."""
+    a, *b = (_symmetric(matrix, lower) for matrix in matrices)
+    if not b:
+        return jnp.linalg.eigh(a, symmetrize_input=False)
+    root = jnp.linalg.cholesky(b[0], symmetrize_input=False)
+    half = jax.scipy.linalg.solve_triangular(root, a, lower=True)
+    values, vectors = jnp.linalg.eigh(jax.scipy.linalg.solve_triangular(root, half.T, lower=True))
+    return values, jax.scipy.linalg.solve_triangular(root, vectors, lower=True, trans="T")
+
+
+@translates(nlinalg.QRFull, nlinalg.QRIncomplete)
+def orthogonal_triangular(op, node, x):
+    if op.mode not in ("full", "reduced", "complete", "r"):
+        raise TranslationError(f"a decomposition in mode {op.mode!r}")
+    # NumPy's own name for what it calls "reduced" now.
+    result = jnp.linalg.qr(x, mode="reduced" if op.mode == "full" else op.mode)
+    return _as_declared(node, *(result if isinstance(result, tuple) else (result,)))
+
+
+@translates(slinalg.Expm)
+def exponential(op, node, x):
+    return _as_declared(node, jax.scipy.linalg.expm(jnp.asarray(x), max_squarings=48))
+
+
+@translates(nlinalg.TensorInv)
+def tensor_inverse(op, node, x):
+    return _as_declared(node, jnp.linalg.tensorinv(x, op.ind))
+
+
+@translates(nlinalg.TensorSolve)
+def tensor_solve(op, node, a, b):
+    axes = op.axes if op.axes is None else tuple(np.atleast_1d(op.axes))
+    return _as_declared(node, jnp.linalg.tensorsolve(*_cast(node, a, b), axes=axes))
+
+
+@translates(nlinalg.AllocDiag)
+def diagonal_matrix(op, node, x):
+    return jnp.diag(jnp.asarray(x))

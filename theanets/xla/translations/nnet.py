@@ -1,12 +1,14 @@
-"""Softmax, cross-entropy, and what else networks end with."""
+"""Softmax, cross-entropy and what else networks end with; normalization, neighbourhoods and blocks."""
 
 import jax
 import jax.numpy as jnp
-from theano.tensor.nnet import nnet
+import numpy as np
+from theano.tensor.nnet import blocksparse, bn, neighbours, nnet
 
 from ..registry import translates
-from ..tracing import guard
+from ..tracing import guard, known
 from .elementwise import cast_array
+from .indexing import in_range
 
 
 @translates(nnet.Softmax)
@@ -90,3 +92,85 @@ def prepend_constant(op, node, x):
 def prepend(op, node, value, x):
     column = jnp.broadcast_to(cast_array(value, x.dtype), (x.shape[0], 1))
     return jnp.concatenate([column, x], axis=1)
+
+
+@translates(bn.AbstractBatchNormTrain)
+def normalize(op, node, x, scale, bias, epsilon, factor, *running):
+    """Normalize a batch; return its mean and the inverse of its deviation too, and both on a running average."""
+    dtype = node.outputs[0].dtype
+    x, scale, bias, epsilon, factor = (cast_array(value, dtype) for value in (x, scale, bias, epsilon, factor))
+    mean = x.mean(op.axes, keepdims=True)
+    variance = jnp.square(x - mean).mean(op.axes, keepdims=True)
+    inverse = 1 / jnp.sqrt(variance + epsilon)
+    results = [(x - mean) * (scale * inverse) + bias, mean, inverse]
+    if running:
+        count = x.size / scale.size
+        unbiased = variance * (count / (count - 1) if count != 1 else np.inf)
+        for old, new in zip(running, (mean, unbiased)):
+            results.append(cast_array(old, dtype) * (1 - factor) + new * factor)
+    return tuple(cast_array(result, output.dtype) for result, output in zip(results, node.outputs))
+
+
+@translates(bn.AbstractBatchNormTrainGrad)
+def normalize_gradient(op, node, x, gradient, scale, mean, inverse, epsilon):
+    dtype = node.outputs[0].dtype
+    x, gradient, scale, mean, inverse = (cast_array(value, dtype) for value in (x, gradient, scale, mean, inverse))
+    apart = x - mean
+    along = (gradient * apart).mean(op.axes, keepdims=True)
+    centred = gradient * inverse - apart * (along * inverse**3)
+    results = (
+        scale * (centred - centred.mean(op.axes, keepdims=True)),
+        (gradient * inverse * apart).sum(op.axes, keepdims=True),
+        gradient.sum(op.axes, keepdims=True),
+    )
+    return tuple(cast_array(result, output.dtype) for result, output in zip(results, node.outputs))
+
+
+@translates(bn.AbstractBatchNormInference)
+def normalize_as_before(op, node, *values):
+    dtype = node.outputs[0].dtype
+    x, scale, bias, mean, variance, epsilon = (cast_array(value, dtype) for value in values)
+    return (x - mean) * (scale / jnp.sqrt(variance + epsilon)) + bias
+
+
+@translates(neighbours.Images2Neibs)
+def neighbourhoods(op, node, images, size, step):
+    """Arrange the pixels around each place of images as the rows of a matrix."""
+    size, step = ([int(value) for value in known(values)] for values in (size, step))
+    lengths = images.shape[2:]
+    if min(*size, *step) < 1 or op.mode != "ignore_borders" and any(a < b for a, b in zip(lengths, size)):
+        raise ValueError(f"neighbourhoods of {size} by steps of {step} in images of {lengths}")
+    pad = {"half": [n // 2 for n in size], "full": [n - 1 for n in size]}.get(op.mode, [0, 0])
+    places = []
+    for length, n, every, low in zip(lengths, size, step, pad):
+        room = length + 2 * low - n
+        if op.mode == "wrap_centered":
+            if n % 2 == 0:
+                raise ValueError(f"neighbourhoods of {size} have no centre")
+            starts = np.arange(-(-length // every)) * every - n // 2
+        elif op.mode != "ignore_borders" and room % every:
+            raise ValueError(f"neighbourhoods of {size} by steps of {step} do not fit images of {lengths}")
+        else:
+            starts = np.arange(1 + room // every) * every
+        places.append(starts[:, None] + np.arange(n))
+    rows, columns = places
+    if op.mode == "wrap_centered":
+        rows, columns = rows % lengths[0], columns % lengths[1]
+    images = jnp.pad(images, [(0, 0), (0, 0), *((low, low) for low in pad)])
+    # (batch, channel, row, column, row within, column within)
+    found = images[:, :, rows[:, None, :, None], columns[None, :, None, :]]
+    return found.reshape(-1, size[0] * size[1])
+
+
+@translates(blocksparse.SparseBlockGemv)
+def blocks_product(op, node, output, weights, x, inputs, outputs):
+    inputs, outputs = in_range(inputs, weights.shape[0]), in_range(outputs, weights.shape[1])
+    chosen = jnp.asarray(weights)[inputs[:, :, None], outputs[:, None, :]]
+    return (output + jnp.einsum("bik,bijkl->bjl", x, chosen)).astype(node.outputs[0].dtype)
+
+
+@translates(blocksparse.SparseBlockOuter)
+def blocks_outer(op, node, output, x, y, inputs, outputs, factor):
+    inputs, outputs = in_range(inputs, output.shape[0]), in_range(outputs, output.shape[1])
+    products = jnp.einsum("bik,bjl->bijkl", x, y).astype(output.dtype)
+    return jnp.asarray(output).at[inputs[:, :, None], outputs[:, None, :]].add(products)

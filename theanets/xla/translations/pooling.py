@@ -157,3 +157,20 @@ def max_second_gradient(op, node, x, largest, gradient, size, stride, pad):
     for offset in windows.offsets():
         result = result + jnp.where(windows.at(image, offset) == largest, windows.at(values, offset), 0)
     return result.astype(node.outputs[0].dtype)
+
+
+@translates(pool.MaxPoolRop)
+def max_directional(op, node, x, direction, size, stride, pad):
+    """Take, of a second array, what lies where the first one has the (first) maximum of each window."""
+    windows = Windows(op, x.shape, size, stride, pad)
+    if op.mode != "max":
+        raise TranslationError(f"the directional derivative of pooling by {op.mode!r}")
+    image, values = windows.padded(jnp.asarray(x), _lowest(x.dtype)), windows.padded(jnp.asarray(direction), 0)
+    best = result = None
+    for offset in windows.offsets():
+        here, value = windows.at(image, offset), windows.at(values, offset)
+        if best is None:
+            best, result = here, value
+        else:
+            best, result = jnp.maximum(best, here), jnp.where(here > best, value, result)
+    return result.astype(node.outputs[0].dtype)

@@ -1,13 +1,13 @@
-"""Sums, products, maxima and the like over axes; sorting and cumulating along one."""
+"""Sums, products, maxima and the like over axes; sorting, searching and cumulating along one."""
 
 import jax.numpy as jnp
 import numpy as np
 from theano import scalar as ts
 from theano.tensor import basic, elemwise, extra_ops
-from theano.tensor.sort import ArgSortOp, SortOp
+from theano.tensor.sort import ArgSortOp, SortOp, TopKOp
 
 from ..registry import translates
-from ..tracing import TranslationError, known
+from ..tracing import Dynamic, TranslationError, guard, known
 from .elementwise import cast_array
 
 FUNCTIONS = {
@@ -95,3 +95,35 @@ def sort_values(op, node, x, axis):
 @translates(ArgSortOp)
 def sort_places(op, node, x, axis):
     return jnp.argsort(x, axis=_sort_axis(axis), stable=True).astype(node.outputs[0].dtype)
+
+
+@translates(TopKOp)
+def largest(op, node, x, count):
+    """Find the largest elements along an axis, or for a negative count the smallest; Theano promises no order."""
+    x, count = jnp.moveaxis(jnp.asarray(x), op.axis, -1), int(known(count))
+    if not 0 < abs(count) <= x.shape[-1]:
+        raise ValueError(f"{count} elements of {x.shape[-1]}")
+    places = jnp.argsort(x, axis=-1, stable=True)
+    places = places[..., -count:] if count > 0 else places[..., :-count]
+    results = []
+    if op.return_values:
+        results.append(jnp.take_along_axis(x, places, axis=-1))
+    if op.return_indices:
+        results.append(places.astype(op.idx_dtype))
+    return tuple(jnp.moveaxis(result, -1, op.axis) for result in results)
+
+
+@translates(extra_ops.SearchsortedOp)
+def search(op, node, x, values, *order):
+    x = jnp.asarray(x)
+    if order:
+        guard((order[0] >= 0) & (order[0] < x.shape[0]))
+        x = x[order[0]]
+    dtype = np.result_type(x.dtype, values.dtype)
+    found = jnp.searchsorted(cast_array(x, dtype), cast_array(values, dtype), side=op.side)
+    return found.astype(node.outputs[0].dtype)
+
+
+@translates(extra_ops.Unique)
+def unique(op, node, x):
+    raise Dynamic("the number of different elements depends on data")

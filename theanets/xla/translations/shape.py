@@ -186,3 +186,9 @@ def repeat(op, node, x, counts):
 @translates(extra_ops.CpuContiguous, DeepCopyOp, Rebroadcast, ViewOp, basic.TensorFromScalar, basic.ScalarFromTensor)
 def same(op, node, x):
     return x
+
+
+@translates(extra_ops.FillDiagonalOffset)
+def fill_diagonal_with_offset(op, node, x, value, offset):
+    rows, columns = np.indices(x.shape, "int32")
+    return jnp.where(columns - rows == offset, cast_array(value, x.dtype), x)

@@ -1,0 +1,28 @@
+"""Fourier transforms of real numbers, with real and imaginary parts along a last axis."""
+
+import jax.numpy as jnp
+import numpy as np
+from theano.tensor import fft
+
+from ..registry import translates
+from ..tracing import known
+
+
+def _lengths(shape):
+    lengths = [int(length) for length in known(shape)]
+    return lengths, tuple(range(1, len(lengths) + 1))
+
+
+@translates(fft.RFFTOp)
+def forward(op, node, x, shape):
+    lengths, axes = _lengths(shape)
+    result = jnp.fft.rfftn(x, lengths, axes)
+    return jnp.stack([result.real, result.imag], axis=-1).astype(node.outputs[0].dtype)
+
+
+@translates(fft.IRFFTOp)
+def backward(op, node, x, shape):
+    lengths, axes = _lengths(shape)
+    # without the factor that NumPy has here.
+    result = jnp.fft.irfftn(x[..., 0] + 1j * x[..., 1], lengths, axes) * np.prod(lengths)
+    return result.astype(node.outputs[0].dtype)
