@@ -107,11 +107,11 @@ def test_one_step_at_a_time_makes_no_difference(tmp_path):
     assert output.splitlines()[-1] == "True"
 
 
-def returned(name, arguments, folder):
+def returned(name, arguments, folder, mode="XLA"):
     """Run an example, small, and return its output and what its main function returns."""
     # noise and many small epochs take long in Python.
     code = f"import {name} as it, json; print(json.dumps(it.main({arguments})))"
-    output = run(code, folder, THEANETS_MODE="XLA")
+    output = run(code, folder, THEANETS_MODE=mode)
     return output, json.loads(output.splitlines()[-1])
 
 
@@ -156,7 +156,9 @@ def test_deep_networks_are_trained_in_three_ways(tmp_path):
 
 
 def test_networks_are_parts_of_pipelines(tmp_path):
-    _, numbers = returned("sklearn_pipeline", "epochs=5, folds=2, count=400, hidden=((8,), (24,))", tmp_path)
+    # many small networks, of which each would be compiled.
+    arguments = "epochs=5, folds=2, count=400, hidden=((8,), (24,))"
+    _, numbers = returned("sklearn_pipeline", arguments, tmp_path, mode="FAST_COMPILE")
     assert numbers["cross_validation"] > 0.7
     assert numbers["search"] > 0.7
     assert numbers["coded"] > 0.5

@@ -40,7 +40,7 @@ def test_a_bar_names_losses_and_epochs_and_leaves_the_log_alone(capsys):
     train(progress=True)
     captured = capsys.readouterr()
     assert "training:" in captured.err
-    assert "/3 [" in captured.err
+    assert "3/3" in captured.err
     assert "loss" in captured.err
     assert "valid" in captured.err
     assert "training:" not in captured.out

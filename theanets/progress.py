@@ -64,7 +64,7 @@ def shown(epochs, progress=None, total=None):
 def _with_bar(epochs, total, delay):
     from tqdm.auto import tqdm
 
-    bar = tqdm(total=total, desc="training", unit="epoch", delay=delay, leave=False, dynamic_ncols=True)
+    bar = tqdm(total=total, desc="training", unit="epoch", delay=delay, dynamic_ncols=True)
     logs.ConsoleHandler.beside = tqdm.external_write_mode
     try:
         for monitors in epochs:
