@@ -20,10 +20,13 @@ HAS_OPENBLAS_WHEEL = (
     "(platform_machine == 'x86_64' or platform_machine == 'aarch64' or platform_machine == 'arm64')"
 )
 
-EXAMPLES = [
-    "matplotlib>=3.8",
-    "scikit-learn>=1.3",
-]
+PLOT = ["matplotlib>=3.8"]
+
+SKLEARN = ["scikit-learn>=1.6"]
+
+ONNX = ["onnx>=1.17"]
+
+EXAMPLES = [*PLOT, *SKLEARN]
 
 setup(
     name="theanets",
@@ -67,6 +70,8 @@ setup(
         "jaxlib>=0.6",
         # Imported by downhill, and by our own log.
         "click>=7",
+        # Shows the progress of training.
+        "tqdm>=4.60",
         f"scipy-openblas32>=0.3.27; {HAS_OPENBLAS_WHEEL}",
     ],
     extras_require={
@@ -78,11 +83,26 @@ setup(
             "torch>=2.6",
         ],
         "cuda": ["jax[cuda12]>=0.6"],
+        "docs": [
+            *EXAMPLES,
+            "furo>=2024.8",
+            "myst-parser>=4",
+            "sphinx>=8",
+            "sphinx-copybutton>=0.5",
+        ],
         "examples": EXAMPLES,
+        "onnx": ONNX,
+        "plot": PLOT,
+        "sklearn": SKLEARN,
         "test": [
             *EXAMPLES,
+            *ONNX,
             "hypothesis>=6",
+            # Runs the notebooks among the examples.
+            "ipykernel>=6",
             "joblib>=1.3",
+            "nbclient>=0.10",
+            "onnxruntime>=1.20",
             "pandas>=2.1",
             "pytest>=8",
             "pyyaml>=6",

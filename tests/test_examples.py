@@ -6,6 +6,8 @@ import pathlib
 import subprocess
 import sys
 
+import nbclient
+import nbformat
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -19,10 +21,11 @@ ENVIRONMENT = {
 }
 
 
-def run(code, folder):
+def run(code, folder, **environment):
     """Run Python code in a process of its own, in a folder outside the checkout, and return what it prints."""
+    environment = {**ENVIRONMENT, **environment}
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=600
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -102,3 +105,72 @@ def test_recurrent_examples_print_what_they_return(tmp_path, name, arguments, ex
 def test_one_step_at_a_time_makes_no_difference(tmp_path):
     output = run("import sinusoid as it; print(it.main(steps=6, hidden=4, epochs=1)['difference'] < 1e-5)", tmp_path)
     assert output.splitlines()[-1] == "True"
+
+
+def returned(name, arguments, folder, mode="XLA"):
+    """Run an example, small, and return its output and what its main function returns."""
+    # noise and many small epochs take long in Python.
+    code = f"import {name} as it, json; print(json.dumps(it.main({arguments})))"
+    output = run(code, folder, THEANETS_MODE=mode)
+    return output, json.loads(output.splitlines()[-1])
+
+
+def test_hidden_units_solve_the_exclusive_or(tmp_path):
+    _, (without, with_hidden) = returned("xor_classifier", "hidden=6, epochs=30", tmp_path)
+    assert without < 0.8 < 0.9 < with_hidden
+    assert (tmp_path / "xor_classifier.png").stat().st_size > 10_000
+
+
+def test_linear_autoencoders_find_principal_and_independent_components(tmp_path):
+    _, numbers = returned("pca_and_ica", "epochs=40", tmp_path)
+    assert numbers["pca"] >= numbers["network"] > numbers["pca"] - 0.01
+    assert numbers["angle"] < 5
+    assert numbers["match"] > numbers["pca_match"] + 0.1
+    assert (tmp_path / "pca_and_ica.png").stat().st_size > 10_000
+
+
+def test_training_with_noise_removes_noise(tmp_path):
+    _, errors = returned("denoising_autoencoder", "hidden=64, epochs=15", tmp_path)
+    assert errors["denoising"] < errors["plain"] < errors["noisy"]
+    assert (tmp_path / "denoising_autoencoder.png").stat().st_size > 10_000
+
+
+def test_weights_balance_classes_and_fill_gaps(tmp_path):
+    output, numbers = returned("weighted_classification", "epochs=15", tmp_path)
+    assert numbers["rare"]["weighted"] >= numbers["rare"]["unweighted"]
+    assert numbers["weights"] > 0.7 > numbers["zeros"]
+    assert "mean recall of all classes" in output
+
+
+def test_predictions_differ_where_there_were_no_data(tmp_path):
+    _, numbers = returned("uncertainty", "hidden=40, epochs=60, samples=30", tmp_path)
+    assert numbers["outside"] > numbers["inside"] > 0
+    assert (tmp_path / "uncertainty.png").stat().st_size > 10_000
+
+
+def test_deep_networks_are_trained_in_three_ways(tmp_path):
+    _, shares = returned("digits_deep_classifier", "hidden=(30, 20), epochs=15", tmp_path)
+    assert len(shares) == 3
+    assert min(shares) > 0.5
+    assert (tmp_path / "digits_deep_classifier.png").stat().st_size > 10_000
+
+
+def test_networks_are_parts_of_pipelines(tmp_path):
+    # many small networks, of which each would be compiled.
+    arguments = "epochs=5, folds=2, count=400, hidden=((8,), (24,))"
+    _, numbers = returned("sklearn_pipeline", arguments, tmp_path, mode="FAST_COMPILE")
+    assert numbers["cross_validation"] > 0.7
+    assert numbers["search"] > 0.7
+    assert numbers["coded"] > 0.5
+
+
+@pytest.mark.parametrize("name", ["quickstart", "inside_a_network"])
+def test_notebooks_run(name, tmp_path, monkeypatch):
+    for key, value in ENVIRONMENT.items():
+        monkeypatch.setenv(key, value)
+    notebook = nbformat.read(ROOT / "examples" / f"{name}.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)  # they are made when it is run
+    resources = {"metadata": {"path": tmp_path}}
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
+    kinds = {kind for cell in notebook.cells for output in cell.get("outputs", ()) for kind in output.get("data", ())}
+    assert {"text/html", "image/svg+xml"} <= kinds

@@ -48,6 +48,19 @@ from .util import log  # noqa: E402
 
 __version__ = "0.9.0"
 
+#: Modules that need packages which not everybody has: they are imported when they are asked for.
+OPTIONAL = ("estimators", "plot")
+
+
+def __getattr__(name):
+    if name in OPTIONAL:
+        import importlib
+
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+
 __all__ = [
     "Activation",
     "Autoencoder",

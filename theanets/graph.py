@@ -13,6 +13,7 @@ from . import (
     evaluation,
     gradients,
     history,
+    inspection,
     layers,
     losses,
     monitoring,
@@ -56,7 +57,9 @@ class _OnClass:
         )
 
 
-class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluation.Evaluation):
+class Network(
+    training.Training, transfer.Transfer, gradients.Gradients, evaluation.Evaluation, inspection.Inspection
+):
     """A list of layers, wired up to map inputs to outputs, with losses to train it by.
 
     Parameters

@@ -11,6 +11,7 @@ one readable line each; a program that has gets them through its own handlers in
 ...     logging.getLogger(name).setLevel(logging.INFO)
 """
 
+import contextlib
 import logging
 
 import click
@@ -26,10 +27,14 @@ DETAILED = "%(asctime)s {name} %(module)s:%(lineno)d: %(message)s"
 class ConsoleHandler(logging.Handler):
     """Print records on the standard output of the moment, unless the program has handlers of its own."""
 
+    #: Makes a context in which lines may be written while a bar shows the progress; None if there is no bar.
+    beside = None
+
     def emit(self, record):
         if logging.getLogger().handlers:
             return
-        click.echo(self.format(record))
+        with type(self).beside() if type(self).beside else contextlib.nullcontext():
+            click.echo(self.format(record))
 
     def set_layout(self, layout, name):
         """Use one of the two line formats above, with the logger's name in colour."""

@@ -5,7 +5,7 @@ from collections import deque
 
 import numpy as np
 
-from . import arguments, balance, data, monitoring, sources, storage, trainer, util
+from . import arguments, balance, data, monitoring, progress, sources, storage, trainer, util
 
 __all__ = ["Training"]
 
@@ -145,9 +145,12 @@ class Training:
             to how often classes occur in the training data; or weights by class. Default: all are equal.
         checkpoint : str or pathlib.Path, optional
             A file to keep all that is needed to go on. If it is there, training goes on from where it was, to the end
-            that the arguments ask for. See docs/training.md.
+            that the arguments ask for. See docs/guide/training.md.
         checkpoint_every : int or float, optional
             Write it after so many epochs (int) or minutes (float). Default: after each epoch.
+        progress : bool, optional
+            Whether to show a bar with the losses of the moment. Default: if training takes more than a second, where
+            the standard error is a terminal, or in a notebook.
         **kwargs
             Options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
@@ -177,11 +180,13 @@ class Training:
         self._ensure_loss()
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
+        bar = {"progress": kwargs.pop("progress", None), "total": kwargs.get("epochs")}
         runner = trainer.build(algo, subalgo, self)
         make, found = self._dataset_maker(train, valid, runner, kwargs)
         saver = storage.Saver(self, save_progress, save_every)
         session = self._make_session(runner, found, kwargs)
-        return trainer.closed_at_exit(self._run(runner, make, saver, session, kwargs))
+        epochs = self._run(runner, make, saver, session, kwargs)
+        return trainer.closed_at_exit(progress.shown(epochs, done=lambda: len(session.history), **bar))
 
     def _dataset_maker(self, train, valid, runner, kwargs):
         """Check arguments and data; return a function that makes the two datasets, and what it makes them of."""

@@ -270,6 +270,10 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
         """Return the sizes of initial states that are read from other layers, by full output name."""
         return {}
 
+    def describe(self):
+        """Return the form of the layer in a few words, with the options that shape it most, such as ``conv2 3x3``."""
+        return type(self).__name__.lower()
+
     def chain_to(self, layer):
         """Read the default output of another layer, if no inputs were asked for."""
         if not self._requested:

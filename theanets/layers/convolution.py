@@ -175,6 +175,12 @@ class _Sliding:
         """The reverse: return what the user would write."""
         return pair if self.num_axes == 2 else pair[-1]
 
+    def _describe(self, window):
+        """Return the form of the layer, with the size of its window, and its stride if that is not the default."""
+        text = f"{type(self).__name__.lower()} {'x'.join(map(str, window[-self.num_axes :]))}"
+        default = (1, 1) if isinstance(self, Convolution) else window
+        return text + ("" if self.stride == default else f" /{'x'.join(map(str, self.stride[-self.num_axes :]))}")
+
     def _refuse_settings(self, keys, reason):
         found = [key for key in keys if key in self.kwargs]
         if found:
@@ -346,6 +352,10 @@ class Convolution(_Sliding, Layer):
         else:
             modes = mode if isinstance(mode, tuple) else (mode, mode)
         return [find_border(*axis) for axis in zip(modes, self.filter_size, self.stride, self._input_lengths())]
+
+    def describe(self):
+        """Return the form of the layer with the size of its filters, and a stride other than 1: ``conv2 3x3 /2x2``."""
+        return self._describe(self.filter_size)
 
     def resolve_outputs(self):
         given = self._given_shape
@@ -609,6 +619,10 @@ class Pooling(_Sliding, Layer):
     def activation(self):
         """The activation that was asked for, by name or as an instance."""
         return self.kwargs.get("activation", self.default_activation)
+
+    def describe(self):
+        """Return the form of the layer with its window and what it makes of it: ``pool2 2x2 max``."""
+        return f"{self._describe(self.pool_size)} {self.mode}"
 
     def resolve_outputs(self):
         counts = []

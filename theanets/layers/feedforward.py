@@ -331,6 +331,10 @@ class Tied(Layer):
         self.partner = found[0]
         super().bind(graph, reset=reset, initialize=initialize)
 
+    def describe(self):
+        """Return ``tied to`` and the name of the layer that this one undoes."""
+        return f"tied to {getattr(self.partner, 'name', self.partner)}"
+
     def _weights(self):
         try:
             return self.partner.find("w")

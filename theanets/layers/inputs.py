@@ -111,6 +111,10 @@ class Input(Layer):
 
         return getattr(scipy.sparse, f"{self.sparse}_matrix")(values)
 
+    def describe(self):
+        """Return the form of the layer in a few words: ``input``, with ``labels`` or ``sparse`` where that is so."""
+        return "input" + (" labels" if self.labels else f" {self.sparse}" if self.sparse else "")
+
     def resolve_inputs(self, layers):
         """Do nothing, as there are no inputs."""
 

@@ -92,6 +92,10 @@ class Recurrent(Layer):
             )
         return known[word.lower()]
 
+    def describe(self):
+        """Return the form of the layer, with ``backward`` if it runs from the last step to the first."""
+        return super().describe() + (" backward" if self.backward else "")
+
     # -- binding ------------------------------------------------------------------------------------------------------
 
     def _initial_options(self):

@@ -82,6 +82,10 @@ class Bidirectional(Layer):
         """Return the names of the options; those for the workers are checked by the workers."""
         return super().known_keywords() | self._worker_keywords | {"direction"}
 
+    def describe(self):
+        """Return ``bidirectional`` and the form of the workers."""
+        return f"bidirectional {type(self.forward).__name__.lower()}"
+
     @property
     def workers(self):
         """List of the two layers."""
