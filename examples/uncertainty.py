@@ -72,8 +72,7 @@ def main(picture="uncertainty.png", hidden=100, epochs=400, samples=100, seed=13
     net.train([x, y], algo="adam", learning_rate=0.003, batch_size=20, epochs=epochs, patience=20, hidden_dropout=0.1)
 
     line = np.linspace(-3.5, 3.5, 200, dtype="f")[:, None]
-    predictions = np.stack([net.predict(line, hidden_dropout=0.1)[:, 0] for _ in range(samples)])
-    mean, spread = predictions.mean(axis=0), predictions.std(axis=0)
+    mean, spread = (result[:, 0] for result in net.predict(line, samples=samples, hidden_dropout=0.1))
     distance = abs(line[:, 0])
     inside = float(spread[(distance > 0.6) & (distance < 2)].mean())
     outside = float(spread[distance > 2.5].mean())

@@ -119,6 +119,23 @@ def test_shapes_that_depend_on_data_run_by_theano():
     assert state.get_value() == 3
 
 
+def test_a_state_of_another_shape_is_left_alone_after_a_wrong_index():
+    index = TT.ivector("index")
+    state = theano.shared(np.arange(4, dtype=FLOAT))
+    f = theano.function([index], state.sum(), updates=[(state, state[index])], mode="XLA")
+    with pytest.raises(IndexError):
+        f(np.array([1, 4, 0], "i"))
+    np.testing.assert_array_equal(state.get_value(), np.arange(4))
+    with pytest.warns(FallbackWarning, match="a state changes its shape"):
+        assert f(np.array([1, 3], "i")) == 6
+    np.testing.assert_array_equal(state.get_value(), [1, 3])
+    with pytest.raises(IndexError):
+        f(np.array([0, 2], "i"))
+    np.testing.assert_array_equal(state.get_value(), [1, 3])
+    assert f(np.array([1, 0], "i")) == 4, "a state that keeps its shape stays on the device"
+    np.testing.assert_array_equal(state.get_value(), [3, 1])
+
+
 def test_errors_are_theanos_own():
     x, y = TT.matrix("x"), TT.matrix("y")
     cases = [x + y, TT.dot(x, y), TT.concatenate([x, y], axis=1), x.reshape((7, 2)), x[5]]

@@ -337,5 +337,7 @@ def distinct(results, new, inputs):
 
 
 def select(condition, new, old):
-    """Choose between two states; a state that was changed in shape is chosen as the new one."""
-    return jnp.where(condition, new, old) if new.shape == old.shape else new
+    """Choose between two states, which must be of one shape."""
+    if new.shape != old.shape:
+        raise GiveUp("a state changes its shape, and must be left alone if an index turns out to be wrong")
+    return jnp.where(condition, new, old)
