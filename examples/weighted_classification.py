@@ -1,13 +1,14 @@
 """Learn from classes of unequal size, and from data with gaps, by weights.
 
-Of the digits here only one in forty is an 8 or a 9. A network that is trained on them as they are does well on
-average by being slow to say "8"; weights that are larger for rare classes make each class count as much as the others.
-Weights also fill gaps: a regressor with a weight of 0 for each target that is missing learns from those that are there.
+Of the digits here only one in forty is an 8 or a 9. Where it is hard to tell, as in noise, a network that is trained on
+them as they are does well on average by being slow to say "8"; ``class_weight='balanced'`` makes each class count as
+much as the others. Weights also fill gaps: a regressor with a weight of 0 for each target that is missing learns from
+those that are there.
 
 What you should see: a table like
 
-    recall of the two rare classes   unweighted 0.66   weighted 0.70
-    mean recall of all classes       unweighted 0.92   weighted 0.92
+    recall of the two rare classes   unweighted 0.40   weighted 0.66
+    mean recall of all classes       unweighted 0.87   weighted 0.92
 
 and a line that says that a network learned from targets of which 70 % were missing with an R2 above 0.9, while one
 for which the gaps were filled by zeros did not.
@@ -43,12 +44,11 @@ def recalls(net, x, y):
 def classify(epochs, seed):
     """Train with and without weights; return the recalls of both."""
     (x, y), test = imbalanced(seed)
-    weights = (len(y) / 10 / np.bincount(y))[y].astype("f")
     results = {}
-    for name in ("unweighted", "weighted"):
-        net = theanets.Classifier([64, 32, 10], weighted=True, rng=seed)
-        data = [x, y, weights if name == "weighted" else np.ones_like(weights)]
-        net.train(data, algo="adam", learning_rate=0.003, batch_size=32, epochs=epochs)
+    for name, class_weight in {"unweighted": None, "weighted": "balanced"}.items():
+        net = theanets.Classifier([64, 32, 10], rng=seed)
+        options = dict(algo="adam", learning_rate=0.003, input_noise=0.3, epochs=epochs)
+        net.train([x, y], class_weight=class_weight, **options)
         results[name] = recalls(net, *test)
     return results
 
