@@ -1,5 +1,7 @@
 """Loops, against Theano's own evaluation."""
 
+import warnings
+
 import numpy as np
 import pytest
 import theano
@@ -100,9 +102,65 @@ def test_until_a_condition_holds():
 
     y, _ = theano.scan(step, outputs_info=x, non_sequences=limit, n_steps=20)
     # there are as many values as there were steps, which only the loop itself finds out.
+    gradient = TT.grad(TT.sqr(y).sum(), x)
+    for end in (10, 40, 1, 10, 1e9):
+        values, _ = helpers.agree([x, limit], [y, gradient], [np.asarray(v, FLOAT) for v in (1, end)])
+        assert len(values) == min(20, sum(2.0 ** np.arange(20) <= end))
+
+
+def test_loops_that_end_within_loops():
+    x, limit = TT.vector("x"), TT.scalar("limit")
+
+    def double(h, limit):
+        return h * 2, theano.scan_module.until(h * 2 > limit)
+
+    def outer(start, limit):
+        return theano.scan(double, outputs_info=start, non_sequences=limit, n_steps=20)[0][-1]
+
+    y, _ = theano.scan(outer, sequences=x, non_sequences=limit)
     f = theano.function([x, limit], y, mode="XLA")
-    with pytest.warns(FallbackWarning, match="as many values as it has steps"):
-        np.testing.assert_array_equal(f(1, 10), [2, 4, 8, 16])
+    with pytest.warns(FallbackWarning, match="a loop within a loop"):
+        np.testing.assert_array_equal(f([1, 3], 10), [16, 12])
+
+
+def test_the_last_values_of_a_loop_that_ends_by_a_condition():
+    x, limit, w = TT.vector("x"), TT.scalar("limit"), TT.vector("w")
+
+    def step(value, h, g, w, limit):
+        h, g = TT.tanh(h * w) + value, g + h.sum()
+        return [h, g, h * g], theano.scan_module.until(g > limit)
+
+    (h, g, plain), _ = theano.scan(
+        step, sequences=x, outputs_info=[TT.ones_like(w), TT.zeros_like(limit), None], non_sequences=[w, limit]
+    )
+    values = np.ones(6, FLOAT)
+    # it ends after some steps, after the first one, and with the sequence.
+    lengths = [theano.function([x, limit, w], h.shape[0], mode=helpers.REFERENCE)(values, end, values[:2])
+               for end in (6, 0, 1000)]
+    assert lengths[0] in range(2, 6) and lengths[1:] == [1, 6]
+    for end in (6, 0, 1000):
+        arrays = [values, np.asarray(end, FLOAT), values[:2]]
+        helpers.agree([x, limit, w], [h[-1], g[-1], plain[-1]], arrays)
+
+
+def test_random_numbers_until_a_condition_holds():
+    streams = MRG_RandomStreams(5)
+    start, limit = TT.scalar("start"), TT.scalar("limit")
+
+    def step(total, limit):
+        total = total + streams.uniform(())
+        return total, theano.scan_module.until(total > limit)
+
+    totals, updates = theano.scan(step, outputs_info=start, non_sequences=limit, n_steps=50)
+    results = []
+    for mode in ("XLA", helpers.REFERENCE):
+        streams.seed(5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FallbackWarning)
+            f = theano.function([start, limit], totals[-1], updates=updates, mode=mode)
+        results.append([float(f(0, end)) for end in (2, 3, 0)])
+    np.testing.assert_allclose(*results, rtol=1e-6)
+    assert 2 < results[0][0] < 3 < results[0][1] < 4
 
 
 def test_loops_within_loops():

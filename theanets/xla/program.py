@@ -11,7 +11,7 @@ from theano.tensor import TensorType
 
 from . import devices, state, translations  # noqa: F401  (registers the translations)
 from .host import HostProgram, warn_once
-from .tracing import LARGE, GiveUp, Graph, NeedsValue, frame, is_known, on_host
+from .tracing import LARGE, GiveUp, Graph, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
 from .values import DEVICE_TYPES, describe, from_device, prepare, to_device
 
 __all__ = ["Program"]
@@ -63,6 +63,40 @@ class Requirement:
                 arguments = [self._value(item, values, inputs) for item in node.inputs]
                 values.update(zip(node.outputs, on_host(node, arguments)))
         return values[variable]
+
+
+class Measurement:
+    """A value that must be known before tracing: computed by what has been traced before it was needed.
+
+    Parameters
+    ----------
+    program : Program
+        The program.
+    key : hashable
+        What will be known.
+    known : dict
+        What is known already.
+    """
+
+    def __init__(self, program, key, known):
+        self.program = program
+        self.key = key
+
+        def run(updated, kept, constants):
+            try:
+                program.trace(updated, kept, constants, known)
+            except NeedsMeasurement as need:
+                return need.value
+            raise TranslationError("a number that was needed is not needed any more")
+
+        self.function = jax.jit(run)
+
+    def find(self, inputs):
+        """Return what will be known, as a dict, given the inputs of the function by variable."""
+        program, variables = self.program, self.program.fgraph.inputs
+        updated = tuple([inputs[variables[i]] for i in program.updated])
+        kept = tuple([inputs[variables[i]] for i in program.kept])
+        return {self.key: int(self.function(updated, kept, tuple(program.constants.values())))}
 
 
 def _hashable(known):
@@ -280,6 +314,9 @@ class Program:
                 if variant.function is None:
                     variant.function = self._compile(variant.known)
                 return self._run(variant.function, kept)
+            except NeedsMeasurement as need:
+                variant.requirement, variant.function = Measurement(self, need.key, variant.known), None
+                continue
             except NeedsValue as need:
                 problem = self._why_not(need, inputs, variant.known)
                 if problem is None:

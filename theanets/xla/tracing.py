@@ -9,6 +9,8 @@ A translation may
   has been computed from the integers among the function's inputs (a slice of a given length, for example);
 * state by :func:`guard` what must hold of the values for its result to be right. Where that turns out to be wrong, the
   results are discarded and Theano's own implementation runs, which knows the right result or the right error;
+* ask for a number that only the running function knows, by :func:`measured`: the part of the graph that it is computed
+  by is compiled and run first;
 * give up by raising :class:`Dynamic`, where a shape depends on data. Theano's own implementation runs then, too.
 """
 
@@ -22,7 +24,18 @@ import theano
 from .registry import LAZY, NEVER_ON_HOST, Untranslated, belongs, translate
 from .values import DEVICE_TYPES
 
-__all__ = ["Dynamic", "Graph", "NeedsValue", "frame", "guard", "is_known", "known", "known_by"]
+__all__ = [
+    "Dynamic",
+    "Graph",
+    "NeedsMeasurement",
+    "NeedsValue",
+    "frame",
+    "guard",
+    "is_known",
+    "known",
+    "known_by",
+    "measured",
+]
 
 #: Ops on more elements than this are left to XLA, even if all are known while tracing.
 LARGE = 4096
@@ -38,6 +51,23 @@ class Dynamic(GiveUp):
 
 class TranslationError(GiveUp):
     """A translation failed, or its result is not what the graph declares."""
+
+
+class NeedsMeasurement(GiveUp):
+    """A number must be known before tracing starts, and what has been traced so far computes it.
+
+    Parameters
+    ----------
+    key : hashable
+        What it will be found by.
+    value : array of int
+        The traced number.
+    """
+
+    def __init__(self, key, value):
+        super().__init__("a shape depends on how long a loop runs")
+        self.key = key
+        self.value = value
 
 
 class NeedsValue(Exception):
@@ -82,6 +112,7 @@ class Frame:
 
     def __init__(self, parent=None, known=None):
         self.known = known if known is not None else parent.known if parent else {}
+        self.is_outermost = known is not None
         self.guards = []
 
     def holds(self):
@@ -172,6 +203,29 @@ def known_by(key, values, compute):
     if key in found:
         return found[key]
     raise NeedsValue([value for value in values if not is_known(value)], key, compute_with(values, compute))
+
+
+def measured(key, compute):
+    """Return a number that depends on any values, as an int.
+
+    Parameters
+    ----------
+    key : hashable
+        What identifies it in the graph: a tuple of a node and a name.
+    compute : callable
+        Returns it as a traced value.
+
+    Raises
+    ------
+    Dynamic
+        Within the body of a loop or a branch, which cannot be run by itself.
+    """
+    level = current()
+    if key in level.known:
+        return level.known[key]
+    if not level.is_outermost:
+        raise Dynamic("a shape depends on how long a loop within a loop or a branch runs")
+    raise NeedsMeasurement(key, compute())
 
 
 def compute_with(values, compute):

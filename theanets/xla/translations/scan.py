@@ -22,7 +22,7 @@ from theano.tensor import basic, elemwise
 
 from ..linker import optimize
 from ..registry import translates
-from ..tracing import Dynamic, Graph, TranslationError, frame, guard, known
+from ..tracing import Dynamic, Graph, TranslationError, frame, guard, known, measured
 
 #: So many values more than its taps need are handed on from step to step, rather than collected from all steps.
 SPARE = 2
@@ -107,11 +107,9 @@ class Recurrent:
         How far back each step reads; negative.
     steps : int
         Number of steps.
-    is_while : bool
-        Whether the loop may end before.
     """
 
-    def __init__(self, buffer, taps, steps, is_while):
+    def __init__(self, buffer, taps, steps):
         self.buffer = jnp.asarray(buffer)
         self.taps = taps
         self.steps = steps
@@ -119,9 +117,7 @@ class Recurrent:
         self.length = self.buffer.shape[0]
         if self.length < self.reach:
             raise ValueError(f"an initial state of {self.length} steps, expected {self.reach}")
-        if is_while and self.length > self.reach + 1:
-            raise Dynamic("a loop that ends by a condition makes as many values as it has steps")
-        self.size = self.reach + (SPARE if not is_while else 1)
+        self.size = self.reach + SPARE
         self.collected = self.length > self.size
         if self.collected:
             self.size = self.reach
@@ -232,12 +228,22 @@ class Arguments:
             Gradient(buffer, next(taps), written, steps)
             for buffer, written in zip(take(op.n_mit_mot), op.mit_mot_out_slices)
         ]
-        self.states = [
-            Recurrent(buffer, next(taps), steps, op.as_while) for buffer in take(op.n_mit_sot + op.n_sit_sot)
-        ]
+        self.states = [Recurrent(buffer, next(taps), steps) for buffer in take(op.n_mit_sot + op.n_sit_sot)]
         self.shared = tuple(jnp.asarray(value) for value in take(op.n_shared_outs))
         self.lengths = [int(known(length)) for length in take(op.n_nit_sot)]
         self.others = list(values)
+
+    def end_after(self, steps):
+        """Let the loop have fewer steps: what has room for the values of all steps has none for those that are not."""
+        missing, self.steps = self.steps - steps, steps
+
+        def cut(length, reach):
+            return length - missing if length > reach + steps else length
+
+        self.states = [
+            Recurrent(state.buffer[: cut(state.length, state.reach)], state.taps, steps) for state in self.states
+        ]
+        self.lengths = [max(cut(length, 0), 0) for length in self.lengths]
 
 
 def split(op, outputs):
@@ -259,7 +265,11 @@ def scan(op, node, steps, *values):
     if steps < 1:
         raise TranslationError(f"a loop of {steps} steps")
     arguments = Arguments(op, steps, values)
-    return (loop_until if op.as_while else loop)(op, node, arguments)
+    if op.as_while:
+        if op.n_mit_mot:
+            raise Dynamic("a loop that ends by a condition, and has gradients")
+        arguments.end_after(measured((node, "steps"), lambda: count_steps(op, node, arguments)))
+    return loop(op, node, arguments)
 
 
 def loop(op, node, given):
@@ -386,41 +396,23 @@ def product(a, b):
     return jnp.tensordot(a, b, axes=((0, 2), (0, 1)))
 
 
-def loop_until(op, node, given):
-    """Run a loop until a condition holds, or until the number of steps is reached."""
+def count_steps(op, node, given):
+    """Run a loop until its condition holds, or until the number of steps is reached; return how many there were."""
     inner = inner_of(node)
-    if given.gradients or any(length > 1 for length in given.lengths):
-        raise Dynamic("a loop that ends by a condition makes as many values as it has steps")
 
-    def step(i, states, shared):
+    def step(carry):
+        i, states, shared, _ = carry
         taken = [jax.lax.dynamic_index_in_dim(value, i, keepdims=False) for value in given.sequences]
         for state, window in zip(given.states, states):
             taken.extend(state.read(window))
-        with frame() as level:
+        with frame():
+            # what it guards is guarded in the loop that follows, too.
             outputs = inner.graph([*taken, *shared, *given.others])
-            holds = level.holds()
-        _, recurrent, plain, shared, (condition,) = split(op, outputs)
+        _, recurrent, _, shared, (condition,) = split(op, outputs)
         states = tuple(
             state.move(window, jnp.asarray(value)) for state, window, value in zip(given.states, states, recurrent)
         )
-        holds = jnp.asarray(True) if holds is None else holds
-        plain, shared = tuple(map(jnp.asarray, plain)), tuple(map(jnp.asarray, shared))
-        return states, shared, plain, jnp.asarray(condition != 0), holds
+        return i + 1, states, tuple(map(jnp.asarray, shared)), jnp.asarray(condition != 0)
 
-    states = tuple(state.start() for state in given.states)
-    shapes = jax.eval_shape(lambda: step(0, states, given.shared)[2])
-    plain = jax.tree.map(lambda about: jnp.zeros(about.shape, about.dtype), shapes)
-
-    def body(carry):
-        i, (states, shared, _, _, holds) = carry
-        *new, held = step(i, states, shared)
-        return i + 1, (*new, holds & held)
-
-    start = 0, (states, given.shared, plain, jnp.asarray(False), jnp.asarray(True))
-    _, (windows, shared, plain, _, holds) = jax.lax.while_loop(
-        lambda carry: (carry[0] < given.steps) & ~carry[1][3], body, start
-    )
-    guard(holds)
-    results = [jnp.stack(window)[state.size - state.length :] for state, window in zip(given.states, windows)]
-    results.extend(fit(value[None], length) for value, length in zip(plain, given.lengths))
-    return (*results, *shared)
+    start = 0, tuple(state.start() for state in given.states), given.shared, jnp.asarray(False)
+    return jax.lax.while_loop(lambda carry: (carry[0] < given.steps) & ~carry[3], step, start)[0]
