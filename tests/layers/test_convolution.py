@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from theanets import util
 from theanets.layers import convolution
 from theanets.layers.context import Context, Outputs
+from theanets.layers.convolution import filters, pooling
 from theanets.util import ConfigurationError
 
 from tests import helpers
@@ -200,7 +201,7 @@ def test_a_filter_is_read_backwards():
     np.testing.assert_array_equal(run(layer, [[[0], [0], [1], [0], [0]]]).ravel(), [1.5, 2.5, 4.5])
 
 
-@pytest.mark.parametrize("mode", list(convolution.POOLING_MODES))
+@pytest.mark.parametrize("mode", list(pooling.POOLING_MODES))
 @pytest.mark.parametrize("ignore_border, padding", [(True, (0, 0)), (False, (0, 0)), (True, (1, 0)), (True, (1, 2))])
 @pytest.mark.parametrize("size, stride", [((2, 3), (2, 3)), ((3, 3), (1, 2)), ((2, 3), (3, 4)), ((4, 3), (2, 1))])
 def test_pool2_pools(mode, ignore_border, padding, size, stride):
@@ -252,7 +253,7 @@ def settings_of_convolutions(draw_):
     count = draw_(st.integers(1, 2))
     each = st.tuples(*[st.integers(1, 5)] * count)
     lengths = draw_(st.tuples(*[st.integers(1, 9)] * count))
-    modes = [*convolution.BORDER_MODES, 0, 1, 3]
+    modes = [*filters.BORDER_MODES, 0, 1, 3]
     pairs = st.tuples(st.integers(0, 3) if count == 2 else st.just(0), st.integers(0, 3))
     mode = draw_(st.one_of(st.sampled_from(modes), pairs))
     hidden = draw_(st.tuples(*[st.booleans()] * count))
@@ -381,7 +382,7 @@ def test_gradients_over_time(mode):
         np.testing.assert_allclose(actual, wanted, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("mode", list(convolution.POOLING_MODES))
+@pytest.mark.parametrize("mode", list(pooling.POOLING_MODES))
 @pytest.mark.parametrize("stride, ignore_border, padding", [
     ((2, 3), True, (0, 0)), ((1, 2), True, (1, 2)), ((2, 2), False, (0, 0)),
 ])
