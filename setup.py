@@ -104,7 +104,10 @@ setup(
             "nbclient>=0.10",
             "onnxruntime>=1.20",
             "pandas>=2.1",
+            # Counts the cores for pytest-xdist.
+            "psutil>=5.9",
             "pytest>=8",
+            "pytest-xdist>=3.5",
             "pyyaml>=6",
             # New releases bring new rules.
             "ruff==0.17.*",

@@ -369,7 +369,8 @@ def test_a6_names_ignore_case_in_layer_specs():
 
 
 @pytest.mark.parametrize("name", ["foo", "relu+", "+relu", "maxout", "maxout:x", "maxout:0", "maxout:-1", "maxout:1.5",
-                                  "maxout:", "", None, 3, np.tanh, lambda z: z], ids=str)
+                                  "maxout:", "", None, 3, np.tanh, lambda z: z],
+                         ids=lambda name: getattr(name, "__name__", str(name)))
 def test_a7_wrong_names_are_configuration_errors(name):
     with pytest.raises(util.ConfigurationError) as caught:
         activations.build(name, layer())

@@ -129,7 +129,7 @@ def test_every_expression_agrees_with_the_python_mode(tmp_path, cold):
 def test_golden_numbers_in_double_precision():
     flags = "floatX=float64,mode=FAST_COMPILE,cxx="
     paths = [str(HERE / name) for name in GOLDEN_FILES]
-    done = helpers.run_python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "golden", *paths, flags=flags,
-                              cwd=HERE.parent)
+    options = ["-q", "-n0", "-p", "no:cacheprovider", "-k", "golden"]
+    done = helpers.run_python("-m", "pytest", *options, *paths, flags=flags, cwd=HERE.parent)
     assert done.returncode == 0, done.stdout[-3000:]
     assert re.search(r"\d\d\d passed", done.stdout) and "failed" not in done.stdout

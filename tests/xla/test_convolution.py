@@ -76,7 +76,7 @@ POOLS = [
 
 
 @pytest.mark.parametrize(
-    "options, mode", itertools.product(POOLS, ["max", "sum", "average_inc_pad", "average_exc_pad"]), ids=str
+    "options, mode", list(itertools.product(POOLS, ["max", "sum", "average_inc_pad", "average_exc_pad"])), ids=str
 )
 def test_pooling_and_its_gradients(options, mode):
     x = TT.tensor4("x")
