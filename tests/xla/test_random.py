@@ -49,6 +49,21 @@ def draws_agree(make, calls=3, inputs=(), arrays=((),), exact=True):
     return ours
 
 
+def test_how_many_are_drawn_again_depends_on_what_was_drawn():
+    found = []
+    for mode in ("XLA", REFERENCE):
+        streams = MRG_RandomStreams(234)
+        function = theano.function([], streams.truncated_normal((30, 7), avg=-5.0, std=2.0), mode=mode)
+        if mode == "XLA":
+            with pytest.warns(FallbackWarning, match="depends on data"):
+                found.append([function()])
+        else:
+            found.append([function()])
+        found[-1].append(function())
+    np.testing.assert_allclose(*found, rtol=1e-6)
+    assert abs(np.array(found[0]) + 5).max() <= 2 * 2 / 0.8796
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_uniform(dtype):
     def make():
