@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 project = "theanets"
 author = "theanets developers"
+project_copyright = author
 release = version = re.search(r'__version__ = "(.+?)"', (ROOT / "theanets/__init__.py").read_text(encoding="utf-8"))[1]
 
 extensions = [
@@ -46,6 +47,8 @@ html_title = f"theanets {release}"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 pygments_style, pygments_dark_style = "friendly", "native"
+# doctests in Markdown end with a line that is empty.
+highlight_options = {"pycon": {"stripnl": True}}
 
 #: Examples that are run for the gallery, in the order in which they are shown. The others are shown without output.
 GALLERY = [

@@ -6,7 +6,7 @@ where the network has to guess (Y Gal, Z Ghahramani, "Dropout as a Bayesian Appr
 
 What you should see: lines like
 
-    spread where there were data: 0.14
+    spread where there were data: 0.13
     spread where there were none: 0.35
 
 and ``uncertainty.png``, with the points, the mean of a hundred predictions, and a band around it that widens to both
