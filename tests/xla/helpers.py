@@ -24,22 +24,36 @@ def run(inputs, outputs, arrays, mode="XLA", **kwargs):
 
 def agree(inputs, outputs, arrays, rtol=1e-5, atol=1e-6, exact=False):
     """Check that XLA and Theano compute the same values, of the same types and shapes, and return them."""
-    ours = run(inputs, outputs, arrays)
-    with np.errstate(all="ignore"):
-        theirs = run(inputs, outputs, arrays, mode=REFERENCE)
-    for variable, a, b in zip(outputs, ours, theirs):
-        assert type(a) is type(b), (variable, type(a), type(b))
-        assert (a.dtype, a.shape) == (b.dtype, b.shape), (variable, a.dtype, b.dtype, a.shape, b.shape)
-        if exact:
-            np.testing.assert_array_equal(a, b, err_msg=str(variable))
-        else:
-            np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, equal_nan=True, err_msg=str(variable))
-    return ours
+    return both(inputs, outputs)(*arrays, rtol=rtol, atol=atol, exact=exact)
+
+
+def both(inputs, outputs):
+    """Compile by XLA and by Theano; return a function that checks what :func:`agree` checks, for any arrays."""
+    functions = [theano.function(inputs, outputs, mode=mode, on_unused_input="ignore") for mode in ("XLA", REFERENCE)]
+
+    def check(*arrays, rtol=1e-5, atol=1e-6, exact=False):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error", FallbackWarning)
+            ours, theirs = (function(*arrays) for function in functions)
+        for variable, a, b in zip(outputs, ours, theirs):
+            assert type(a) is type(b), (variable, type(a), type(b))
+            assert (a.dtype, a.shape) == (b.dtype, b.shape), (variable, a.dtype, b.dtype, a.shape, b.shape)
+            if exact:
+                np.testing.assert_array_equal(a, b, err_msg=str(variable))
+            else:
+                np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, equal_nan=True, err_msg=str(variable))
+        return ours
+
+    return check
+
+
+def weighted_gradients(output, wrt):
+    """Gradients of a sum of an expression's elements, each of which has a weight of its own."""
+    weights = TT.cos(TT.arange(output.size).reshape(output.shape, ndim=output.ndim)).astype(output.dtype)
+    return TT.grad((output * weights).sum(), wrt, disconnected_inputs="ignore")
 
 
 def agree_with_gradients(inputs, output, arrays, wrt=None, rtol=1e-5, atol=1e-6):
     """Check an expression, and the gradients of a weighted sum of it with regard to all float inputs (or to some)."""
     wrt = [variable for variable in (wrt or inputs) if variable.dtype in TT.float_dtypes]
-    weights = TT.cos(TT.arange(output.size).reshape(output.shape, ndim=output.ndim)).astype(output.dtype)
-    gradients = TT.grad((output * weights).sum(), wrt, disconnected_inputs="ignore")
-    return agree(inputs, [output, *gradients], arrays, rtol, atol)
+    return agree(inputs, [output, *weighted_gradients(output, wrt)], arrays, rtol, atol)

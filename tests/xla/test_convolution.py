@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import theano
 import theano.tensor as TT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from theano.tensor.nnet import abstract_conv, conv, conv3d2d
 from theano.tensor.signal import pool
 
@@ -36,6 +38,22 @@ def test_convolution_and_its_gradients(options):
     channels = 4 // options.get("num_groups", 1)
     arrays = [normal(2, 4, 7, 8), normal(6, channels, 3, 2)]
     output = TT.nnet.conv2d(x, w, **options)
+    helpers.agree_with_gradients([x, w], output, arrays, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(st.data())
+def test_convolution_of_any_geometry(data):
+    pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    length, window, stride, dilation = (data.draw(pair) for _ in range(4))
+    border = data.draw(st.sampled_from(["valid", "half", "full"]) | st.tuples(st.integers(0, 2), st.integers(0, 2)))
+    groups = data.draw(st.integers(1, 2))
+    options = dict(border_mode=border, subsample=stride, filter_dilation=dilation, num_groups=groups)
+    # long enough for every window.
+    rows, columns = ((size - 1) * step + extra for size, step, extra in zip(window, dilation, length))
+    x, w = TT.tensor4("x"), TT.tensor4("w")
+    output = TT.nnet.conv2d(x, w, filter_flip=data.draw(st.booleans()), **options)
+    arrays = [normal(2, 2 * groups, rows, columns)[:, ::-1], normal(2 * groups, 2, *window)[..., ::-1]]
     helpers.agree_with_gradients([x, w], output, arrays, rtol=1e-4, atol=1e-4)
 
 
@@ -92,6 +110,19 @@ def test_pooling_and_its_gradients(options, mode):
         )
     else:
         helpers.agree_with_gradients([x], output, [array])
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(st.data())
+def test_pooling_of_any_geometry(data):
+    pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    window, stride = data.draw(pair), data.draw(pair)
+    shape = tuple(size + data.draw(st.integers(0, 4)) for size in window)
+    mode = data.draw(st.sampled_from(["max", "sum", "average_inc_pad", "average_exc_pad"]))
+    x = TT.tensor4("x")
+    output = pool.pool_2d(x, window, stride=stride, mode=mode, ignore_border=data.draw(st.booleans()))
+    array = np.random.RandomState(2).permutation(int(np.prod(shape)) * 2).reshape(2, 1, *shape).astype(FLOAT)
+    helpers.agree_with_gradients([x], output, [array[..., ::-1]])
 
 
 def test_pooling_in_three_dimensions_and_twice_differentiated():

@@ -1,9 +1,13 @@
 """Products of matrices and decompositions, against Theano's own evaluation."""
 
+import functools
+
 import numpy as np
 import pytest
 import theano
 import theano.tensor as TT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from theano.tensor import blas, nlinalg, slinalg
 
 from . import helpers
@@ -33,6 +37,21 @@ def test_products():
         helpers.agree_with_gradients(
             [a, b, v, t], output + 0 * (a.sum() + b.sum() + v.sum() + t.sum()), arrays, atol=1e-4
         )
+
+
+@functools.cache
+def products():
+    a, b, t = TT.matrix("a"), TT.matrix("b"), TT.tensor3("t")
+    outputs = [TT.dot(a, b), TT.tensordot(t, b, 1), TT.batched_dot(t, t.dimshuffle(0, 2, 1))]
+    gradients = [gradient for output in outputs for gradient in helpers.weighted_gradients(output, [a, b, t])]
+    return helpers.both([a, b, t], [*outputs, *gradients])
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(*[st.integers(0, 4)] * 4, st.sampled_from([1, -1]), st.booleans())
+def test_products_of_any_shape(batch, rows, inner, columns, step, transposed):
+    a, b, t = normal(rows, inner)[::step], normal(inner, columns)[:, ::step], normal(batch, rows, inner)[:, ::step]
+    products()(np.asfortranarray(a) if transposed else a, b, t, atol=1e-4)
 
 
 def test_products_as_blas_has_them():

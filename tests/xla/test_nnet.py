@@ -1,9 +1,14 @@
 """Softmax and cross-entropy, against Theano's own evaluation."""
 
+import functools
+
 import numpy as np
 import pytest
 import theano
 import theano.tensor as TT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from theano.tensor.nnet import blocksparse, bn, neighbours, nnet
 
 from . import helpers
@@ -21,6 +26,35 @@ def test_softmax():
     for output in (nnet.softmax_op(x), nnet.logsoftmax(x), nnet.softmax_with_bias(x, b), TT.log(nnet.softmax(x))):
         helpers.agree_with_gradients([x, b], output + 0 * b.sum(), [normal(4, 3), normal(3)])
         helpers.agree([x, b], [output], [big, normal(3)], rtol=1e-4)
+
+
+@functools.cache
+def distributions():
+    x, labels = TT.matrix("x"), TT.ivector("labels")
+    entropy = nnet.categorical_crossentropy(nnet.softmax(x), labels)
+    outputs = [nnet.softmax(x), nnet.logsoftmax(x), entropy, nnet.sigmoid(x), nnet.softplus(x)]
+    gradients = [helpers.weighted_gradients(output, x) for output in outputs]
+    return helpers.both([x, labels], [*outputs, *gradients])
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(st.data())
+def test_distributions_of_any_shape(data):
+    shape = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=5))
+    array = data.draw(hnp.arrays(FLOAT, shape, elements=st.floats(-99, 99, width=32)))
+    labels = data.draw(hnp.arrays("int32", shape[0], elements=st.integers(0, shape[1] - 1)))
+    distributions()(array[:, ::-1], labels[::-1], rtol=1e-4)
+
+
+def test_nothing():
+    x = TT.matrix("x")
+    for output in (nnet.softmax(x), nnet.logsoftmax(x), nnet.softplus(x)):
+        helpers.agree_with_gradients([x], output, [np.zeros((0, 3), FLOAT)])
+
+
+def test_what_is_no_number():
+    distributions()(np.array([[1, np.nan, 2], [3, 4, 5]], FLOAT), np.array([0, 1], "int32"))
+    distributions()(np.array([[1, -np.inf, 2], [3, 4, 5]], FLOAT), np.array([0, 1], "int32"))
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int32", "int64"])

@@ -1,8 +1,12 @@
 """Making and arranging arrays, against Theano's own evaluation."""
 
+import functools
+
 import numpy as np
 import theano
 import theano.tensor as TT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from theano.compile.ops import specify_shape
 from theano.tensor import extra_ops
 
@@ -49,6 +53,34 @@ def test_arrangements():
         TT.batched_tensordot(x, x, [[1, 2], [1, 2]]),
     ]
     helpers.agree([x, y], outputs, [ramp(2, 3, 4)[::-1], ramp(3, 2)], rtol=1e-6)
+
+
+@functools.cache
+def arrangements():
+    x, y = TT.tensor3("x"), TT.tensor3("y")
+    outputs = [
+        TT.concatenate([x, y], axis=1),
+        x.dimshuffle(2, "x", 0, 1),
+        x.flatten(2),
+        x.reshape((-1, x.shape[2])),
+        TT.stack([x, x * 2], axis=1),
+        TT.tile(x, (2, 1, 3)),
+        TT.repeat(x, 2, axis=0),
+        TT.roll(x, 1, axis=1),
+        x[:, ::-1, ::2],
+        x.sort(axis=1),
+        TT.cumsum(x, axis=1),
+        TT.alloc(x, 2, x.shape[0], x.shape[1], x.shape[2]),
+    ]
+    gradients = [gradient for output in outputs for gradient in helpers.weighted_gradients(output, [x])]
+    return helpers.both([x, y], [*outputs, *gradients, x.shape, x.argsort(axis=1)])
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4)), st.integers(0, 3), st.booleans())
+def test_arrangements_of_any_shape(shape, length, reverse):
+    x = np.random.RandomState(3).permutation(int(np.prod(shape))).reshape(shape).astype(FLOAT)
+    arrangements()(x[::-1, :, ::-1] if reverse else x, ramp(shape[0], length, shape[2]))
 
 
 def test_gradients():
