@@ -47,6 +47,20 @@ def test_a_bar_names_losses_and_epochs_and_leaves_the_log_alone(capsys):
     assert logs.ConsoleHandler.beside is None
 
 
+@pytest.mark.parametrize(
+    "yielded", [{"loss": 0.25}, ({"loss": 0.25, "rows": np.ones(3), "name": "x"}, None), ({"loss": 0.25}, {}), 7, None]
+)
+def test_a_bar_takes_what_other_trainers_yield(yielded, capsys):
+    class Mine:
+        def itertrain(self, train, valid, **kwargs):
+            yield yielded
+
+    net = theanets.Regressor([4, 1])
+    assert list(net.itertrain(DATA, algo=Mine(), progress=False)) == [yielded]
+    assert list(net.itertrain(DATA, algo=Mine(), progress=True)) == [yielded]
+    assert ("loss 0.25" in capsys.readouterr().err) == (yielded not in (7, None))
+
+
 def test_a_terminal_has_a_bar_only_for_long_work(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

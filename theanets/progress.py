@@ -1,6 +1,9 @@
 """A bar that shows how far training has come, where somebody is watching."""
 
 import sys
+from collections.abc import Mapping
+
+import numpy as np
 
 from . import logs, util
 
@@ -23,14 +26,26 @@ def _is_watched():
 
 
 def _words(monitors):
-    """Return the monitors of an epoch in a few words."""
-    train, valid = monitors
-    shown = {name: f"{float(value):.4g}" for name, value in train.items() if name in ("loss", "acc")}
+    """Return the monitors of an epoch in a few words, whatever a trainer of the user's own yields."""
+    pair = monitors if isinstance(monitors, tuple) and len(monitors) == 2 else (monitors, None)
+    train, valid = (_numbers(part) for part in pair)
+    shown = {name: f"{value:.4g}" for name, value in train.items() if name in ("loss", "acc")}
     if "loss" in valid:
-        shown["valid"] = f"{float(valid['loss']):.4g}"
+        shown["valid"] = f"{valid['loss']:.4g}"
     others = [name for name in train if name not in ("loss", "acc", "err")]
-    shown.update((name, f"{float(train[name]):.3g}") for name in others[:3])
+    shown.update((name, f"{train[name]:.3g}") for name in others[:3])
     return ", ".join(f"{name} {value}" for name, value in shown.items())
+
+
+def _numbers(monitors):
+    """Return those monitors that are single numbers, as floats."""
+    if not isinstance(monitors, Mapping):
+        return {}
+    return {
+        name: float(value)
+        for name, value in monitors.items()
+        if np.ndim(value) == 0 and np.issubdtype(np.asarray(value).dtype, np.number)
+    }
 
 
 def shown(epochs, progress=None, total=None, done=None):
