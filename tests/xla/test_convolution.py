@@ -1,6 +1,7 @@
 """Convolutions and pooling, against Theano's own evaluation."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -55,6 +56,17 @@ def test_convolution_of_any_geometry(data):
     output = TT.nnet.conv2d(x, w, filter_flip=data.draw(st.booleans()), **options)
     arrays = [normal(2, 2 * groups, rows, columns)[:, ::-1], normal(2 * groups, 2, *window)[..., ::-1]]
     helpers.agree_with_gradients([x, w], output, arrays, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", CASES, ids=str)
+def test_channels_come_last_in_all_that_xla_is_given(options):
+    # XLA is slow with anything else in the loop over the batches of an epoch.
+    x, w = TT.tensor4("x"), TT.tensor4("w")
+    output = TT.nnet.conv2d(x, w, **options)
+    function = theano.function([x, w], [output, *TT.grad(TT.sqr(output).sum(), [x, w])], mode="XLA")
+    arrays = normal(2, 4, 7, 8), normal(6, 4 // options.get("num_groups", 1), 3, 2)
+    forms = re.findall(r"dim_numbers = ([^,]*(?:, [^,]*)*?), window", function.fn.plain.lower((), arrays, ()).as_text())
+    assert len(forms) >= 3 and set(forms) == {"[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
 
 
 def test_three_dimensions():

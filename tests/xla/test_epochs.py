@@ -1,7 +1,5 @@
 """Epochs in one compiled loop: the same results as batch by batch."""
 
-import contextlib
-import importlib
 import itertools
 import time
 
@@ -78,10 +76,6 @@ def test_pieces_of_an_epoch_make_the_same_epoch(monkeypatch):
     assert pieces == expected
 
 
-def on_cpu():
-    return importlib.import_module("jax").devices()[0].platform == "cpu"
-
-
 def loop_of(net, data, **kwargs):
     """A pass over data by a compiled step, as training makes it."""
     x = TT.matrix()
@@ -149,11 +143,19 @@ def test_an_epoch_takes_the_memory_of_the_data_the_parameters_and_one_batch():
         assert rest <= 4 * weights + 8 * batch + 4 * item * batches + 1024
 
 
-def test_convolutions_stay_out_of_loops_where_they_are_slow_there():
-    x, filters = TT.tensor4(), theano.shared(np.zeros((2, 1, 3, 3), FLOAT))
-    function = theano.function([x], TT.nnet.conv2d(x, filters).sum(), mode="XLA")
-    with pytest.raises(epochs.Unfusable, match="convolutions") if on_cpu() else contextlib.nullcontext():
-        epochs.FusedLoop(function, [np.zeros((4, 1, 5, 5), FLOAT)])
+def test_convolutions_in_a_loop_are_those_of_single_batches(one_by_one):
+    images = np.random.RandomState(4).rand(20, 8, 9, 2).astype(FLOAT)
+    labels = np.arange(20, dtype="int32") % 3
+
+    def losses():
+        filters = dict(form="conv2", size=3, filter_size=(3, 2), stride=(2, 1), border_mode="full")
+        net = theanets.convolution.Classifier([(8, 9, 2), filters, "flat", 3], rng=1)
+        run = net.itertrain([images, labels], batch_size=8, learning_rate=0.1, algo="sgd", rng=2)
+        return [monitors["loss"] for monitors, _ in itertools.islice(run, 3)]
+
+    fused = losses()
+    one_by_one()
+    np.testing.assert_allclose(fused, losses(), rtol=1e-5)
 
 
 def test_what_does_not_fit_runs_batch_by_batch(monkeypatch):

@@ -6,7 +6,6 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
-from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
 from . import devices
 from .program import Program
@@ -22,9 +21,6 @@ FIRST = 32
 
 #: Part of a device's memory that data may take.
 SHARE = 0.5
-
-#: What XLA runs much slower within a loop on a CPU, where it does without its library for convolutions.
-CONVOLUTIONS = (abstract_conv.BaseAbstractConv, corr.BaseCorrMM, corr3d.BaseCorr3dMM, conv.ConvOp)
 
 
 class Unfusable(Exception):
@@ -57,10 +53,6 @@ class FusedLoop:
             raise Unfusable("the function has other inputs than the data")
         if not program.output_types or any(type_.ndim for type_ in program.output_types):
             raise Unfusable("an output is no number")
-        if jax.devices()[0].platform == "cpu" and any(
-            isinstance(node.op, CONVOLUTIONS) for node in program.fgraph.apply_nodes
-        ):
-            raise Unfusable("convolutions within a loop are slow on a CPU")
         if not all(isinstance(array, np.ndarray) and array.ndim > axis for array in arrays):
             raise Unfusable("the data are no arrays")
         if sum(array.nbytes for array in arrays) > budget():
@@ -110,7 +102,7 @@ class FusedLoop:
             )
             return states, outputs, done
 
-        return jax.jit(run, donate_argnums=0)
+        return program.compiled(run, donate_argnums=0)
 
     def _outputs(self, capacity):
         """Return room for the outputs of so many batches."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import theano
 from theano.tensor import TensorType
+from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
 from . import devices, state, translations  # noqa: F401  (registers the translations)
 from .host import HostProgram, warn_once
@@ -21,6 +22,9 @@ VARIANTS = 64
 
 #: Discrete inputs of up to so many elements may decide about shapes.
 SMALL = 64
+
+#: Ops that XLA compiles to convolutions.
+CONVOLUTIONS = (abstract_conv.BaseAbstractConv, corr.BaseCorrMM, corr3d.BaseCorr3dMM, conv.ConvOp)
 
 #: What an input is that has no value.
 NOTHING = type(None)
@@ -89,7 +93,7 @@ class Measurement:
                 return need.value
             raise TranslationError("a number that was needed is not needed any more")
 
-        self.function = jax.jit(run)
+        self.function = program.compiled(run)
 
     def find(self, inputs):
         """Return what will be known, as a dict, given the inputs of the function by variable."""
@@ -232,7 +236,12 @@ class Program:
         def run(updated, kept, constants):
             return self.trace(updated, kept, constants, known)
 
-        return jax.jit(run, donate_argnums=0)
+        return self.compiled(run, donate_argnums=0)
+
+    def compiled(self, function, **options):
+        """Return a function of JAX's that traces this program; options are arguments of :func:`devices.compiled`."""
+        has_convolutions = any(isinstance(node.op, CONVOLUTIONS) for node in self.fgraph.apply_nodes)
+        return devices.compiled(function, has_convolutions, **options)
 
     # -- calls --------------------------------------------------------------------------------------------------------
 

@@ -20,30 +20,126 @@ def _settings(op, ndim):
     return op.border_mode, tuple(op.subsample), dilation, flip, getattr(op, "num_groups", 1)
 
 
-def _convolve(op, ndim, dtype):
-    """Return a function of images (examples, channels, ...) and filters (outputs, channels, ...)."""
-    mode, strides, dilation, flip, groups = _settings(op, ndim)
+class Geometry:
+    """How filters move over images: sizes of windows, steps, and what lies outside the images.
 
-    def convolve(images, filters):
-        sizes = tuple((size - 1) * step + 1 for size, step in zip(filters.shape[2:], dilation))
-        if images.shape[1] != filters.shape[1] * groups:
-            raise ValueError(f"{images.shape[1]} channels, filters for {filters.shape[1]} of them in {groups} groups")
-        if flip:
-            filters = jnp.flip(filters, range(2, filters.ndim))
-        pad = abstract_conv.border_mode_to_pad(mode, ndim, sizes)
-        if any(size + low + high < extent for size, (low, high), extent in zip(images.shape[2:], pad, sizes)):
-            raise ValueError(f"images of {images.shape[2:]} are smaller than filters of {sizes}")
-        return jax.lax.conv_general_dilated(
-            images, filters, strides, pad, rhs_dilation=dilation, feature_group_count=groups
+    The three products of a convolution are linear in both arguments, and are one operation of XLA's each. For a row of
+    an image ``x``, a filter ``w`` and an output ``y`` with ``s`` for the strides, ``d`` for the dilation and ``p`` for
+    the padding, ``y[o] = sum_k x[s o + d k - p] w[k]``: the gradient for ``x`` is a convolution of ``y``, spread by
+    ``s``, with ``w`` turned around, and that for ``w`` one of ``x`` with ``y``, spread by ``s``, by steps of ``d``.
+
+    Parameters
+    ----------
+    op : theano convolution Op
+        Or whatever has such settings.
+    ndim : int
+        Number of axes that filters move along.
+    images, filters : tuple of int
+        Shapes (examples, channels, ...) and (outputs, channels of a group, ...).
+    """
+
+    def __init__(self, op, ndim, images, filters):
+        mode, self.strides, self.dilation, self.flip, self.groups = _settings(op, ndim)
+        self.images, self.filters, self.ndim = tuple(images), tuple(filters), ndim
+        if images[1] != filters[1] * self.groups:
+            raise ValueError(f"{images[1]} channels, filters for {filters[1]} of them in {self.groups} groups")
+        self.extents = tuple((size - 1) * step + 1 for size, step in zip(filters[2:], self.dilation))
+        self.pad = tuple(abstract_conv.border_mode_to_pad(mode, ndim, self.extents))
+        lengths = [size + low + high for size, (low, high) in zip(images[2:], self.pad)]
+        if any(length < extent for length, extent in zip(lengths, self.extents)):
+            raise ValueError(f"images of {tuple(images[2:])} are smaller than filters of {self.extents}")
+        self.outputs = (images[0], filters[0]) + tuple(
+            (length - extent) // step + 1 for length, extent, step in zip(lengths, self.extents, self.strides)
+        )
+        #: Lengths of outputs that are spread by the strides.
+        self.spread = tuple((out - 1) * step + 1 for out, step in zip(self.outputs[2:], self.strides))
+
+    def turned(self, filters, turned):
+        """Return filters, turned around or not."""
+        return jnp.flip(filters, range(2, filters.ndim)) if turned else filters
+
+    def convolve(self, images, filters):
+        """Return outputs."""
+        return _product(
+            images,
+            self.turned(filters, self.flip),
+            self.pad,
+            strides=self.strides,
+            rhs_dilation=self.dilation,
+            groups=self.groups,
         )
 
-    return convolve
+    def images_gradient(self, filters, gradient):
+        """Pull a gradient of the outputs back to the images."""
+        self._check(gradient)
+        groups, (outputs, channels, *size) = self.groups, self.filters
+        filters = self.turned(filters, not self.flip)
+        # channels of all groups come from the outputs of their own.
+        filters = filters.reshape(groups, outputs // groups, channels, *size).swapaxes(1, 2)
+        filters = filters.reshape(groups * channels, outputs // groups, *size)
+        before = [extent - 1 - low for extent, (low, _) in zip(self.extents, self.pad)]
+        pad = [
+            (low, length - spread - low + extent - 1)
+            for low, length, spread, extent in zip(before, self.images[2:], self.spread, self.extents)
+        ]
+        return _product(
+            gradient, filters, pad, lhs_dilation=self.strides, rhs_dilation=self.dilation, groups=groups
+        )
+
+    def filters_gradient(self, images, gradient):
+        """Pull a gradient of the outputs back to the filters."""
+        self._check(gradient)
+        # what the last window does not reach is cut off, by a negative padding.
+        pad = [
+            (low, extent - 1 + spread - length - low)
+            for (low, _), length, spread, extent in zip(self.pad, self.images[2:], self.spread, self.extents)
+        ]
+        parts = [
+            # examples are summed over, as channels are otherwise.
+            _product(
+                a.swapaxes(0, 1), b.swapaxes(0, 1), pad, strides=self.dilation, rhs_dilation=self.strides
+            ).swapaxes(0, 1)
+            for a, b in zip(jnp.split(images, self.groups, axis=1), jnp.split(gradient, self.groups, axis=1))
+        ]
+        return self.turned(parts[0] if self.groups == 1 else jnp.concatenate(parts), self.flip)
+
+    def _check(self, gradient):
+        if gradient.shape != self.outputs:
+            raise ValueError(f"a gradient of shape {gradient.shape}, expected {self.outputs}")
+
+
+def _product(images, filters, pad, strides=None, lhs_dilation=None, rhs_dilation=None, groups=1):
+    """Convolve images (examples, channels, ...) with filters (outputs, channels, ...) that are not turned around.
+
+    With channels last, which XLA's code for CPUs wants. It brings other forms into this one by itself, but not within a
+    loop, where they take up to fifty times as long.
+    """
+    ndim = images.ndim - 2
+    if lhs_dilation is None:
+        # in the images, so that no padding is negative, which that code does not know.
+        crop = [(min(low, 0), min(high, 0), 0) for low, high in pad]
+        images = jax.lax.pad(images, np.zeros((), images.dtype), [(0, 0, 0), (0, 0, 0), *crop])
+        pad = [(max(low, 0), max(high, 0)) for low, high in pad]
+    axes = tuple(range(1, ndim + 1))
+    of_images, of_filters = (0, ndim + 1, *axes), (ndim + 1, ndim, *range(ndim))
+    result = jax.lax.conv_general_dilated(
+        jnp.moveaxis(images, 1, -1),
+        filters.transpose(*range(2, ndim + 2), 1, 0),
+        strides or (1,) * ndim,
+        pad,
+        lhs_dilation,
+        rhs_dilation,
+        jax.lax.ConvDimensionNumbers(of_images, of_filters, of_images),
+        groups,
+    )
+    return jnp.moveaxis(result, -1, 1)
 
 
 def _forward(op, node, images, filters, ndim):
     dtype = node.outputs[0].dtype
     _check_declared(op, images.shape, filters.shape)
-    return _convolve(op, ndim, dtype)(cast_array(images, dtype), cast_array(filters, dtype))
+    geometry = Geometry(op, ndim, images.shape, filters.shape)
+    return geometry.convolve(cast_array(images, dtype), cast_array(filters, dtype))
 
 
 def _check_declared(op, images, filters):
@@ -59,26 +155,18 @@ def _shape(values):
     return tuple(int(known(value)) for value in values)
 
 
-def _gradient(function, of, shape, gradient, dtype):
-    """Pull a gradient back through a linear function of an array of this shape."""
-    output, pull = jax.vjp(function, jnp.zeros(shape, dtype))
-    if output.shape != gradient.shape:
-        raise ValueError(f"{of}: a gradient of shape {gradient.shape}, expected {output.shape}")
-    return pull(cast_array(gradient, dtype))[0]
-
-
 def _weights_gradient(op, node, images, gradient, size, ndim):
     dtype = node.outputs[0].dtype
     shape = (gradient.shape[1], images.shape[1] // getattr(op, "num_groups", 1), *size)
-    convolve, images = _convolve(op, ndim, dtype), cast_array(images, dtype)
-    return _gradient(lambda filters: convolve(images, filters), "filters", shape, gradient, dtype)
+    geometry = Geometry(op, ndim, images.shape, shape)
+    return geometry.filters_gradient(cast_array(images, dtype), cast_array(gradient, dtype))
 
 
 def _inputs_gradient(op, node, filters, gradient, size, ndim):
     dtype = node.outputs[0].dtype
     shape = (gradient.shape[0], filters.shape[1] * getattr(op, "num_groups", 1), *size)
-    convolve, filters = _convolve(op, ndim, dtype), cast_array(filters, dtype)
-    return _gradient(lambda images: convolve(images, filters), "images", shape, gradient, dtype)
+    geometry = Geometry(op, ndim, shape, filters.shape)
+    return geometry.images_gradient(cast_array(filters, dtype), cast_array(gradient, dtype))
 
 
 @translates(abstract_conv.AbstractConv)
@@ -145,7 +233,7 @@ def old_convolution(op, node, images, filters):
     images = _spread(images, op.imshp_logical[1:], False)
     filters = _spread(filters, op.kshp_logical, not op.kshp_logical_top_aligned)
     pad = [(size - 1 if op.out_mode == "full" else 0,) * 2 for size in filters.shape[2:]]
-    return jax.lax.conv_general_dilated(images, jnp.flip(filters, (2, 3)), (op.dx, op.dy), pad)
+    return _product(images, jnp.flip(filters, (2, 3)), pad, strides=(op.dx, op.dy))
 
 
 def _stripe(x, along, across):
