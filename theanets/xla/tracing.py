@@ -35,6 +35,8 @@ __all__ = [
     "known",
     "known_by",
     "measured",
+    "recall",
+    "remember",
 ]
 
 #: Ops on more elements than this are left to XLA, even if all are known while tracing.
@@ -114,6 +116,7 @@ class Frame:
         self.known = known if known is not None else parent.known if parent else {}
         self.is_outermost = known is not None
         self.guards = []
+        self.notes = {}
 
     def holds(self):
         """Return one traced boolean: whether everything that was guarded holds; None if nothing was."""
@@ -226,6 +229,17 @@ def measured(key, compute):
     if not level.is_outermost:
         raise Dynamic("a shape depends on how long a loop within a loop or a branch runs")
     raise NeedsMeasurement(key, compute())
+
+
+def remember(value, note):
+    """Write down something about a traced value, for translations of what uses it; return the value."""
+    current().notes[id(value)] = value, note
+    return value
+
+
+def recall(value):
+    """Return what has been written down about a value on this level; None if nothing was."""
+    return current().notes.get(id(value), (None, None))[1]
 
 
 def compute_with(values, compute):

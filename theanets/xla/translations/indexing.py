@@ -5,12 +5,12 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from theano.gof import Type
+from theano.gof import Constant, Type
 from theano.tensor import basic, extra_ops, subtensor
 from theano.tensor.type_other import MakeSlice
 
 from ..registry import translates
-from ..tracing import Dynamic, TranslationError, guard, is_known, known, known_by
+from ..tracing import Dynamic, TranslationError, guard, is_known, known, known_by, recall, remember
 from .elementwise import cast_array
 
 #: XLA need not look once more at indices that are guarded.
@@ -122,14 +122,58 @@ def take(op, node, x, *index):
 
 @translates(subtensor.IncSubtensor)
 def put(op, node, x, y, *index):
+    parts = Parts.of(node.inputs[0], x)
     x, entries = jnp.asarray(x), _entries(op, index)
     _check_static(x, entries)
     window, rest = _window(node, x, entries)
-    part = _put_static(_take_window(x, window), rest, cast_array(y, x.dtype), op.set_instead_of_inc)
-    return jax.lax.dynamic_update_slice(x, part, _starts(x, window)) if window else part
+    if window:
+        part = _put_static(_take_window(x, window), rest, cast_array(y, x.dtype), op.set_instead_of_inc)
+        return jax.lax.dynamic_update_slice(x, part, _starts(x, window))
+    return _put_static(x, rest, cast_array(y, x.dtype), op.set_instead_of_inc, parts)
 
 
-def _put_static(x, index, y, replace):
+class Parts:
+    """What has been put side by side into an array of zeros, as the gradients of slices are.
+
+    When the array is full, it is joined from its parts, which is quicker than writing to it again and again.
+
+    Parameters
+    ----------
+    parts : tuple of (axis, range, array)
+        What has been put where.
+    """
+
+    def __init__(self, parts=()):
+        self.parts = parts
+
+    @classmethod
+    def of(cls, variable, value):
+        """Return what an array consists of; None if that is not known."""
+        parts = recall(value)
+        if parts is not None:
+            return parts
+        owner = variable.owner
+        if owner is not None and isinstance(owner.op, basic.Alloc):
+            variable = owner.inputs[0]
+        is_zero = isinstance(variable, Constant) and not np.any(variable.data)
+        return cls() if is_zero else None
+
+    def put(self, x, ranges, y):
+        """Return the array with one more part, or None if it must be written to."""
+        axes = [axis for axis, places in enumerate(ranges) if len(places) != x.shape[axis]]
+        if len(axes) != 1:
+            return None
+        axis, places = axes[0], ranges[axes[0]]
+        if any(a != axis or p.start < places.stop and places.start < p.stop for a, p, _ in self.parts):
+            return None
+        parts = sorted([*self.parts, (axis, places, y)], key=lambda part: part[1].start)
+        if sum(len(p) for _, p, _ in parts) == x.shape[axis]:
+            return jnp.concatenate([part for _, _, part in parts], axis)
+        result = jax.lax.dynamic_update_slice(x, y, [p.start for p in ranges])
+        return remember(result, Parts(parts))
+
+
+def _put_static(x, index, y, replace, parts=None):
     """Write to where integers and slices that are known point to.
 
     Without a scatter, as ``x.at`` would make one: that is slow on a CPU, and where it covers all of the array XLA makes
@@ -150,6 +194,9 @@ def _put_static(x, index, y, replace):
     ranges = [places[::-1] if places.step < 0 else places for places in ranges]
     starts = [places.start for places in ranges]
     if all(places.step == 1 or len(places) == 1 for places in ranges):
+        whole = parts and parts.put(x, [range(start, places[-1] + 1) for start, places in zip(starts, ranges)], y)
+        if whole is not None:
+            return whole
         if not replace:
             y = jax.lax.slice(x, starts, [places[-1] + 1 for places in ranges]) + y
         return y if y.shape == x.shape else jax.lax.dynamic_update_slice(x, y, starts)

@@ -7,94 +7,22 @@ direction as sequences, and hands from step to step only what is read again:
   buffer is long enough to hold them;
 * of a gradient (``mit_mot``: a buffer that is read and written at several places), the values that one step writes and
   a later one reads. What is read before it is ever written is a sequence;
-* of a sum of products of matrices, which the gradient of a weight matrix is, nothing: the factors are collected, and
-  multiplied at once after the loop.
+* of a sum of products of matrices, which the gradient of a weight matrix is, nothing; see :mod:`theanets.xla.inner`.
 """
 
 import functools
-import weakref
 
 import jax
 import jax.numpy as jnp
 import theano
 from theano.scan_module.scan_op import Scan
-from theano.tensor import basic, elemwise
 
-from ..linker import optimize
+from ..inner import inner_of
 from ..registry import translates
-from ..tracing import Dynamic, Graph, TranslationError, frame, guard, known, measured
+from ..tracing import Dynamic, TranslationError, frame, guard, known, measured
 
 #: So many values more than its taps need are handed on from step to step, rather than collected from all steps.
 SPARE = 2
-
-_inner = weakref.WeakKeyDictionary()
-
-
-class Inner:
-    """What one step of a Scan computes.
-
-    Parameters
-    ----------
-    node : theano Apply
-        Applies the Scan.
-
-    Attributes
-    ----------
-    sums : dict of int to pair
-        For recurrent outputs that are sums: what is added at each step, as the position of an output of the graph (or
-        None) and of pairs of outputs whose products are.
-    """
-
-    def __init__(self, node):
-        op = node.op
-        inputs, outputs = theano.gof.graph.clone(op.inputs, op.outputs)
-        fgraph = theano.gof.FunctionGraph(inputs, outputs, clone=False)
-        optimize(fgraph)
-        self.sums = {}
-        wanted = list(fgraph.outputs)
-        for position in self._accumulators(node):
-            self._take_apart(fgraph, op, position, wanted)
-        inputs, wanted = theano.gof.graph.clone(fgraph.inputs, wanted)
-        self.graph = Graph(theano.gof.FunctionGraph(inputs, wanted, clone=False))
-
-    @staticmethod
-    def _accumulators(node):
-        """Return the positions of recurrent outputs with one tap, of which little more than the last value is kept."""
-        op = node.op
-        first = op.n_mit_mot + op.n_mit_sot
-        return range(first, first + op.n_sit_sot) if not op.as_while else ()
-
-    def _take_apart(self, fgraph, op, position, wanted):
-        state = fgraph.inputs[op.n_seqs + sum(len(taps) for taps in op.tap_array[:position])]
-        place = op.n_mit_mot_outs + position - op.n_mit_mot
-        result = fgraph.outputs[place]
-        node = result.owner
-        is_sum = node is not None and isinstance(node.op, elemwise.Elemwise)
-        if not is_sum or type(node.op.scalar_op) is not theano.scalar.Add or node.inputs.count(state) != 1:
-            return
-        if len(state.clients) != 1 or any(client[0] == "output" for client in result.clients[1:]):
-            return
-        if result.broadcastable != state.broadcastable or any(term.type != result.type for term in node.inputs):
-            return
-        terms = [term for term in node.inputs if term is not state]
-        products = [term for term in terms if term.owner is not None and isinstance(term.owner.op, basic.Dot)]
-        products = [term for term in products if all(factor.ndim == 2 for factor in term.owner.inputs)]
-        if not products:
-            return
-        rest = [term for term in terms if term not in products]
-        factors = [tuple(len(wanted) + 2 * i + j for j in (0, 1)) for i in range(len(products))]
-        wanted.extend(factor for term in products for factor in term.owner.inputs)
-        # the state itself has no more part in the loop, unless something else is added to it.
-        wanted[place] = functools.reduce(basic.add, rest) if rest else state
-        self.sums[position] = bool(rest), factors
-
-
-def inner_of(node):
-    """Return the :class:`Inner` of a node, made once."""
-    if node not in _inner:
-        _inner[node] = Inner(node)
-    return _inner[node]
-
 
 class Recurrent:
     """A recurrent output, as its values go from step to step.
@@ -279,20 +207,18 @@ def loop(op, node, given):
         position: about
         for position, about in inner.sums.items()
         if not given.states[position - op.n_mit_mot].collected
-        # the values before the last one would be those of the sum on its way.
-        and given.states[position - op.n_mit_mot].length <= 1 + _unused(node, position)
     }
 
     def body(carry, items):
         windows, states, shared, single = carry
-        sequences, read = items
+        sequences, read, ahead = items
         taken = list(sequences)
         for gradient, window, values in zip(given.gradients, windows, read):
             taken.extend(gradient.read(window, values))
         for state, window in zip(given.states, states):
             taken.extend(state.read(window))
         with frame() as level:
-            outputs = inner.graph([*taken, *shared, *given.others])
+            outputs = inner.step(ahead, [*taken, *shared, *given.others])
             holds = level.holds()
         written, recurrent, plain, shared, extra = split(op, outputs)
         written = [jnp.asarray(value) for value in written]
@@ -316,40 +242,41 @@ def loop(op, node, given):
             tuple(jnp.asarray(value) for state, value in zip(given.states, recurrent) if state.collected),
             tuple(jnp.asarray(value) for value, length in zip(plain, given.lengths) if length > 1),
             tuple((outputs[a], outputs[b]) for _, factors in apart.values() for a, b in factors),
-            holds,
         )
         single = tuple(jnp.asarray(value) for value, length in zip(plain, given.lengths) if length <= 1)
-        return (tuple(moved), states, tuple(jnp.asarray(value) for value in shared), single), collected
+        carry = tuple(moved), states, tuple(jnp.asarray(value) for value in shared), single
+        return carry, (once.put(collected), holds)
 
-    return _finish(op, given, apart, *_run(body, given))
-
-
-def _unused(node, position):
-    """Count the values of an output, before the last one, that nothing looks at: those cut off by ``[-1]``."""
-    variable = node.outputs[position]
-    for client, _ in getattr(variable, "clients", ()):
-        if client == "output" or not _takes_last(client, variable):
-            return 0
-    return SPARE
+    once = Once()
+    ahead = inner.before([value[: given.steps] for value in given.sequences], given.others)
+    carry, (collected, holds) = _run(body, given, ahead)
+    if holds is not None:
+        guard(holds)
+    return _finish(op, given, apart, carry, once.get(collected))
 
 
-def _takes_last(client, variable):
-    from theano.tensor.subtensor import Subtensor
+class Once:
+    """Values of which some are the same: each is handed over once."""
 
-    if not isinstance(client.op, Subtensor) or client.inputs[0] is not variable or len(client.op.idx_list) < 1:
-        return False
-    index = theano.tensor.subtensor.get_idx_list(client.inputs, client.op.idx_list)[0]
-    if isinstance(index, slice):
-        return False
-    index = getattr(index, "data", index)
-    return not isinstance(index, theano.Variable) and int(index) == -1
+    def put(self, values):
+        """Return the different arrays of a tree, as a tuple."""
+        leaves, self.tree = jax.tree.flatten(values)
+        different = {id(leaf): leaf for leaf in leaves}
+        order = {name: place for place, name in enumerate(different)}
+        self.places = [order[id(leaf)] for leaf in leaves]
+        return tuple(different.values())
+
+    def get(self, different):
+        """Return the tree."""
+        return jax.tree.unflatten(self.tree, [different[place] for place in self.places])
 
 
-def _run(body, given):
+def _run(body, given, ahead):
     """Call ``lax.scan``; return what it gives."""
     items = (
         tuple(value[: given.steps] for value in given.sequences),
         tuple(tuple(gradient.sequences()) for gradient in given.gradients),
+        ahead,
     )
     windows = tuple(gradient.start() for gradient in given.gradients)
     states = tuple(state.start() for state in given.states)
@@ -369,9 +296,7 @@ def _run(body, given):
 
 def _finish(op, given, apart, carry, collected):
     _, windows, shared, single = carry
-    written, recurrent, plain, factors, holds = collected
-    if holds is not None:
-        guard(holds)
+    written, recurrent, plain, factors = collected
     results, written = [], list(written)
     for gradient in given.gradients:
         results.append(gradient.finish([written.pop(0) for _ in gradient.written]))
@@ -379,10 +304,12 @@ def _finish(op, given, apart, carry, collected):
     for k, (state, window) in enumerate(zip(given.states, windows)):
         position = k + op.n_mit_mot
         if position in apart:
-            total = window[-1]
-            for _ in apart[position][1]:
-                total = total + product(*next(factors))
-            window = (*window[:-1], total)
+            pairs = [next(factors) for _ in apart[position][1]]
+            window = tuple(
+                functools.reduce(jnp.add, [product(a, b, given.steps - back) for a, b in pairs], value)
+                # of these, XLA computes what is used: the last one.
+                for back, value in zip(reversed(range(len(window))), window)
+            )
         results.append(state.finish(window, next(recurrent) if state.collected else None))
     plain, single = iter(plain), iter(single)
     for length in given.lengths:
@@ -391,9 +318,10 @@ def _finish(op, given, apart, carry, collected):
     return tuple(results)
 
 
-def product(a, b):
-    """Sum the products of matrices over all steps: one product of matrices that are as long as all of them."""
-    return jnp.tensordot(a, b, axes=((0, 2), (0, 1)))
+def product(a, b, steps):
+    """Sum the products of matrices over so many steps: one product of matrices that are as long as all of them."""
+    steps = max(steps, 0)
+    return jnp.tensordot(a[:steps], b[:steps], axes=((0, 2), (0, 1)))
 
 
 def count_steps(op, node, given):
@@ -407,7 +335,7 @@ def count_steps(op, node, given):
             taken.extend(state.read(window))
         with frame():
             # what it guards is guarded in the loop that follows, too.
-            outputs = inner.graph([*taken, *shared, *given.others])
+            outputs = inner.step(None, [*taken, *shared, *given.others])
         _, recurrent, _, shared, (condition,) = split(op, outputs)
         states = tuple(
             state.move(window, jnp.asarray(value)) for state, window, value in zip(given.states, states, recurrent)

@@ -1,0 +1,265 @@
+"""What one step of a loop computes, taken apart into what belongs into the loop and what does not.
+
+* What is computed from sequences alone, and not from what the step before has left, is computed for all steps at once
+  before the loop, where it makes a few large operations: the gates of a recurrent layer, for example, when its gradient
+  is computed.
+* Of a sum of products of matrices, which the gradient of a weight matrix is, the factors are collected in the loop, and
+  multiplied at once after it.
+"""
+
+import functools
+import weakref
+
+import jax
+import numpy as np
+import theano
+from theano import scalar
+from theano.tensor import basic, elemwise
+from theano.tensor.subtensor import Subtensor
+
+from .linker import optimize
+from .tracing import Graph, frame
+
+__all__ = ["Inner", "inner_of"]
+
+#: Ops that may be computed for all steps at once.
+FOR_ALL_STEPS = (elemwise.Elemwise, elemwise.DimShuffle, basic.Dot, Subtensor)
+
+#: Elementwise Ops that take no longer than reading their result would.
+CHEAP = (scalar.Add, scalar.Sub, scalar.Mul, scalar.Neg, scalar.Sqr, scalar.Second, scalar.Identity)
+
+#: What is computed before the loop may take so many times the memory of what it is computed from.
+GROWTH = 4
+
+_inner = weakref.WeakKeyDictionary()
+
+
+class Inner:
+    """What one step of a Scan computes.
+
+    Parameters
+    ----------
+    node : theano Apply
+        Applies the Scan.
+
+    Attributes
+    ----------
+    sums : dict of int to pair
+        For recurrent outputs that are sums: what is added at each step, as the position of an output of the graph (or
+        None) and of pairs of outputs whose products are.
+    """
+
+    def __init__(self, node):
+        op = node.op
+        inputs, outputs = theano.gof.graph.clone(op.inputs, op.outputs)
+        fgraph = theano.gof.FunctionGraph(inputs, outputs, clone=False)
+        optimize(fgraph)
+        self.sums = {}
+        wanted = list(fgraph.outputs)
+        for position in self._accumulators(node):
+            self._take_apart(fgraph, op, position, wanted)
+        inputs, wanted = theano.gof.graph.clone(fgraph.inputs, wanted)
+        fgraph = theano.gof.FunctionGraph(inputs, wanted, clone=False)
+        self.num_sequences = op.n_seqs
+        self.num_others = len(inputs) - sum(map(len, op.tap_array)) - op.n_seqs - op.n_shared_outs
+        self._split(fgraph)
+
+    @staticmethod
+    def _accumulators(node):
+        """Return the positions of recurrent outputs with one tap, of which little more than the last value is kept."""
+        op = node.op
+        first = op.n_mit_mot + op.n_mit_sot
+        return range(first, first + op.n_sit_sot) if not op.as_while else ()
+
+    def _take_apart(self, fgraph, op, position, wanted):
+        state = fgraph.inputs[op.n_seqs + sum(len(taps) for taps in op.tap_array[:position])]
+        place = op.n_mit_mot_outs + position - op.n_mit_mot
+        result = fgraph.outputs[place]
+        node = result.owner
+        is_sum = node is not None and isinstance(node.op, elemwise.Elemwise)
+        if not is_sum or type(node.op.scalar_op) is not theano.scalar.Add or node.inputs.count(state) != 1:
+            return
+        if len(state.clients) != 1 or any(client[0] == "output" for client in result.clients[1:]):
+            return
+        if result.broadcastable != state.broadcastable or any(term.type != result.type for term in node.inputs):
+            return
+        terms = [term for term in node.inputs if term is not state]
+        products = [term for term in terms if term.owner is not None and isinstance(term.owner.op, basic.Dot)]
+        products = [term for term in products if all(factor.ndim == 2 for factor in term.owner.inputs)]
+        if not products:
+            return
+        rest = [term for term in terms if term not in products]
+        factors = [tuple(len(wanted) + 2 * i + j for j in (0, 1)) for i in range(len(products))]
+        wanted.extend(factor for term in products for factor in term.owner.inputs)
+        # the state itself has no more part in the loop, unless something else is added to it.
+        wanted[place] = functools.reduce(basic.add, rest) if rest else state
+        self.sums[position] = bool(rest), factors
+
+    # -- before the loop ----------------------------------------------------------------------------------------------
+
+    def _ends(self, inputs):
+        """Return the sequences among the inputs of a step, and what is the same for all steps."""
+        return list(inputs[: self.num_sequences]), list(inputs[len(inputs) - self.num_others :])
+
+    def _split(self, fgraph):
+        """Make two graphs: of what can be computed before the loop, and of what is left for it."""
+        sequences, others = self._ends(fgraph.inputs)
+        slice_first(fgraph, sequences, others)
+        free = from_sequences(fgraph, sequences, others)
+        nodes = {variable.owner for variable in free if variable.owner is not None}
+        frontier = [
+            variable
+            for node in fgraph.toposort()
+            if node in nodes
+            for variable in node.outputs
+            if any(client == "output" or client not in nodes for client, _ in variable.clients)
+        ]
+        frontier = self._worthwhile(frontier, {*sequences, *others})
+        memo = {variable: variable.type(name=variable.name) for variable in frontier}
+        given = list(memo.values())
+        equivalent = theano.gof.graph.clone_get_equiv(fgraph.inputs, fgraph.outputs, memo=dict(memo))
+        inputs = [*given, *(equivalent[variable] for variable in fgraph.inputs)]
+        outputs = [equivalent[variable] for variable in fgraph.outputs]
+        self.rest = Graph(theano.gof.FunctionGraph(inputs, outputs, clone=False))
+        inputs, outputs = theano.gof.graph.clone(sequences + others, frontier)
+        self.ahead = Graph(theano.gof.FunctionGraph(inputs, outputs, clone=False))
+
+    @staticmethod
+    def _worthwhile(frontier, given):
+        """Leave out what the loop computes about as quickly as it reads it, from the rest."""
+        kept = dict.fromkeys(frontier)
+
+        def is_at_hand(variable):
+            return isinstance(variable, theano.Constant) or variable in given or variable in kept or is_cheap(variable)
+
+        def is_cheap(variable):
+            node = variable.owner
+            return node is not None and _is_cheap(node) and all(map(is_at_hand, node.inputs))
+
+        for variable in reversed(frontier):
+            if is_cheap(variable):
+                del kept[variable]
+        return list(kept)
+
+    def before(self, sequences, others):
+        """Compute for all steps what needs nothing but sequences.
+
+        Parameters
+        ----------
+        sequences : list of arrays (steps, ...)
+            The sequences.
+        others : list of arrays
+            What is the same for all steps.
+
+        Returns
+        -------
+        values : tuple of arrays (steps, ...), or None
+            To be given to :meth:`step`, a step of each. None if it is better computed in the loop: if that may turn out
+            to be impossible for some of the steps, or takes much more memory.
+        """
+        if not self.ahead.outputs:
+            return ()
+
+        def at_once(*items):
+            return tuple(self.ahead([*items, *others]))
+
+        with frame() as level:
+            try:
+                items = [jax.ShapeDtypeStruct(value.shape[1:], value.dtype) for value in sequences]
+                size = sum(map(_bytes, jax.eval_shape(at_once, *items)))
+            finally:
+                is_sure = not level.guards
+            if not is_sure or size > GROWTH * sum(map(_bytes, items)):
+                return None
+            return jax.vmap(at_once)(*sequences)
+
+    def step(self, values, inputs):
+        """Compute one step.
+
+        Parameters
+        ----------
+        values : tuple of arrays, or None
+            A step of what :meth:`before` has computed, or None.
+        inputs : list of arrays
+            All inputs of the Scan's graph, in its order.
+
+        Returns
+        -------
+        outputs : list of arrays
+        """
+        if values is None:
+            sequences, others = self._ends(inputs)
+            values = self.ahead([*sequences, *others])
+        return self.rest([*values, *inputs])
+
+
+def _is_cheap(node):
+    return isinstance(node.op, elemwise.DimShuffle) or (
+        isinstance(node.op, elemwise.Elemwise) and isinstance(node.op.scalar_op, CHEAP)
+    )
+
+
+def _bytes(about):
+    return about.size * np.dtype(about.dtype).itemsize
+
+
+def inner_of(node):
+    """Return the :class:`Inner` of a node, made once."""
+    if node not in _inner:
+        _inner[node] = Inner(node)
+    return _inner[node]
+
+
+def from_sequences(fgraph, sequences, others):
+    """Return the variables that are computed, by Ops for all steps, from sequences and from what does not change."""
+    known = {*sequences, *others}
+    found = set()
+    moving = set(sequences)
+    for node in fgraph.toposort():
+        if not isinstance(node.op, FOR_ALL_STEPS) or not all(
+            variable in known or isinstance(variable, theano.Constant) for variable in node.inputs
+        ):
+            continue
+        known.update(node.outputs)
+        # what is the same for all steps is for XLA to find.
+        if not moving.isdisjoint(node.inputs):
+            moving.update(node.outputs)
+            found.update(node.outputs)
+    return found
+
+
+def slice_first(fgraph, sequences, others):
+    """Slice the terms of a sum rather than the sum, if some of them are sequences.
+
+    The columns of a sequence are then cut out before the loop. XLA's code for CPUs is slow if it takes a step of a
+    sequence and some of its columns at once.
+    """
+    moving = from_sequences(fgraph, sequences, others).union(sequences)
+    pending = [node for node in fgraph.toposort() if _is_fixed_slice(node)]
+    while pending:
+        node = pending.pop()
+        whole = node.inputs[0]
+        owner = whole.owner
+        if owner is None or not isinstance(owner.op, elemwise.Elemwise) or len(owner.outputs) > 1 or whole in moving:
+            continue
+        if moving.isdisjoint(owner.inputs) or not all(
+            client != "output" and _is_fixed_slice(client) for client, _ in whole.clients
+        ):
+            continue
+        if any(term.broadcastable != whole.broadcastable for term in owner.inputs):
+            continue
+        parts = [node.op(term, *node.inputs[1:]) for term in owner.inputs]
+        result = owner.op(*parts)
+        if result.type != node.outputs[0].type:
+            continue
+        fgraph.replace(node.outputs[0], result, reason="slice_first")
+        moving.update(part for part, term in zip(parts, owner.inputs) if term in moving)
+        pending.extend(part.owner for part in parts)
+
+
+def _is_fixed_slice(node):
+    return (
+        isinstance(node.op, Subtensor)
+        and all(isinstance(entry, slice) for entry in node.op.idx_list)
+        and all(isinstance(variable, theano.Constant) for variable in node.inputs[1:])
+    )
