@@ -9,7 +9,7 @@ from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
 
-from . import state
+from . import rewrites, state
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "optimize", "register"]
 
@@ -148,7 +148,9 @@ class WithoutC:
 
     def __call__(self, fgraph):
         with theano.change_flags(cxx=""):
-            return self.optimizer(fgraph)
+            result = self.optimizer(fgraph)
+        rewrites.reuse_sums(fgraph)
+        return result
 
     optimize = __call__
 
