@@ -431,6 +431,9 @@ class Network(
 
     def _regularizers(self, kwargs, where):
         """Turn keyword arguments into regularizers, refusing those that nobody uses."""
+        if not kwargs:
+            # as in most calls of predict(), which should take no longer than it must.
+            return []
         known = regularizers.keywords()
         arguments.refuse([key for key in kwargs if key.lower() not in known], known, where)
         return regularizers.from_kwargs(self, **kwargs)
