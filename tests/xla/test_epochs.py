@@ -84,17 +84,23 @@ def loop_of(net, data, **kwargs):
     return function, state
 
 
-def test_order_sizes_and_numbers_of_batches_compile_nothing_new():
+def test_order_sizes_and_numbers_of_batches_compile_nothing_new(monkeypatch):
     function, state = loop_of(None, None)
     data = np.arange(40, dtype=FLOAT).reshape(20, 2)
     expected = 0.0
     run = passes.Pass(function, downhill.Dataset([data], batch_size=3, rng=1))
     assert run.loop is not None
+    # the short batch runs with the others.
+    run.function = None
+    traced, trace = [], run.loop.program.trace
+    monkeypatch.setattr(run.loop.program, "trace", lambda *args: traced.append(1) or trace(*args))
+    short = []
     twin = downhill.Dataset([data], batch_size=3, rng=1)
     for count in (7, 7, 3, 5, 7, 1):
         run.dataset.iteration_size = twin.iteration_size = count
         values = list(run.run())
-        for (value, before), (batch,) in zip(values, twin):
+        for i, ((value, before), (batch,)) in enumerate(zip(values, twin)):
+            short += [i] * (len(batch) == 2)
             np.testing.assert_allclose(value, batch.sum(), rtol=1e-5)
             np.testing.assert_allclose(before, expected, rtol=1e-4)
             expected = np.float32(expected * 2 + batch[0, 0])
@@ -102,6 +108,34 @@ def test_order_sizes_and_numbers_of_batches_compile_nothing_new():
     assert len(run.loop.functions) == 1
     [compiled] = run.loop.functions.values()
     assert compiled._cache_size() == 1
+    assert len(set(short)) > 2
+    # each of the two sizes once; JAX traces the bodies of loops once more for the types of what they carry, if at all.
+    sizes = len({len(batch) for batch in (data[start : start + 3] for start in range(0, 20, 3))})
+    assert len(traced) <= 2 * sizes
+
+
+def test_an_epoch_is_one_call():
+    function, _ = loop_of(None, None)
+    run = passes.Pass(function, downhill.Dataset([np.ones((70, 2), FLOAT)], batch_size=16, rng=1))
+    calls, call = [], run.loop.run
+    run.loop.run = lambda *args: calls.append(1) or call(*args)
+    for _ in range(6):
+        assert sorted(value for value, _ in run.run()) == [12, 32, 32, 32, 32]
+    assert len(calls) == 6
+
+
+def test_a_short_batch_that_cannot_be_run_leaves_the_others():
+    labels = TT.ivector("labels")
+    counts = theano.shared(np.zeros(4, FLOAT))
+    function = theano.function(
+        [labels], counts[labels].sum(), updates=[(counts, TT.inc_subtensor(counts[labels], 1))], mode="XLA"
+    )
+    dataset = downhill.Dataset([np.array([0, 1, 2, 3, 7], "int32")], batch_size=2, rng=1)
+    dataset._slices.sort(key=lambda where: where[0][0].start)
+    dataset._slices.insert(1, dataset._slices.pop())
+    with pytest.raises(IndexError):
+        list(passes.Pass(function, dataset).run())
+    np.testing.assert_array_equal(counts.get_value(), [1, 1, 0, 0])
 
 
 def test_the_data_are_on_the_device_once():
@@ -121,9 +155,9 @@ def memory_of_an_epoch(rows):
     loss = TT.sqr(TT.tanh(TT.dot(x, weights)) - x).mean()
     updates = [(weights, weights - TT.grad(loss, weights))]
     function = theano.function([x], [loss], updates=updates, mode="XLA")
-    loop = epochs.FusedLoop(function, [np.zeros((rows, 32), FLOAT)])
+    loop = epochs.FusedLoop(function, [np.zeros((rows, 32), FLOAT)], 16)
     starts = np.arange(0, rows, 16, "uint32")
-    loop.run(starts, 16)
+    loop.run(starts)
     [compiled] = loop.functions.values()
     arguments = loop.program.take_states(), (), (), loop.data, starts, np.uint32(1)
     found = compiled.lower(*arguments).compile().memory_analysis()
