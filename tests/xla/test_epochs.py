@@ -7,12 +7,14 @@ import downhill
 import jax
 import numpy as np
 import pytest
+import scipy.sparse
 import theanets
 import theano
 import theano.tensor as TT
 from theanets import sources, util
 from theanets.trainer import passes
 from theanets.xla import epochs
+from theano import sparse
 
 FLOAT = theano.config.floatX
 
@@ -142,10 +144,10 @@ def test_the_data_are_on_the_device_once():
     data = np.zeros((64, 8), FLOAT)
     function, _ = loop_of(None, None)
     run = passes.Pass(function, downhill.Dataset([data], batch_size=16, rng=1))
-    before = [array.unsafe_buffer_pointer() for array in run.loop.data]
+    before = [array.unsafe_buffer_pointer() for array in jax.tree.leaves(run.loop.data)]
     list(run.run())
     list(run.run())
-    assert [array.unsafe_buffer_pointer() for array in run.loop.data] == before
+    assert [array.unsafe_buffer_pointer() for array in jax.tree.leaves(run.loop.data)] == before
 
 
 def memory_of_an_epoch(rows):
@@ -175,6 +177,70 @@ def test_an_epoch_takes_the_memory_of_the_data_the_parameters_and_one_batch():
         assert results <= item * batches + 256
         # the weights, their gradient, and a few arrays of a batch.
         assert rest <= 4 * weights + 8 * batch + 4 * item * batches + 1024
+
+
+def sparse_examples(rows=70, size=12, format="csr"):
+    """Rows of very different numbers of entries, some of none, and some entries that add up in one place."""
+    draw = np.random.RandomState(6)
+    dense = draw.rand(rows, size) * (draw.rand(rows, size) < draw.rand(rows, 1) ** 2)
+    dense[[0, 16, 17, 69]] = 0
+    once = scipy.sparse.coo_matrix(dense)
+    parts = [np.concatenate([part, part[::3]]) for part in (once.data, once.row, once.col)]
+    # SciPy adds up what it converts, but not what it is given.
+    major, minor = parts[1:] if format == "csr" else parts[:0:-1]
+    order = np.argsort(major, kind="stable")
+    length = (rows, size)[format == "csc"]
+    pointers = np.concatenate([[0], np.bincount(major, minlength=length).cumsum()])
+    kind = scipy.sparse.csr_matrix if format == "csr" else scipy.sparse.csc_matrix
+    matrix = kind((parts[0][order].astype(FLOAT), minor[order], pointers), dense.shape)
+    assert not matrix.has_canonical_format
+    return matrix
+
+
+@pytest.mark.parametrize("format, options", [
+    ("csr", {"hidden_noise": 0.1}), ("csc", {}), ("csr", {"input_dropout": 0.2, "batch_size": 70}),
+])
+def test_sparse_examples_the_same_as_batch_by_batch(format, options, one_by_one, monkeypatch):
+    labels = np.arange(70, dtype="int32") % 3
+    loops = []
+    make = passes.Pass._make_loop
+    monkeypatch.setattr(passes.Pass, "_make_loop", lambda self: loops.append(make(self)) or loops[-1])
+
+    def train(network, data):
+        layer = dict(size=12, sparse=format)
+        net = network([layer, (5, "relu"), dict(size=3 if len(data) > 1 else 12)], rng=1)
+        settings = dict(batch_size=16, learning_rate=0.02, algo="rmsprop", rng=2, validate_every=2)
+        run = net.itertrain(data, data, **{**settings, **options})
+        return np.hstack([[*a.values(), *b.values()] for a, b in itertools.islice(run, 4)])
+
+    matrix = sparse_examples(format=format)
+    cases = (theanets.Classifier, [matrix, labels]), (theanets.Regressor, [matrix, labels[:, None] * np.ones((1, 3))])
+    fused = [train(*case) for case in cases]
+    assert len(loops) >= 4 and None not in loops
+    one_by_one()
+    for case, found in zip(cases, fused):
+        np.testing.assert_allclose(found, train(*case), rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sparse_batches_are_those_of_scipy(format, axis):
+    make = sparse.csr_matrix if format == "csr" else sparse.csc_matrix
+    x, weights = make("x", dtype=FLOAT), theano.shared(np.arange(50, dtype=FLOAT))
+    # the places of all entries count, and the squares of those that add up in one place.
+    squares = sparse.sp_sum(sparse.mul(x, x), sparse_grad=True)
+    value = squares + 2 * TT.dot(weights[: x.shape[0]], sparse.dot(x, weights[: x.shape[1]]))
+    function = theano.function([x], [value, x.shape[0]], mode="XLA")
+    for matrix in sparse_examples(format=format), scipy.sparse.csr_matrix((70, 12), dtype=FLOAT).asformat(format):
+        matrix = matrix if axis == 0 else matrix[:45]
+        whole = downhill.Dataset([matrix], batch_size=8, axis=axis, rng=1)
+        twin = downhill.Dataset([matrix], batch_size=8, axis=axis, rng=1)
+        run = passes.Pass(function, whole)
+        assert run.loop is not None
+        run.function = None
+        for _ in range(2):
+            expected = [function(*batch) for batch in twin]
+            np.testing.assert_allclose(list(run.run()), expected, rtol=1e-5)
 
 
 def test_convolutions_in_a_loop_are_those_of_single_batches(one_by_one):

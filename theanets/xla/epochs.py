@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import devices
+from . import devices, examples
 from .program import Program
 from .tracing import GiveUp, NeedsValue
 
@@ -34,8 +34,8 @@ class FusedLoop:
     ----------
     function : theano function
         Compiled by XLA. Its explicit inputs are the arrays of a batch.
-    arrays : list of ndarray
-        All of the data, an array for each input.
+    arrays : list of ndarray or scipy matrix
+        All of the data, one for each input.
     size : int
         Number of examples in a batch. The one at the end of the data may be smaller.
     axis : int, optional
@@ -55,18 +55,18 @@ class FusedLoop:
             raise Unfusable("the function has other inputs than the data")
         if not program.output_types or any(type_.ndim for type_ in program.output_types):
             raise Unfusable("an output is no number")
-        if not all(isinstance(array, np.ndarray) and array.ndim > axis for array in arrays):
+        types = [variable.type for variable in program.fgraph.inputs]
+        kinds = [examples.find(type_, array) for type_, array in zip(types, arrays)]
+        if not all(kinds) or not all(array.ndim > axis for array in arrays):
             raise Unfusable("the data are no arrays")
-        if sum(array.nbytes for array in arrays) > budget():
-            raise Unfusable("the data are too large to lie on the device")
         self.program = program
-        self.axis = axis
-        # on a CPU this shares memory with the arrays, which nobody but the user writes to.
+        self.examples = [kind(type_, array, size, axis) for kind, type_, array in zip(kinds, types, arrays)]
+        if sum(item.nbytes for item in self.examples) > budget():
+            raise Unfusable("the data are too large to lie on the device")
         with devices.enable_x64(True):
-            self.data = tuple(
-                jax.device_put(np.ascontiguousarray(array, variable.dtype))
-                for array, variable in zip(arrays, program.fgraph.inputs)
-            )
+            for item in self.examples:
+                item.place()
+        self.axis = axis
         self.length = arrays[0].shape[axis]
         self.size = min(size, self.length)
         self.data_places = set(range(len(arrays)))
@@ -75,19 +75,22 @@ class FusedLoop:
         self.rate = None
         self.capacity = 1
 
+    @property
+    def data(self):
+        """What lies on the device, for each input."""
+        return tuple([item.parts for item in self.examples])
+
     def _compile(self):
-        program, axis, length = self.program, self.axis, self.length
+        program, length = self.program, self.length
 
-        def batch_of(array, start, size):
-            return array if size == length else jax.lax.dynamic_slice_in_dim(array, start, size, axis)
-
-        def place(starts, i):
+        def start_of(starts, i):
             return jax.lax.dynamic_index_in_dim(starts, i, keepdims=False)
 
         def body(size, carry, rest, constants, data, starts):
             i, states, outputs, _ = carry
-            start = place(starts, i)
-            batch, others = iter([batch_of(array, start, size) for array in data]), iter(rest)
+            start = start_of(starts, i)
+            batch = iter([item.batch(parts, start, size) for item, parts in zip(self.examples, data)])
+            others = iter(rest)
             kept = [next(batch) if place in self.data_places else next(others) for place in program.kept]
             results, new, holds = program.trace(states, kept, constants, {})
             for a, b in zip(jax.tree.leaves(states), jax.tree.leaves(new)):
@@ -104,7 +107,7 @@ class FusedLoop:
                 return (carry[0] < count) & carry[3]
 
             def is_short(carry):
-                return place(starts, carry[0]) > length - self.size
+                return start_of(starts, carry[0]) > length - self.size
 
             def batches(size, condition, carry):
                 return jax.lax.while_loop(
@@ -193,5 +196,5 @@ def budget():
     limits = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" in limits:
         return SHARE * limits["bytes_limit"]
-    # on a CPU the data are not copied.
+    # on a CPU arrays are not copied.
     return np.inf
