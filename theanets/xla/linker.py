@@ -9,7 +9,7 @@ from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
 
-from . import state
+from . import rewrites, state
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "optimize", "register"]
 
@@ -169,7 +169,7 @@ class XLAMode(modes.Mode):
 
     def __init__(self, linker=LINKER, optimizer=None):
         if optimizer is None or optimizer == "default":
-            optimizer = Query(include=["fast_run"], exclude=list(EXCLUDED))
+            optimizer = Query(include=["fast_run", rewrites.TAG], exclude=list(EXCLUDED))
         super().__init__(linker, optimizer)
 
     @property
@@ -182,6 +182,7 @@ def register():
     """Make the linker and the mode known to Theano, by the names of ``'xla'`` and ``'XLA'``."""
     if NAME in modes.predefined_modes:
         return
+    rewrites.register()
     modes.register_linker(LINKER, XLALinker())
     modes.register_mode(NAME, XLAMode())
     state.install()
