@@ -20,17 +20,20 @@ def _made_by(variable, *ops):
 def local_step_by_sparse_product(node):
     """Turn ``z - factor * dot(x, y)`` for sparse x or y, as a step of gradient descent is, into one Op.
 
-    Theano's own rewrite of that name knows another of the two products.
+    Theano has a rewrite like it for one of the two products only, and only where it finds a BLAS.
     """
     if node.op != TT.sub or len(node.inputs) != 2:
         return False
     z, change = node.inputs
+    declared = node.outputs[0].type
+    if z.type != declared or declared.dtype not in TT.float_dtypes:
+        return False
     if not _made_by(change, TT.mul) or len(change.owner.inputs) != 2:
         return False
     for factor, product in (change.owner.inputs, change.owner.inputs[::-1]):
         if all(factor.type.broadcastable) and _made_by(product, basic._structured_dot, basic._dot):
             result = basic.usmm(-factor, *product.owner.inputs, z)
-            return [result] if result.type == node.outputs[0].type else False
+            return [result] if result.type == declared else False
     return False
 
 

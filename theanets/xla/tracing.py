@@ -22,7 +22,7 @@ import numpy as np
 import theano
 
 from .registry import LAZY, NEVER_ON_HOST, Untranslated, belongs, translate
-from .values import DEVICE_TYPES, settled
+from .values import DEVICE_TYPES, Increment, settled
 
 __all__ = [
     "Dynamic",
@@ -96,7 +96,7 @@ class NeedsValue(Exception):
 
 def is_known(value):
     """Tell whether a value is known while tracing, as shapes and constants are."""
-    return not isinstance(value, DEVICE_TYPES)  # tracers are instances of JAX's arrays.
+    return not isinstance(value, (*DEVICE_TYPES, Increment))  # tracers are instances of JAX's arrays.
 
 
 class Frame:
