@@ -18,8 +18,8 @@ def _by_xla(function):
 class Pass:
     """Runs a function on all batches of a dataset, as often as asked.
 
-    Arrays are put on the device once, and the batches of an epoch run in one call of compiled code. Where that is not
-    possible, batches run one by one.
+    Arrays and SciPy's matrices are put on the device once, and the batches of an epoch run in one call of compiled
+    code. Where that is not possible, batches run one by one.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ class Pass:
         if len(axes) != 1:
             return None
         epochs = importlib.import_module("theanets.xla.epochs")
+        axis = axes.pop()
+        size = max(where[0][axis].stop - where[0][axis].start for where in inner._slices)
         try:
-            axis = axes.pop()
-            size = max(where[0][axis].stop - where[0][axis].start for where in inner._slices)
             return epochs.FusedLoop(self.function, inner._inputs, size, axis)
         except epochs.Unfusable:
             return None

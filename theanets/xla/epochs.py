@@ -119,7 +119,7 @@ class FusedLoop:
                 return batches(length % self.size, lambda carry: goes_on(carry) & is_short(carry), carry)
 
             carry = jnp.asarray(0, count.dtype), states, self._outputs(starts.shape[0]), jnp.asarray(True)
-            # loops within a loop compile each size once, and hand on the states in place, as branches do not.
+            # a loop for each size, within one over stretches of them: no step has to branch.
             has_short = length % self.size > 0
             carry = jax.lax.while_loop(goes_on, stretch, carry) if has_short else batches(self.size, goes_on, carry)
             done, states, outputs, _ = carry
