@@ -7,12 +7,14 @@ import downhill
 import jax
 import numpy as np
 import pytest
+import scipy.sparse
 import theanets
 import theano
 import theano.tensor as TT
 from theanets import sources, util
 from theanets.trainer import passes
 from theanets.xla import epochs
+from theano import sparse
 
 FLOAT = theano.config.floatX
 
@@ -84,17 +86,23 @@ def loop_of(net, data, **kwargs):
     return function, state
 
 
-def test_order_sizes_and_numbers_of_batches_compile_nothing_new():
+def test_order_sizes_and_numbers_of_batches_compile_nothing_new(monkeypatch):
     function, state = loop_of(None, None)
     data = np.arange(40, dtype=FLOAT).reshape(20, 2)
     expected = 0.0
     run = passes.Pass(function, downhill.Dataset([data], batch_size=3, rng=1))
     assert run.loop is not None
+    # the short batch runs with the others.
+    run.function = None
+    traced, trace = [], run.loop.program.trace
+    monkeypatch.setattr(run.loop.program, "trace", lambda *args: traced.append(1) or trace(*args))
+    short = []
     twin = downhill.Dataset([data], batch_size=3, rng=1)
     for count in (7, 7, 3, 5, 7, 1):
         run.dataset.iteration_size = twin.iteration_size = count
         values = list(run.run())
-        for (value, before), (batch,) in zip(values, twin):
+        for i, ((value, before), (batch,)) in enumerate(zip(values, twin)):
+            short += [i] * (len(batch) == 2)
             np.testing.assert_allclose(value, batch.sum(), rtol=1e-5)
             np.testing.assert_allclose(before, expected, rtol=1e-4)
             expected = np.float32(expected * 2 + batch[0, 0])
@@ -102,16 +110,44 @@ def test_order_sizes_and_numbers_of_batches_compile_nothing_new():
     assert len(run.loop.functions) == 1
     [compiled] = run.loop.functions.values()
     assert compiled._cache_size() == 1
+    assert len(set(short)) > 2
+    # each of the two sizes once; JAX traces the bodies of loops once more for the types of what they carry, if at all.
+    sizes = len({len(batch) for batch in (data[start : start + 3] for start in range(0, 20, 3))})
+    assert len(traced) <= 2 * sizes
+
+
+def test_an_epoch_is_one_call():
+    function, _ = loop_of(None, None)
+    run = passes.Pass(function, downhill.Dataset([np.ones((70, 2), FLOAT)], batch_size=16, rng=1))
+    calls, call = [], run.loop.run
+    run.loop.run = lambda *args: calls.append(1) or call(*args)
+    for _ in range(6):
+        assert sorted(value for value, _ in run.run()) == [12, 32, 32, 32, 32]
+    assert len(calls) == 6
+
+
+def test_a_short_batch_that_cannot_be_run_leaves_the_others():
+    labels = TT.ivector("labels")
+    counts = theano.shared(np.zeros(4, FLOAT))
+    function = theano.function(
+        [labels], counts[labels].sum(), updates=[(counts, TT.inc_subtensor(counts[labels], 1))], mode="XLA"
+    )
+    dataset = downhill.Dataset([np.array([0, 1, 2, 3, 7], "int32")], batch_size=2, rng=1)
+    dataset._slices.sort(key=lambda where: where[0][0].start)
+    dataset._slices.insert(1, dataset._slices.pop())
+    with pytest.raises(IndexError):
+        list(passes.Pass(function, dataset).run())
+    np.testing.assert_array_equal(counts.get_value(), [1, 1, 0, 0])
 
 
 def test_the_data_are_on_the_device_once():
     data = np.zeros((64, 8), FLOAT)
     function, _ = loop_of(None, None)
     run = passes.Pass(function, downhill.Dataset([data], batch_size=16, rng=1))
-    before = [array.unsafe_buffer_pointer() for array in run.loop.data]
+    before = [array.unsafe_buffer_pointer() for array in jax.tree.leaves(run.loop.data)]
     list(run.run())
     list(run.run())
-    assert [array.unsafe_buffer_pointer() for array in run.loop.data] == before
+    assert [array.unsafe_buffer_pointer() for array in jax.tree.leaves(run.loop.data)] == before
 
 
 def memory_of_an_epoch(rows):
@@ -121,9 +157,9 @@ def memory_of_an_epoch(rows):
     loss = TT.sqr(TT.tanh(TT.dot(x, weights)) - x).mean()
     updates = [(weights, weights - TT.grad(loss, weights))]
     function = theano.function([x], [loss], updates=updates, mode="XLA")
-    loop = epochs.FusedLoop(function, [np.zeros((rows, 32), FLOAT)])
+    loop = epochs.FusedLoop(function, [np.zeros((rows, 32), FLOAT)], 16)
     starts = np.arange(0, rows, 16, "uint32")
-    loop.run(starts, 16)
+    loop.run(starts)
     [compiled] = loop.functions.values()
     arguments = loop.program.take_states(), (), (), loop.data, starts, np.uint32(1)
     found = compiled.lower(*arguments).compile().memory_analysis()
@@ -141,6 +177,70 @@ def test_an_epoch_takes_the_memory_of_the_data_the_parameters_and_one_batch():
         assert results <= item * batches + 256
         # the weights, their gradient, and a few arrays of a batch.
         assert rest <= 4 * weights + 8 * batch + 4 * item * batches + 1024
+
+
+def sparse_examples(rows=70, size=12, format="csr"):
+    """Rows of very different numbers of entries, some of none, and some entries that add up in one place."""
+    draw = np.random.RandomState(6)
+    dense = draw.rand(rows, size) * (draw.rand(rows, size) < draw.rand(rows, 1) ** 2)
+    dense[[0, 16, 17, 69]] = 0
+    once = scipy.sparse.coo_matrix(dense)
+    parts = [np.concatenate([part, part[::3]]) for part in (once.data, once.row, once.col)]
+    # SciPy adds up what it converts, but not what it is given.
+    major, minor = parts[1:] if format == "csr" else parts[:0:-1]
+    order = np.argsort(major, kind="stable")
+    length = (rows, size)[format == "csc"]
+    pointers = np.concatenate([[0], np.bincount(major, minlength=length).cumsum()])
+    kind = scipy.sparse.csr_matrix if format == "csr" else scipy.sparse.csc_matrix
+    matrix = kind((parts[0][order].astype(FLOAT), minor[order], pointers), dense.shape)
+    assert not matrix.has_canonical_format
+    return matrix
+
+
+@pytest.mark.parametrize("format, options", [
+    ("csr", {"hidden_noise": 0.1}), ("csc", {}), ("csr", {"input_dropout": 0.2, "batch_size": 70}),
+])
+def test_sparse_examples_the_same_as_batch_by_batch(format, options, one_by_one, monkeypatch):
+    labels = np.arange(70, dtype="int32") % 3
+    loops = []
+    make = passes.Pass._make_loop
+    monkeypatch.setattr(passes.Pass, "_make_loop", lambda self: loops.append(make(self)) or loops[-1])
+
+    def train(network, data):
+        layer = dict(size=12, sparse=format)
+        net = network([layer, (5, "relu"), dict(size=3 if len(data) > 1 else 12)], rng=1)
+        settings = dict(batch_size=16, learning_rate=0.02, algo="rmsprop", rng=2, validate_every=2)
+        run = net.itertrain(data, data, **{**settings, **options})
+        return np.hstack([[*a.values(), *b.values()] for a, b in itertools.islice(run, 4)])
+
+    matrix = sparse_examples(format=format)
+    cases = (theanets.Classifier, [matrix, labels]), (theanets.Regressor, [matrix, labels[:, None] * np.ones((1, 3))])
+    fused = [train(*case) for case in cases]
+    assert len(loops) >= 4 and None not in loops
+    one_by_one()
+    for case, found in zip(cases, fused):
+        np.testing.assert_allclose(found, train(*case), rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sparse_batches_are_those_of_scipy(format, axis):
+    make = sparse.csr_matrix if format == "csr" else sparse.csc_matrix
+    x, weights = make("x", dtype=FLOAT), theano.shared(np.arange(50, dtype=FLOAT))
+    # the places of all entries count, and the squares of those that add up in one place.
+    squares = sparse.sp_sum(sparse.mul(x, x), sparse_grad=True)
+    value = squares + 2 * TT.dot(weights[: x.shape[0]], sparse.dot(x, weights[: x.shape[1]]))
+    function = theano.function([x], [value, x.shape[0]], mode="XLA")
+    for matrix in sparse_examples(format=format), scipy.sparse.csr_matrix((70, 12), dtype=FLOAT).asformat(format):
+        matrix = matrix if axis == 0 else matrix[:45]
+        whole = downhill.Dataset([matrix], batch_size=8, axis=axis, rng=1)
+        twin = downhill.Dataset([matrix], batch_size=8, axis=axis, rng=1)
+        run = passes.Pass(function, whole)
+        assert run.loop is not None
+        run.function = None
+        for _ in range(2):
+            expected = [function(*batch) for batch in twin]
+            np.testing.assert_allclose(list(run.run()), expected, rtol=1e-5)
 
 
 def test_convolutions_in_a_loop_are_those_of_single_batches(one_by_one):

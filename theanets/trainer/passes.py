@@ -18,8 +18,8 @@ def _by_xla(function):
 class Pass:
     """Runs a function on all batches of a dataset, as often as asked.
 
-    Arrays are put on the device once, and the batches of an epoch run in one call of compiled code. Where that is not
-    possible, batches run one by one.
+    Arrays and SciPy's matrices are put on the device once, and the batches of an epoch run in one call of compiled
+    code. Where that is not possible, batches run one by one.
 
     Parameters
     ----------
@@ -44,8 +44,10 @@ class Pass:
         if len(axes) != 1:
             return None
         epochs = importlib.import_module("theanets.xla.epochs")
+        axis = axes.pop()
+        size = max(where[0][axis].stop - where[0][axis].start for where in inner._slices)
         try:
-            return epochs.FusedLoop(self.function, inner._inputs, axes.pop())
+            return epochs.FusedLoop(self.function, inner._inputs, size, axis)
         except epochs.Unfusable:
             return None
 
@@ -93,10 +95,9 @@ class Pass:
         if pending is not None:
             yield [np.asarray(value) for value in pending]
 
-    def _places(self):
-        """Draw the order of batches as the dataset does; return where they begin, and their sizes."""
-        inner, axis = self._inner(), self.loop.axis
-        drawn = []
+    def _draw(self):
+        """Draw the order of batches as the dataset does; return the indices of each."""
+        inner, drawn = self._inner(), []
         while len(drawn) < inner.iteration_size:
             found = inner._slices[inner._index :][: inner.iteration_size - len(drawn)]
             drawn += found
@@ -105,35 +106,25 @@ class Pass:
                 if inner is self.dataset:
                     inner.shuffle()
                 inner._index = 0
-        items = [where[0][axis] for where in drawn]
-        starts = np.array([item.start for item in items])
-        return starts, np.array([item.stop for item in items]) - starts
+        return drawn
 
     def _run_fused(self, deadline):
         epochs = importlib.import_module("theanets.xla.epochs")
-        starts, sizes = self._places()
-        # the batch at the end of the data may be smaller than the others, and comes anywhere.
-        usual = sizes.max()
-        others = [*np.flatnonzero(sizes != usual), len(sizes)]
+        drawn, axis = self._draw(), self.loop.axis
+        starts = np.array([where[0][axis].start for where in drawn])
         done = 0
         while done < len(starts):
-            following = starts[done : next(other for other in others if other >= done)]
             values = []
-            if len(following) and self.loop is not None:
+            if self.loop is not None:
                 seconds = epochs.SECONDS
                 if deadline is not None:
                     seconds = max(0.0, min(seconds, deadline - time.monotonic()))
                 try:
-                    values = self.loop.run(following, int(usual), seconds)
+                    values = self.loop.run(starts[done:], seconds)
                 except epochs.Unfusable:
                     self.loop = None
-            # by itself: a smaller batch, and one that the loop has stopped at.
-            if not len(values):
-                values = [self.function(*self._batch(int(starts[done]), int(sizes[done])))]
+            # by itself: a batch that the loop has stopped at.
+            if not values:
+                values = [self.function(*[x[i] for x, i in zip(self._inner()._inputs, drawn[done])])]
             yield from values
             done += len(values)
-
-    def _batch(self, start, size):
-        axis = next(i for i, item in enumerate(self._inner()._slices[0][0]) if item != slice(None))
-        where = (slice(None),) * axis + (slice(start, start + size),)
-        return [np.asarray(array)[where] for array in self._inner()._inputs]

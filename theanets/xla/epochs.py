@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import devices
+from . import devices, examples
 from .program import Program
 from .tracing import GiveUp, NeedsValue
 
@@ -34,10 +34,12 @@ class FusedLoop:
     ----------
     function : theano function
         Compiled by XLA. Its explicit inputs are the arrays of a batch.
-    arrays : list of ndarray
-        All of the data, an array for each input.
-    axis : int
-        The axis of the batch.
+    arrays : list of ndarray or scipy matrix
+        All of the data, one for each input.
+    size : int
+        Number of examples in a batch. The one at the end of the data may be smaller.
+    axis : int, optional
+        The axis of the batch. Default 0.
 
     Raises
     ------
@@ -45,7 +47,7 @@ class FusedLoop:
         If the function is not such a one, or if there is too much data.
     """
 
-    def __init__(self, function, arrays, axis=0):
+    def __init__(self, function, arrays, size, axis=0):
         program = getattr(function, "fn", None)
         if not isinstance(program, Program) or program.entries is not None:
             raise Unfusable("the function does not simply run by XLA")
@@ -53,35 +55,42 @@ class FusedLoop:
             raise Unfusable("the function has other inputs than the data")
         if not program.output_types or any(type_.ndim for type_ in program.output_types):
             raise Unfusable("an output is no number")
-        if not all(isinstance(array, np.ndarray) and array.ndim > axis for array in arrays):
+        types = [variable.type for variable in program.fgraph.inputs]
+        kinds = [examples.find(type_, array) for type_, array in zip(types, arrays)]
+        if not all(kinds) or not all(array.ndim > axis for array in arrays):
             raise Unfusable("the data are no arrays")
-        if sum(array.nbytes for array in arrays) > budget():
-            raise Unfusable("the data are too large to lie on the device")
         self.program = program
-        self.axis = axis
-        # on a CPU this shares memory with the arrays, which nobody but the user writes to.
+        self.examples = [kind(type_, array, size, axis) for kind, type_, array in zip(kinds, types, arrays)]
+        if sum(item.nbytes for item in self.examples) > budget():
+            raise Unfusable("the data are too large to lie on the device")
         with devices.enable_x64(True):
-            self.data = tuple(
-                jax.device_put(np.ascontiguousarray(array, variable.dtype))
-                for array, variable in zip(arrays, program.fgraph.inputs)
-            )
+            for item in self.examples:
+                item.place()
+        self.axis = axis
         self.length = arrays[0].shape[axis]
+        self.size = min(size, self.length)
         self.data_places = set(range(len(arrays)))
         self.rest = [program.cells[i] for i in program.kept if i not in self.data_places]
         self.functions = {}
-        self.rates = {}
+        self.rate = None
         self.capacity = 1
 
-    def _compile(self, size):
-        program, axis, length = self.program, self.axis, self.length
+    @property
+    def data(self):
+        """What lies on the device, for each input."""
+        return tuple([item.parts for item in self.examples])
 
-        def batch_of(array, start):
-            return array if size == length else jax.lax.dynamic_slice_in_dim(array, start, size, axis)
+    def _compile(self):
+        program, length = self.program, self.length
 
-        def body(carry, rest, constants, data, starts):
+        def start_of(starts, i):
+            return jax.lax.dynamic_index_in_dim(starts, i, keepdims=False)
+
+        def body(size, carry, rest, constants, data, starts):
             i, states, outputs, _ = carry
-            start = jax.lax.dynamic_index_in_dim(starts, i, keepdims=False)
-            batch, others = iter([batch_of(array, start) for array in data]), iter(rest)
+            start = start_of(starts, i)
+            batch = iter([item.batch(parts, start, size) for item, parts in zip(self.examples, data)])
+            others = iter(rest)
             kept = [next(batch) if place in self.data_places else next(others) for place in program.kept]
             results, new, holds = program.trace(states, kept, constants, {})
             for a, b in zip(jax.tree.leaves(states), jax.tree.leaves(new)):
@@ -94,12 +103,26 @@ class FusedLoop:
             return jnp.where(holds, i + 1, i), tuple(new), outputs, holds
 
         def run(states, rest, constants, data, starts, count):
+            def goes_on(carry):
+                return (carry[0] < count) & carry[3]
+
+            def is_short(carry):
+                return start_of(starts, carry[0]) > length - self.size
+
+            def batches(size, condition, carry):
+                return jax.lax.while_loop(
+                    condition, lambda carry: body(size, carry, rest, constants, data, starts), carry
+                )
+
+            def stretch(carry):
+                carry = batches(self.size, lambda carry: goes_on(carry) & ~is_short(carry), carry)
+                return batches(length % self.size, lambda carry: goes_on(carry) & is_short(carry), carry)
+
             carry = jnp.asarray(0, count.dtype), states, self._outputs(starts.shape[0]), jnp.asarray(True)
-            done, states, outputs, _ = jax.lax.while_loop(
-                lambda carry: (carry[0] < count) & carry[3],
-                lambda carry: body(carry, rest, constants, data, starts),
-                carry,
-            )
+            # a loop for each size, within one over stretches of them: no step has to branch.
+            has_short = length % self.size > 0
+            carry = jax.lax.while_loop(goes_on, stretch, carry) if has_short else batches(self.size, goes_on, carry)
+            done, states, outputs, _ = carry
             return states, outputs, done
 
         return program.compiled(run, donate_argnums=0)
@@ -109,15 +132,13 @@ class FusedLoop:
         dtypes = [type_.dtype for type_ in self.program.output_types]
         return jnp.zeros((capacity, len(dtypes)), np.result_type(*dtypes) if dtypes else "float32")
 
-    def run(self, starts, size, seconds=SECONDS):
-        """Run batches of one size, for about so many seconds at most.
+    def run(self, starts, seconds=SECONDS):
+        """Run batches, for about so many seconds at most.
 
         Parameters
         ----------
         starts : array-like of int
-            Where the batches begin.
-        size : int
-            Number of examples in each.
+            Where the batches begin, in multiples of their size.
         seconds : float, optional
             How long to go on. Default 1.
 
@@ -133,13 +154,11 @@ class FusedLoop:
             If it turns out that this does not work; nothing has happened then.
         """
         program = self.program
-        self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // size))))
-        key = size, self.capacity
-        is_new = key not in self.functions
+        self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // self.size))))
+        is_new = self.capacity not in self.functions
         if is_new:
-            self.functions[key] = self._compile(size)
-        rate = self.rates.get(size)
-        count = min(len(starts), FIRST if rate is None else max(1, int(seconds * rate)))
+            self.functions[self.capacity] = self._compile()
+        count = min(len(starts), FIRST if self.rate is None else max(1, int(seconds * self.rate)))
         # without a sign, so that JAX does not look for places counted from the end.
         padded = np.zeros(self.capacity, "uint32")
         padded[: len(starts)] = starts
@@ -153,7 +172,7 @@ class FusedLoop:
             places, number = jax.device_put((padded, np.uint32(count)))
             arguments = program.take_states(), rest, constants, self.data, places, number
             try:
-                arrived.extend(itertools.starmap(self.functions[key], [arguments]))
+                arrived.extend(itertools.starmap(self.functions[self.capacity], [arguments]))
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error
             finally:
@@ -163,7 +182,7 @@ class FusedLoop:
         values = outputs[: int(done)].tolist()
         if values and not is_new:
             # the first call compiles, and says nothing of how long a batch takes.
-            self.rates[size] = len(values) / (time.perf_counter() - began)
+            self.rate = len(values) / (time.perf_counter() - began)
         return values
 
 
@@ -177,5 +196,5 @@ def budget():
     limits = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" in limits:
         return SHARE * limits["bytes_limit"]
-    # on a CPU the data are not copied.
+    # on a CPU arrays are not copied.
     return np.inf

@@ -148,9 +148,7 @@ class WithoutC:
 
     def __call__(self, fgraph):
         with theano.change_flags(cxx=""):
-            result = self.optimizer(fgraph)
-        rewrites.reuse_sums(fgraph)
-        return result
+            return self.optimizer(fgraph)
 
     optimize = __call__
 
@@ -171,7 +169,7 @@ class XLAMode(modes.Mode):
 
     def __init__(self, linker=LINKER, optimizer=None):
         if optimizer is None or optimizer == "default":
-            optimizer = Query(include=["fast_run"], exclude=list(EXCLUDED))
+            optimizer = Query(include=["fast_run", rewrites.TAG], exclude=list(EXCLUDED))
         super().__init__(linker, optimizer)
 
     @property
@@ -184,6 +182,7 @@ def register():
     """Make the linker and the mode known to Theano, by the names of ``'xla'`` and ``'XLA'``."""
     if NAME in modes.predefined_modes:
         return
+    rewrites.register()
     modes.register_linker(LINKER, XLALinker())
     modes.register_mode(NAME, XLAMode())
     state.install()

@@ -13,7 +13,7 @@ from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 from . import devices, state, translations  # noqa: F401  (registers the translations)
 from .host import HostProgram, warn_once
 from .tracing import LARGE, GiveUp, Graph, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
-from .values import DEVICE_TYPES, describe, from_device, prepare, to_device
+from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, to_device
 
 __all__ = ["Program"]
 
@@ -221,14 +221,21 @@ class Program:
         for position, value in itertools.chain(zip(self.updated, updated), zip(self.kept, kept)):
             values[position] = value
         with frame(known={**known, **dict(zip(self.constants, constants))}) as level, devices.precision():
-            outputs = self.graph(values)
+            outputs = self.graph.unsettled(values)
             holds = level.holds()
-        results = [as_traced(outputs[i], type_) for i, type_ in zip(self.results, self.output_types)]
-        new = [as_traced(outputs[i], self.types[j]) for i, j in zip(self.update_outputs, self.updated)]
-        if holds is not None:
-            # whatever went wrong, the state is as it was before.
-            new = [jax.tree.map(lambda a, b: select(holds, a, b), a, b) for a, b in zip(new, updated)]
+        results = [as_traced(settled(outputs[i]), type_) for i, type_ in zip(self.results, self.output_types)]
+        new = [
+            self._new_state(outputs[i], self.types[j], old, holds)
+            for i, j, old in zip(self.update_outputs, self.updated, updated)
+        ]
         return tuple(distinct(results, new, values)), tuple(new), holds
+
+    def _new_state(self, value, type_, old, holds):
+        """Return a state's new value; whatever went wrong, it is as it was before."""
+        if isinstance(value, Increment) and value.base is old:
+            return value.settled(holds)
+        value = as_traced(settled(value), type_)
+        return value if holds is None else jax.tree.map(lambda a, b: select(holds, a, b), value, old)
 
     def _compile(self, known):
         """Return a function of (updated inputs, other inputs, constants), compiled at its first call."""

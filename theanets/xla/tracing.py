@@ -22,7 +22,7 @@ import numpy as np
 import theano
 
 from .registry import LAZY, NEVER_ON_HOST, Untranslated, belongs, translate
-from .values import DEVICE_TYPES
+from .values import DEVICE_TYPES, Increment, settled
 
 __all__ = [
     "Dynamic",
@@ -98,7 +98,7 @@ class NeedsValue(Exception):
 
 def is_known(value):
     """Tell whether a value is known while tracing, as shapes and constants are."""
-    return not isinstance(value, DEVICE_TYPES)  # tracers are instances of JAX's arrays.
+    return not isinstance(value, (*DEVICE_TYPES, Increment))  # tracers are instances of JAX's arrays.
 
 
 class Frame:
@@ -312,6 +312,10 @@ class Graph:
 
     def __call__(self, values):
         """Return the list of outputs for a list of inputs, within an open :class:`frame`."""
+        return [settled(output) for output in self.unsettled(values)]
+
+    def unsettled(self, values):
+        """Do the same, but leave it to the caller to finish what is an :class:`~theanets.xla.values.Increment`."""
         values = dict(zip(self.inputs, values))
         found = current().known
         values.update((variable, found[variable]) for variable in self.inputs if variable in found)
@@ -354,14 +358,14 @@ class Graph:
         if lazy:
             arguments = [self._postponed(variable, values) for variable in node.inputs]
         else:
-            arguments = [self._get(variable, values) for variable in node.inputs]
+            arguments = [settled(self._get(variable, values)) for variable in node.inputs]
         results = self._results(node, arguments, lazy)
         for output, result in zip(node.outputs, results):
             values[output] = result
 
     def _postponed(self, variable, values):
         # what a branch computes belongs to its trace, and must not be seen outside.
-        return lambda: self._get(variable, dict(values))
+        return lambda: settled(self._get(variable, dict(values)))
 
     def _results(self, node, arguments, lazy):
         try:

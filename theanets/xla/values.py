@@ -8,7 +8,17 @@ import theano
 import theano.sparse
 from theano.tensor import TensorType
 
-__all__ = ["DEVICE_TYPES", "SparseArray", "describe", "from_device", "is_supported", "prepare", "to_device"]
+__all__ = [
+    "DEVICE_TYPES",
+    "Increment",
+    "SparseArray",
+    "describe",
+    "from_device",
+    "is_supported",
+    "prepare",
+    "settled",
+    "to_device",
+]
 
 
 @jax.tree_util.register_pytree_node_class
@@ -75,6 +85,40 @@ class SparseArray:
         matrix = matrix.asformat(self.format)
         matrix.sum_duplicates()
         return matrix
+
+
+class Increment:
+    """An array that some rows of another one are yet to be added to, while a graph is traced.
+
+    As a new state it is made where the old one lies, and touches those rows only. A choice between the old state and
+    the new one, if something went wrong, would take a copy.
+
+    Parameters
+    ----------
+    base : array
+        What is added to.
+    rows : array of int (num-terms, )
+        The rows. Those outside of the array are left out, and several of one row add up.
+    terms : array (num-terms, ...)
+        What is added to them.
+    """
+
+    def __init__(self, base, rows, terms):
+        self.base, self.rows, self.terms = base, rows, terms
+
+    dtype = property(lambda self: self.base.dtype)
+    ndim = property(lambda self: self.base.ndim)
+    shape = property(lambda self: self.base.shape)
+
+    def settled(self, condition=None):
+        """Return the array; if there is a condition that does not hold, as it was before."""
+        rows = self.rows if condition is None else jnp.where(condition, self.rows, self.base.shape[0])
+        return jnp.asarray(self.base).at[rows].add(self.terms, mode="drop")
+
+
+def settled(value):
+    """Return an array for one that has yet to be added to; anything else as it is."""
+    return value.settled() if isinstance(value, Increment) else value
 
 
 #: What may lie in the cell of a shared variable.

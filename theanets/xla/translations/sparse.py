@@ -11,7 +11,7 @@ from theano.sparse import basic
 
 from ..registry import translates
 from ..tracing import Dynamic, is_known, known
-from ..values import SparseArray
+from ..values import Increment, SparseArray
 from .elementwise import cast_array
 from .indexing import in_range
 
@@ -74,15 +74,15 @@ def _read(y, *places):
     return jnp.asarray(y).at[places].get(mode="clip")
 
 
-def _times(x, y, dtype):
-    """Multiply a sparse matrix by a matrix or a vector; return an array."""
+def _times(x, y, dtype, factor=None):
+    """Multiply a sparse matrix by a matrix or a vector; return rows, and the terms that add up in them."""
     if x.shape[1] != y.shape[0]:
         raise ValueError(f"shapes {x.shape} and {y.shape} are not aligned")
     data, y = cast_array(x.data, dtype), cast_array(y, dtype)
     if not y.shape[0]:
-        return jnp.zeros((x.shape[0], *y.shape[1:]), dtype)
-    terms = _read(y, x.columns) * data.reshape(-1, *[1] * (y.ndim - 1))
-    return jnp.zeros((x.shape[0], *y.shape[1:]), dtype).at[x.rows].add(terms, mode="drop")
+        return x.rows, jnp.zeros((x.rows.shape[0], *y.shape[1:]), dtype)
+    data = data if factor is None else data * factor
+    return x.rows, _read(y, x.columns) * data.reshape(-1, *[1] * (y.ndim - 1))
 
 
 def _transposed(x):
@@ -92,8 +92,10 @@ def _transposed(x):
 def product(x, y, dtype):
     """Multiply matrices of which one at least is sparse; return an array."""
     if is_sparse(x):
-        return _times(sparse(x), to_dense(sparse(y)) if is_sparse(y) else y, dtype)
-    return _times(_transposed(sparse(y)), jnp.asarray(x).T, dtype).T
+        x, y = sparse(x), to_dense(sparse(y)) if is_sparse(y) else y
+        rows, terms = _times(x, y, dtype)
+        return jnp.zeros((x.shape[0], *y.shape[1:]), dtype).at[rows].add(terms, mode="drop")
+    return product(_transposed(sparse(y)), jnp.asarray(x).T, dtype).T
 
 
 @translates(basic.Dot, basic.StructuredDot, basic.TrueDot)
@@ -106,7 +108,12 @@ def dot(op, node, x, y):
 @translates(basic.Usmm)
 def scaled_dot(op, node, factor, x, y, z):
     dtype = node.outputs[0].dtype
-    return cast_array(z, dtype) + cast_array(factor, dtype).reshape(()) * product(x, y, dtype)
+    z, factor = cast_array(z, dtype), cast_array(factor, dtype).reshape(())
+    if not is_sparse(x) or is_sparse(y):
+        return z + factor * product(x, y, dtype)
+    x = sparse(x)
+    _same_shape(z, np.empty((x.shape[0], y.shape[1])))
+    return Increment(z, *_times(x, y, dtype, factor))
 
 
 @translates(basic.SamplingDot)

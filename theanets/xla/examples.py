@@ -1,0 +1,131 @@
+"""Examples that lie on the device, and how a batch of them is taken there."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+from theano.sparse import SparseType
+from theano.tensor import TensorType
+
+from .values import SparseArray
+
+__all__ = ["DenseExamples", "SparseExamples", "find"]
+
+
+def find(type_, value):
+    """Return the class for values of a Theano type; None if there is none."""
+    if isinstance(type_, TensorType) and isinstance(value, np.ndarray):
+        return DenseExamples
+    if isinstance(type_, SparseType) and scipy.sparse.issparse(value) and value.format == type_.format:
+        return SparseExamples
+    return None
+
+
+class Examples:
+    """All examples of a kind.
+
+    Attributes
+    ----------
+    parts : tuple of arrays
+        What lies on the device.
+    """
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    @property
+    def nbytes(self):
+        """How many bytes the parts have."""
+        return sum(part.nbytes for part in self.parts)
+
+    def place(self):
+        """Move the parts to the device. On a CPU they stay where they are."""
+        self.parts = tuple(jax.device_put(self.parts))
+
+    def batch(self, parts, start, size):
+        """Return a batch while the loop is traced.
+
+        Parameters
+        ----------
+        parts : tuple of arrays
+            The parts.
+        start : array of uint32
+            The first example.
+        size : int
+            Number of examples.
+        """
+        raise NotImplementedError
+
+
+class DenseExamples(Examples):
+    """Examples that are cut out of an array.
+
+    Parameters
+    ----------
+    type_ : TensorType
+        What a batch is.
+    array : ndarray
+        All examples.
+    size : int
+        Number of examples in a batch. The one at the end may be smaller.
+    axis : int
+        The axis of the batch.
+    """
+
+    def __init__(self, type_, array, size, axis):
+        # on a CPU this shares memory with the array, which nobody but the user writes to.
+        super().__init__(np.ascontiguousarray(array, type_.dtype))
+        self.axis = axis
+
+    def batch(self, parts, start, size):
+        (array,) = parts
+        return array if size == array.shape[self.axis] else jax.lax.dynamic_slice_in_dim(array, start, size, self.axis)
+
+
+class SparseExamples(Examples):
+    """Examples that are the rows, or the columns, of a sparse matrix.
+
+    The entries lie in the order of the examples, so those of a batch lie side by side. So many are taken for every
+    batch as the largest one has; those that belong to the next batch only fill up, as in :class:`SparseArray`.
+
+    Parameters
+    ----------
+    type_ : SparseType
+        What a batch is.
+    matrix : scipy matrix
+        All examples.
+    size : int
+        Number of examples in a batch. The one at the end may be smaller.
+    axis : int
+        The axis of the batch.
+    """
+
+    def __init__(self, type_, matrix, size, axis):
+        matrix = matrix.asformat(("csr", "csc")[axis])
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+        length, self.width = matrix.shape[axis], matrix.shape[1 - axis]
+        self.format, self.axis = type_.format, axis
+        bounds = matrix.indptr[np.minimum(np.arange(0, length + size, size), length)]
+        self.capacity = int(np.diff(bounds).max())
+        places = np.repeat(np.arange(length, dtype="int32"), np.diff(matrix.indptr))
+        # behind the last example, so that as many entries follow wherever a batch begins.
+        padding = 0, self.capacity
+        super().__init__(
+            np.pad(matrix.data.astype(type_.dtype, copy=False), padding),
+            np.pad(places, padding, constant_values=length),
+            np.pad(matrix.indices.astype("int32", copy=False), padding, constant_values=self.width),
+            matrix.indptr,
+        )
+
+    def batch(self, parts, start, size):
+        first = jax.lax.dynamic_index_in_dim(parts[-1], start, keepdims=False)
+        data, places, others = [jax.lax.dynamic_slice_in_dim(part, first, self.capacity) for part in parts[:-1]]
+        places = places - start.astype("int32")
+        inside = places < size
+        data = jnp.where(inside, data, 0)
+        places, others = jnp.where(inside, places, size), jnp.where(inside, others, self.width)
+        if self.axis == 0:
+            return SparseArray(data, places, others, (size, self.width), self.format)
+        return SparseArray(data, others, places, (self.width, size), self.format)
