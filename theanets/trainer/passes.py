@@ -64,8 +64,8 @@ class Pass:
 
         Yields
         ------
-        values : list of numbers
-            The outputs for one batch.
+        values : list of lists of numbers
+            The outputs for each of some batches, at least one, which have been run together.
         """
         if self.loop is not None:
             yield from self._run_fused(deadline)
@@ -73,7 +73,7 @@ class Pass:
             yield from self._run_ahead()
         else:
             for batch in self.dataset:
-                yield self.function(*batch)
+                yield [self.function(*batch)]
 
     def _run_ahead(self):
         """Let the device compute for one batch while the next one is made."""
@@ -86,14 +86,14 @@ class Pass:
                 finally:
                     program.deferred = False
                 if pending is not None:
-                    yield [np.asarray(value) for value in pending]
+                    yield [[np.asarray(value) for value in pending]]
                 pending = values
         except sources.Exhausted:
             if pending is not None:
-                yield [np.asarray(value) for value in pending]
+                yield [[np.asarray(value) for value in pending]]
             raise
         if pending is not None:
-            yield [np.asarray(value) for value in pending]
+            yield [[np.asarray(value) for value in pending]]
 
     def _draw(self):
         """Draw the order of batches as the dataset does; return the indices of each."""
@@ -126,5 +126,5 @@ class Pass:
             # by itself: a batch that the loop has stopped at.
             if not values:
                 values = [self.function(*[x[i] for x, i in zip(self._inner()._inputs, drawn[done])])]
-            yield from values
+            yield values
             done += len(values)

@@ -1,6 +1,7 @@
 """One run of an optimizer: epochs, validations, and the way out."""
 
 import contextlib
+import itertools
 import time
 from collections import OrderedDict
 
@@ -66,7 +67,7 @@ class Run:
         # whether the state is that between two epochs, which a checkpoint can go on from.
         self.is_whole = True
         self.outcome = None
-        self.phase = None
+        self.phase = self.entered = None
         self.statistics = []
         self.carrier = None
         self.passes = {}
@@ -130,8 +131,8 @@ class Run:
         values, is_complete = [], False
         self._enter_phase(1)
         try:
-            for value in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
-                values.append(value)
+            for some in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
+                values.extend(some)
                 if self.deadline is not None and time.monotonic() >= self.deadline:
                     self.outcome = Outcome(f"{self.max_seconds} seconds have passed")
                     break
@@ -144,15 +145,17 @@ class Run:
         return self._monitors(values), is_complete
 
     def _enter_phase(self, value):
-        if self.phase is not None:
+        # what is set has to go to the device again.
+        if self.phase is not None and value != self.entered:
             self.phase.set_value(np.asarray(value, self.phase.dtype))
+            self.entered = value
 
     def _evaluate(self):
         """Compute the monitors on the validation data."""
         self._enter_phase(0)
         with self.carrier.aside() if self.carrier else contextlib.nullcontext():
-            values = list(self._pass(self.optimizer.f_eval, self.valid, reset=True).run())
-        return self._monitors(values)
+            batches = self._pass(self.optimizer.f_eval, self.valid, reset=True).run()
+            return self._monitors(list(itertools.chain.from_iterable(batches)))
 
     def _pass(self, function, dataset, reset=None):
         if self.carrier is not None:

@@ -102,7 +102,9 @@ class FusedLoop:
             outputs = jax.lax.dynamic_update_index_in_dim(outputs, row, i, 0)
             return jnp.where(holds, i + 1, i), tuple(new), outputs, holds
 
-        def run(states, rest, constants, data, starts, count):
+        def run(states, rest, constants, data, order):
+            count, starts = order[0], order[1:]
+
             def goes_on(carry):
                 return (carry[0] < count) & carry[3]
 
@@ -159,9 +161,9 @@ class FusedLoop:
         if is_new:
             self.functions[self.capacity] = self._compile()
         count = min(len(starts), FIRST if self.rate is None else max(1, int(seconds * self.rate)))
-        # without a sign, so that JAX does not look for places counted from the end.
-        padded = np.zeros(self.capacity, "uint32")
-        padded[: len(starts)] = starts
+        # how many, and where they begin. Without a sign, so that JAX does not look for places counted from the end.
+        order = np.zeros(1 + self.capacity, "uint32")
+        order[0], order[1 : 1 + len(starts)] = count, starts
         began = time.perf_counter()
         arrived = []
         with devices.enable_x64(True):
@@ -169,8 +171,7 @@ class FusedLoop:
             rest = tuple([cell[0] for cell in self.rest])
             constants = tuple(program.constants.values())
             # explicitly, so that whoever forbids JAX to move data unasked finds that nothing else moves.
-            places, number = jax.device_put((padded, np.uint32(count)))
-            arguments = program.take_states(), rest, constants, self.data, places, number
+            arguments = program.take_states(), rest, constants, self.data, jax.device_put(order)
             try:
                 arrived.extend(itertools.starmap(self.functions[self.capacity], [arguments]))
             except (NeedsValue, GiveUp) as error:

@@ -47,9 +47,9 @@ def local_step_by_sparse_product(node):
 def reuse_sums(fgraph):
     """Compute a sum from another one that is an output anyway, where it has all terms of that and more.
 
-    Theano takes sums of sums apart: of a new value of a shared variable, ``new = d * old + g``, and ``sqrt(new + e)``, it
-    makes ``sqrt(d * old + g + e)``. Where the old value and the new one are both needed to the end, XLA cannot write the
-    new one over the old.
+    Theano takes sums of sums apart: of a new value of a shared variable, ``new = d * old + g``, and ``sqrt(new + e)``,
+    it makes ``sqrt(d * old + g + e)``. Where the old value and the new one are both needed to the end, XLA cannot write
+    the new one over the old.
 
     Parameters
     ----------
