@@ -319,16 +319,25 @@ def test_labels_are_checked_where_they_enter():
         net.train([examples(8), np.arange(8, dtype="int32")])
 
 
-def test_nothing_moves_but_the_order_of_batches_and_the_monitors():
-    theanets.set_mode("XLA")
-    try:
-        net = theanets.Classifier([4, 5, 3], rng=3)
-        draw = np.random.RandomState(1)
-        data = [draw.rand(32, 4).astype("float32"), draw.randint(3, size=32).astype("int32")]
-        run = net.itertrain(data, algo="adam", batch_size=8, validate_every=100)
-        first = next(run)
-        with jax.transfer_guard("disallow"):
-            assert next(run)[0]["loss"] < first[0]["loss"]
-        run.close()
-    finally:
-        theanets.set_mode(None)
+def test_nothing_moves_but_the_order_of_batches_and_the_monitors(monkeypatch):
+    compile_, moved = epochs.FusedLoop._compile, []
+
+    def watched(loop):
+        function = compile_(loop)
+
+        def call(*arguments):
+            moved.append([leaf.dtype for leaf in jax.tree.leaves(arguments) if not isinstance(leaf, jax.Array)])
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(epochs.FusedLoop, "_compile", watched)
+    net = theanets.Classifier([4, 5, 3], rng=3)
+    draw = np.random.RandomState(1)
+    data = [draw.rand(32, 4).astype("float32"), draw.randint(3, size=32).astype("int32")]
+    run = net.itertrain(data, algo="adam", batch_size=8, validate_every=100)
+    first = next(run)
+    with jax.transfer_guard("disallow"):
+        assert next(run)[0]["loss"] < first[0]["loss"]
+    run.close()
+    assert len(moved) >= 3 and all(dtypes == ["uint32"] for dtypes in moved)
