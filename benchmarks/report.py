@@ -160,6 +160,14 @@ def _remarks(results):
     ]
 
 
+def _runs(results):
+    """Say how often things were measured, which may differ between runs of this program that were put together."""
+    found = [contender for result in results for contender in result["contenders"].values()]
+    counts = {len(contender["seconds"]) for contender in found if "seconds" in contender}
+    low, high = min(counts, default=0), max(counts, default=0)
+    return f"{low} to {high} runs" if low < high else f"{high} runs"
+
+
 def render(document):
     """Return the report of a run.
 
@@ -178,7 +186,7 @@ def render(document):
         result for result in results if result["workload"]["action"] == action and not result["workload"]["curve"]
     ]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    parts = [f"{machine['date']}, {machine['system']}. {settings['runs']} runs. {versions}."]
+    parts = [f"{machine['date']}, {machine['system']}. {_runs(results)}. {versions}."]
     labels = [f"`{name}`: {CONTENDERS[name].label}" for name in _names(results)]
     parts.append("; ".join(labels) + ".")
     says = f"The first column is the median time of `{BASE}`; the others are times over it, median (smallest–largest)."
