@@ -18,7 +18,7 @@ from theano.tensor import basic, elemwise
 from theano.tensor.subtensor import Subtensor
 
 from .linker import optimize
-from .tracing import Graph, frame
+from .tracing import GiveUp, Graph, NeedsValue, frame
 
 __all__ = ["Inner", "inner_of"]
 
@@ -163,15 +163,16 @@ class Inner:
         def at_once(*items):
             return tuple(self.ahead([*items, *others]))
 
+        items = [jax.ShapeDtypeStruct(value.shape[1:], value.dtype) for value in sequences]
         with frame() as level:
             try:
-                items = [jax.ShapeDtypeStruct(value.shape[1:], value.dtype) for value in sequences]
                 size = sum(map(_bytes, jax.eval_shape(at_once, *items)))
-            finally:
-                is_sure = not level.guards
-            if not is_sure or size > GROWTH * sum(map(_bytes, items)):
+                if level.guards or size > GROWTH * sum(map(_bytes, items)):
+                    return None
+                return jax.vmap(at_once)(*sequences)
+            except (GiveUp, NeedsValue):
+                # if it is impossible in the loop as well, that will say so.
                 return None
-            return jax.vmap(at_once)(*sequences)
 
     def step(self, values, inputs):
         """Compute one step.
