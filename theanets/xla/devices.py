@@ -57,7 +57,7 @@ def knows_options():
     """Tell whether this release of XLA has the options for convolutions."""
     try:
         jax.jit(lambda: 0, compiler_options=CONVOLUTION_OPTIONS)()
-    except Exception:
+    except jax.errors.JaxRuntimeError:
         return False
     return True
 

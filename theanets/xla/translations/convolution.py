@@ -40,7 +40,7 @@ class Geometry:
 
     def __init__(self, op, ndim, images, filters):
         mode, self.strides, self.dilation, self.flip, self.groups = _settings(op, ndim)
-        self.images, self.filters, self.ndim = tuple(images), tuple(filters), ndim
+        self.images, self.filters = tuple(images), tuple(filters)
         if images[1] != filters[1] * self.groups:
             raise ValueError(f"{images[1]} channels, filters for {filters[1]} of them in {self.groups} groups")
         self.extents = tuple((size - 1) * step + 1 for size, step in zip(filters[2:], self.dilation))
