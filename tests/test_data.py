@@ -13,6 +13,8 @@ import theano
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets import util
+from theanets.data import Slot, cast
+from theano import tensor as TT
 from theano.printing import Print
 
 from tests.helpers import epochs, values
@@ -408,3 +410,25 @@ def test_weights_of_sequences_are_spread_over_the_target(shape):
         losses.append(net.train([x, y, weights], algo="sgd", epochs=1)[0]["loss"])
         assert net.score(x, y, weights) == pytest.approx(net.score(x, y, full), rel=1e-6)
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+@settings(deadline=None)
+@given(
+    dtype=st.sampled_from(["float32", "float64", "int32", "bool"]),
+    rows=st.integers(1, 4),
+    step=st.sampled_from([1, 2, -1]),
+    order=st.sampled_from("CF"),
+    is_repeated=st.booleans(),
+)
+def test_what_needs_no_cast_is_the_same_as_what_is_cast(dtype, rows, step, order, is_repeated):
+    slot = Slot("x", TT.matrix(), (3,))
+    value = np.random.RandomState(0).rand(rows, 3).astype(dtype, order=order)[::step]
+    if is_repeated:
+        value = np.broadcast_to(value[:1], value.shape)
+    result = cast(value, slot)
+    assert slot.takes(value) == (dtype == slot.dtype and 0 not in value.strides)
+    assert result is value or not slot.takes(value)
+    assert result.dtype == slot.dtype and result.flags.aligned and (rows == 1 or 0 not in result.strides)
+    np.testing.assert_array_equal(result, value.astype(slot.dtype))
+    with pytest.raises(util.DataError, match="axis 1 has length 2"):
+        cast(value[:, :2], slot)

@@ -49,6 +49,19 @@ class Slot:
         """Whether the second axis is time, whose length is known only with the data."""
         return self.shape is not None and len(self.shape) > 0 and self.shape[0] is None and self.ndim > 1
 
+    def takes(self, value):
+        """Tell, quickly, whether a value is an array that needs no cast. Whatever it says of others, they are cast."""
+        return (
+            type(value) is np.ndarray
+            and value.dtype == self.dtype
+            and value.ndim == self.ndim
+            and self.dtype.kind == "f"
+            and self.format is None
+            and not self.per_example
+            and value.flags.aligned
+            and 0 not in value.strides
+        )
+
     def of_step(self):
         """Describe one step of a sequence, for several sequences; the slot itself if it holds no sequences."""
         if not self.is_sequence:
@@ -161,6 +174,9 @@ def cast(value, slot, axis=0):
     DataError
         If the array cannot be used.
     """
+    if slot.takes(value):
+        _check_shape(value, slot, axis)
+        return value
     if _is_list_of_sequences(value, slot) and len({len(item) for item in value}) > 1:
         value = _pad([cast(item, slot.of_step()) for item in value])
     value = _to_array(value, slot)
@@ -336,6 +352,8 @@ def lengths_of(arrays, slots, surplus=False):
     DataError
         If the lengths of lists differ between arrays, or an array goes with sequences of different lengths.
     """
+    if isinstance(arrays, np.ndarray):
+        return None
     values = _as_list(arrays, slots, surplus)
     known = [
         (slot.name, [len(item) for item in value])

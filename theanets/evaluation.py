@@ -43,6 +43,10 @@ class Evaluation:
         carried : bool, optional
             Leave out those inputs that only give states to start from, as these are carried on instead.
         """
+        key = "slots", self._layers_memo.fingerprint(self.layers), carried
+        return self._graphs.get(key, lambda: self._make_slots(carried))
+
+    def _make_slots(self, carried):
         sizes, read = {}, set()
         for layer in self.layers:
             sizes.update(layer.initial_sources())

@@ -129,7 +129,7 @@ class Network(
             self._ensure_loss()
 
     def _reset_caches(self):
-        self._graphs = caching.Cache(8)
+        self._graphs = caching.Cache(12)
         self._functions = caching.Cache(32)
         self._layers_memo = caching.Memo()
         self._symbols = {}
@@ -395,7 +395,9 @@ class Network(
         # regularizers that only add to the loss leave the graph as it is.
         modifying = [reg for reg in regs if type(reg).modify_graph is not regularizers.Regularizer.modify_graph]
         settings = () if context is None else context.settings()
-        return self._layers_memo.fingerprint(self.layers), caching.fingerprint(modifying), caching.fingerprint(settings)
+        # most predictions have neither.
+        rest = caching.fingerprint((modifying, settings)) if modifying or settings else None
+        return self._layers_memo.fingerprint(self.layers), rest
 
     def build_graph(self, regularizers=(), context=None):
         """Connect the layers.

@@ -322,8 +322,8 @@ def test_labels_are_checked_where_they_enter():
 def test_nothing_moves_but_the_order_of_batches_and_the_monitors(monkeypatch):
     compile_, moved = epochs.FusedLoop._compile, []
 
-    def watched(loop):
-        function = compile_(loop)
+    def watched(loop, arguments):
+        function = compile_(loop, arguments)
 
         def call(*arguments):
             moved.append([leaf.dtype for leaf in jax.tree.leaves(arguments) if not isinstance(leaf, jax.Array)])

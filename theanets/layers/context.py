@@ -37,8 +37,10 @@ class Context:
         self.final_states = OrderedDict()
 
     def settings(self):
-        """Return what distinguishes this context from others."""
-        states, weights = (tuple((items or {}).items()) for items in (self.states, self.class_weights))
+        """Return what distinguishes this context from others: nothing, for one without anything special."""
+        states, weights = [tuple((items or {}).items()) for items in (self.states, self.class_weights)]
+        if self.mask is None and self.training is None and not (states or weights or self.single_step):
+            return ()
         return self.mask, states, self.training, self.single_step, weights
 
 

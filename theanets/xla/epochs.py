@@ -19,6 +19,9 @@ SECONDS = 1.0
 #: The first call runs so many batches, to see how long they take.
 FIRST = 32
 
+#: Products of so many multiplications take about as long by code of their own as by a library.
+SMALL = 2**19
+
 #: Part of a device's memory that data may take.
 SHARE = 0.5
 
@@ -80,7 +83,15 @@ class FusedLoop:
         """What lies on the device, for each input."""
         return tuple([item.parts for item in self.examples])
 
-    def _compile(self):
+    def _compile(self, arguments):
+        """Return the loop, compiled when it is first called, which is to be with these arguments or such."""
+        run = self._make_run()
+        traced = self.program.compiled(run, donate_argnums=0).trace(*arguments)
+        is_small = devices.largest_product(traced.jaxpr) <= SMALL
+        # what has been traced is not traced again.
+        return self.program.compiled(run, devices.INLINE if is_small else None, donate_argnums=0)
+
+    def _make_run(self):
         program, length = self.program, self.length
 
         def start_of(starts, i):
@@ -127,7 +138,7 @@ class FusedLoop:
             done, states, outputs, _ = carry
             return states, outputs, done
 
-        return program.compiled(run, donate_argnums=0)
+        return run
 
     def _outputs(self, capacity):
         """Return room for the outputs of so many batches."""
@@ -158,8 +169,6 @@ class FusedLoop:
         program = self.program
         self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // self.size))))
         is_new = self.capacity not in self.functions
-        if is_new:
-            self.functions[self.capacity] = self._compile()
         count = min(len(starts), FIRST if self.rate is None else max(1, int(seconds * self.rate)))
         # how many, and where they begin. Without a sign, so that JAX does not look for places counted from the end.
         order = np.zeros(1 + self.capacity, "uint32")
@@ -175,6 +184,8 @@ class FusedLoop:
                 # the order is meant to move to the device, also where the user has told JAX to move nothing unasked;
                 # device_put() takes several times as long as all the rest of this.
                 with jax.transfer_guard_host_to_device("allow"):
+                    if is_new:
+                        self.functions[self.capacity] = self._compile(arguments)
                     arrived.extend(itertools.starmap(self.functions[self.capacity], [arguments]))
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error

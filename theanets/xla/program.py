@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import theano
+from theano.scan_module.scan_op import Scan
 from theano.tensor import TensorType
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
@@ -245,10 +246,15 @@ class Program:
 
         return self.compiled(run, donate_argnums=0)
 
-    def compiled(self, function, **options):
-        """Return a function of JAX's that traces this program; options are arguments of :func:`devices.compiled`."""
-        has_convolutions = any(isinstance(node.op, CONVOLUTIONS) for node in self.fgraph.apply_nodes)
-        return devices.compiled(function, has_convolutions, **options)
+    def compiled(self, function, choices=None, **options):
+        """Return a function of JAX's that traces this program; as :func:`devices.compiled`, which knows best itself."""
+        if choices is None:
+            operations = [node.op for node in self.fgraph.apply_nodes]
+            if any(isinstance(operation, CONVOLUTIONS) for operation in operations):
+                choices = devices.EIGEN
+            elif any(isinstance(operation, Scan) for operation in operations):
+                choices = devices.INLINE
+        return devices.compiled(function, choices, **options)
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
