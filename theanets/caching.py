@@ -36,9 +36,12 @@ class Cache:
 
     def get(self, key, make):
         """Return the value for a key, calling ``make`` if there is none."""
-        if key in self.entries:
+        try:
             self.entries.move_to_end(key)
             return self.entries[key]
+        except KeyError:
+            # also if another thread has pushed it out in between.
+            pass
         value = self.entries[key] = make()
         if len(self.entries) > self.size:
             self.entries.popitem(last=False)

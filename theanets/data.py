@@ -379,6 +379,9 @@ def lengths_of(arrays, slots, surplus=False):
 
 def cast_sequences(arrays, slots):
     """Cast arrays, of which some may be lists of sequences; return them and the lengths of the sequences, or None."""
+    if len(slots) == 1 and slots[0].takes(arrays):
+        _check_shape(arrays, slots[0])
+        return [arrays], None
     return cast_all(arrays, slots), lengths_of(arrays, slots)
 
 

@@ -109,13 +109,22 @@ class Evaluation:
 
         def compile_it():
             outputs, updates = make_outputs()
-            return Guarded(modes.function(inputs, outputs, updates=updates, on_unused_input="ignore"))
+            function = modes.function(inputs, outputs, updates=updates, on_unused_input="ignore")
+            # arrays have been cast, which is all that Theano would look at.
+            function.trust_input = True
+            return Guarded(function)
 
         with modes.COMPILING:
             return self._functions.get((key, modes.key(), tuple(map(caching.Identity, inputs))), compile_it)
 
-    def _compute(self, names, arrays, slots, regs, context, state=None, batch_size=None):
-        """Call the compiled function for some outputs, and for the states that follow; return a list of arrays."""
+    def _plain_function(self, names, slots):
+        """Return the compiled function for some outputs, without anything special; it takes less time to find."""
+        key = self._layers_memo.fingerprint(self.layers), tuple(names), modes.key()
+        with modes.COMPILING:
+            return self._plain_functions.get(key, lambda: self._output_function(names, slots, (), self._context()))
+
+    def _output_function(self, names, slots, regs, context, state=None):
+        """Return the compiled function for some outputs, and for the states that follow."""
         key = self._graph_key(regs, context)
 
         def make_outputs():
@@ -124,14 +133,11 @@ class Evaluation:
             return wanted + [outputs.context.final_states[name] for name in state or ()], updates
 
         inputs = [slot.variable for slot in slots]
-        arrays = list(arrays)
         if context.mask is not None:
             inputs.append(context.mask)
         if state:
             inputs.extend(context.states[name] for name in state)
-            arrays.extend(state.values())
-        function = self._function((key, tuple(names), tuple(state or ())), inputs, make_outputs)
-        return in_batches(function, arrays, batch_size)
+        return self._function((key, tuple(names), tuple(state or ())), inputs, make_outputs)
 
     def _evaluate(self, names, x, regs, batch_size=None, state=None):
         """Compute outputs by name; return a list of arrays, or of lists of arrays for a list of sequences."""
@@ -140,8 +146,11 @@ class Evaluation:
         masked = lengths is not None and len(set(lengths)) > 1
         if masked:
             arrays = [*arrays, data.make_mask(lengths)]
-        context = self._context(masked, state)
-        results = self._compute(names, arrays, slots, regs, context, state, batch_size)
+        if masked or regs or state:
+            function = self._output_function(names, slots, regs, self._context(masked, state), state)
+        else:
+            function = self._plain_function(names, slots)
+        results = in_batches(function, [*arrays, *(state or {}).values()], batch_size)
         if lengths is None:
             return results
         # what has a time axis is cut to the lengths of the sequences again.
@@ -385,7 +394,7 @@ class Evaluation:
             raise util.DataError(f"state: expected a dict with {', '.join(expected)}, found {found!r}")
         checked, count = OrderedDict(), None
         for name, example in expected.items():
-            value = np.asarray(state[name], example.dtype)
+            value = np.require(np.asarray(state[name]), example.dtype, "A")
             count = len(value) if count is None and value.ndim else count
             if value.shape != (count, *example.shape[1:]):
                 raise util.DataError(
@@ -442,7 +451,8 @@ class Evaluation:
             raise util.DataError(f"step(): x holds {len(arrays[0])} sequences, but the state is of {count}")
         arrays = [array[:, None] if slot.is_sequence else array for array, slot in zip(arrays, slots)]
         context = self._context(state=state, single_step=True)
-        output, *final = self._compute([self.layers[-1].output_name], arrays, slots, [], context, state)
+        function = self._output_function([self.layers[-1].output_name], slots, [], context, state)
+        output, *final = function(*arrays, *state.values())
         return output[:, 0], OrderedDict(zip(state, final))
 
 

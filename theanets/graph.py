@@ -131,6 +131,7 @@ class Network(
     def _reset_caches(self):
         self._graphs = caching.Cache(12)
         self._functions = caching.Cache(32)
+        self._plain_functions = caching.Cache(8)
         self._layers_memo = caching.Memo()
         self._symbols = {}
         self._carried = None

@@ -26,7 +26,17 @@ MAX_ENTRIES = 10_000_000
 
 #: Attributes of networks that are not saved, but made anew.
 TRANSIENT = frozenset(
-    ["_graphs", "_functions", "_layers_memo", "_symbols", "_carried", "_sampler", "_whole", "_session"]
+    [
+        "_graphs",
+        "_functions",
+        "_plain_functions",
+        "_layers_memo",
+        "_symbols",
+        "_carried",
+        "_sampler",
+        "_whole",
+        "_session",
+    ]
 )
 
 #: Bit generators of NumPy that a RandomState may be based on.
