@@ -428,7 +428,7 @@ def test_what_needs_no_cast_is_the_same_as_what_is_cast(dtype, rows, step, order
     result = cast(value, slot)
     assert slot.takes(value) == (dtype == slot.dtype and 0 not in value.strides)
     assert result is value or not slot.takes(value)
-    assert result.dtype == slot.dtype and result.flags.aligned and (rows == 1 or 0 not in result.strides)
+    assert result.dtype == slot.dtype and result.flags.aligned and (len(result) == 1 or 0 not in result.strides)
     np.testing.assert_array_equal(result, value.astype(slot.dtype))
     with pytest.raises(util.DataError, match="axis 1 has length 2"):
         cast(value[:, :2], slot)

@@ -7,7 +7,7 @@ import pytest
 import theanets
 import theano
 import theano.tensor as TT
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets.xla import devices
 from theano.tensor.nnet import conv2d
@@ -43,6 +43,7 @@ def test_options_that_it_has_are_used():
 size = st.integers(1, 9)
 
 
+@settings(deadline=None)
 @given(size, size, size, st.booleans(), st.booleans())
 def test_the_largest_product_counts_its_multiplications(m, k, n, is_transposed, is_repeated):
     a, b = np.ones((k, m) if is_transposed else (m, k), "float32"), np.ones((k, n), "float32")
