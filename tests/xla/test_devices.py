@@ -87,3 +87,15 @@ def test_epochs_of_small_networks_have_products_of_their_own(width, is_small, ch
     finally:
         theanets.set_mode(None)
     assert (devices.INLINE in chosen) == is_small
+
+
+def test_epochs_of_small_networks_with_convolutions_keep_all_cores_for_them(chosen):
+    theanets.set_mode("XLA")
+    try:
+        net = theanets.convolution.Regressor([(6, 6, 1), dict(form="conv2", size=2, filter_size=3), "flat", 3], rng=1)
+        draw = np.random.RandomState(2)
+        data = [draw.rand(16, 6, 6, 1).astype(FLOAT), draw.rand(16, 3).astype(FLOAT)]
+        net.train(data, data, algo="sgd", batch_size=8, epochs=1, rng=3)
+    finally:
+        theanets.set_mode(None)
+    assert devices.EIGEN in chosen and devices.INLINE not in chosen

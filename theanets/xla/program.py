@@ -1,6 +1,7 @@
 """A compiled function: traced for the shapes that it meets, and run."""
 
 import collections
+import functools
 import itertools
 
 import jax
@@ -246,15 +247,17 @@ class Program:
 
         return self.compiled(run, donate_argnums=0)
 
+    @functools.cached_property
+    def choices(self):
+        """What XLA is told for a CPU, as far as the Ops tell; None if anything may be chosen."""
+        operations = [node.op for node in self.fgraph.apply_nodes]
+        if any(isinstance(operation, CONVOLUTIONS) for operation in operations):
+            return devices.EIGEN
+        return devices.INLINE if any(isinstance(operation, Scan) for operation in operations) else None
+
     def compiled(self, function, choices=None, **options):
-        """Return a function of JAX's that traces this program; as :func:`devices.compiled`, which knows best itself."""
-        if choices is None:
-            operations = [node.op for node in self.fgraph.apply_nodes]
-            if any(isinstance(operation, CONVOLUTIONS) for operation in operations):
-                choices = devices.EIGEN
-            elif any(isinstance(operation, Scan) for operation in operations):
-                choices = devices.INLINE
-        return devices.compiled(function, choices, **options)
+        """Return a function of JAX's that traces this program; as :func:`devices.compiled`, where Ops do not choose."""
+        return devices.compiled(function, self.choices or choices, **options)
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
