@@ -20,7 +20,7 @@ def test_arrays_are_cast_once_and_cut(slots, rng):
     x, y = rng.randn(5, 4, 2), rng.randn(5, 4, 1)
     source = sources.build([x, y], slots, "train")
     assert not source.is_ragged()
-    batches = list(source.dataset("train", batch_size=2, rng=1, ordered=True))
+    batches = list(source.dataset("train", batch_size=2, rng=1, shuffle=False))
     assert [len(batch[0]) for batch in batches] == [2, 2, 1]
     np.testing.assert_array_equal(np.concatenate([batch[0] for batch in batches]), x.astype(util.FLOAT))
     assert all(np.shares_memory(batch[1], source.arrays[1]) for batch in batches)
@@ -28,7 +28,7 @@ def test_arrays_are_cast_once_and_cut(slots, rng):
 
 def test_order_stays_in_later_passes(slots, rng):
     dataset = sources.build([rng.randn(7, 4, 2), rng.randn(7, 4, 1)], slots, "train").dataset(
-        "train", batch_size=2, rng=1, ordered=True
+        "train", batch_size=2, rng=1, shuffle=False
     )
     first, second = ([batch[0][0, 0, 0] for batch in dataset] for _ in range(2))
     assert first == second

@@ -112,10 +112,15 @@ class Training:
             Number of examples in a batch; 0 for all of them. Default 32.
         train_batches, valid_batches, iteration_size : int, optional
             Number of batches in an epoch, for either dataset or for both. Default: all.
+        shuffle : str or bool, optional
+            The order of the training data. ``'batches'``: batches are fixed slices of consecutive rows, which are taken
+            in another order each epoch. ``'rows'``, or True: rows are mixed anew each epoch. False: all come in the
+            order of the data, as they always do with ``stateful``. Validation data are mixed by none of these, as
+            batches of theirs come in another order at most. Default ``'batches'``.
         axis : int, optional
             The axis of the batch. Default 0.
         rng : int, None or numpy.random.RandomState, optional
-            The order of batches, noise and dropout. Default: that of the network.
+            The order of batches and of rows, noise and dropout. Default: that of the network.
         epochs, max_updates : int, optional
             Stop after so many passes over the training data.
         max_seconds : float, optional
@@ -180,15 +185,16 @@ class Training:
         self._ensure_loss()
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
+        shuffle = _read_shuffle(kwargs)
         bar = {"progress": kwargs.pop("progress", None), "total": kwargs.get("epochs")}
         runner = trainer.build(algo, subalgo, self)
-        make, found = self._dataset_maker(train, valid, runner, kwargs)
+        make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
         saver = storage.Saver(self, save_progress, save_every)
-        session = self._make_session(runner, found, kwargs)
+        session = self._make_session(runner, found, shuffle, kwargs)
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, done=lambda: len(session.history), **bar))
 
-    def _dataset_maker(self, train, valid, runner, kwargs):
+    def _dataset_maker(self, train, valid, runner, shuffle, kwargs):
         """Check arguments and data; return a function that makes the two datasets, and what it makes them of."""
         slots, surplus = self.slots(), False
         if isinstance(runner, trainer.Trainer):
@@ -200,18 +206,24 @@ class Training:
                 raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
         axis = options.get("axis") or 0
         train_source = sources.build(train, slots, "train", axis, surplus)
+        train_source.check_shuffle(shuffle)
         valid_source = train_source if valid is None else sources.build(valid, slots, "valid", axis, surplus)
         if isinstance(runner, trainer.Trainer) and kwargs.get("class_weight") is not None:
             kwargs["class_weight"] = balance.resolve(
                 kwargs["class_weight"], self, lambda variable: _labels(train_source, variable)
             )
+        batch_size = 32 if options.get("batch_size") is None else int(options["batch_size"])
+        if kwargs.get("stateful"):
+            shuffle = False
+        elif shuffle != "rows" and not isinstance(runner, trainer.SampleTrainer):
+            self._warn_of_sorted_labels(train_source, batch_size)
 
-        def make(source, name, masked):
+        def make(source, name, masked, shuffle):
             return source.dataset(
                 name,
                 masked=masked,
-                ordered=bool(kwargs.get("stateful")),
-                batch_size=32 if options.get("batch_size") is None else int(options["batch_size"]),
+                shuffle=shuffle,
+                batch_size=batch_size,
                 iteration_size=options.get("iteration_size") or options.get(f"{name}_batches"),
                 rng=int(kwargs["rng"]) if util.is_int(kwargs["rng"]) else kwargs["rng"],
             )
@@ -219,12 +231,26 @@ class Training:
         def make_both():
             masked = train_source.is_ragged() or valid_source.is_ragged()
             # in this order, as both are shuffled when they are made.
-            valid_dataset = make(valid_source, "valid", masked)
-            return make(train_source, "train", masked), valid_dataset, {"masked": True} if masked else {}
+            valid_dataset = make(valid_source, "valid", masked, shuffle and "batches")
+            train_dataset = make(train_source, "train", masked, shuffle)
+            return train_dataset, valid_dataset, {"masked": True} if masked else {}
 
         return make_both, {"train": train_source, "valid": valid_source}
 
-    def _make_session(self, runner, found, kwargs):
+    def _warn_of_sorted_labels(self, source, batch_size):
+        """Warn, once, if batches of the training data hold one class each."""
+        shapes = {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}
+        for loss in self.losses:
+            place = next((i for i, slot in enumerate(source.slots) if slot.variable is loss.variables[0]), None)
+            if place is None or loss.num_classes(shapes) is None or not isinstance(source, sources.ArraySource):
+                continue
+            mask = None if source.lengths is None else data.make_mask(source.lengths)
+            found = balance.describe_sorted(source.arrays[place], batch_size, mask) if source.axis == 0 else None
+            if found:
+                util.warn(f"{found}; give shuffle='rows', which mixes the rows anew each epoch, or mix them yourself")
+                return
+
+    def _make_session(self, runner, found, shuffle, kwargs):
         """Make what goes on around the training."""
         if not isinstance(runner, trainer.Trainer):
             # a trainer of the user's own gets all arguments but these, which work with any trainer.
@@ -234,6 +260,8 @@ class Training:
         if path is not None:
             options = {"batch_size": 32, "stateful": kwargs.get("stateful") or None}
             options.update((key, kwargs[key]) for key in trainer.DATA_KEYWORDS if kwargs.get(key) is not None)
+            # the default is left out, so that checkpoints of earlier releases go on.
+            options["shuffle"] = None if shuffle == "batches" else shuffle
             identity = trainer.identify(self, runner, found, options)
             checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs)
         elif every is not None:
@@ -280,6 +308,17 @@ def _labels(source, variable):
         # what only fills up shorter sequences does not count.
         labels = labels[data.make_mask(lengths) > 0]
     return labels
+
+
+def _read_shuffle(kwargs):
+    """Take the order of the training data out of the arguments."""
+    shuffle = sources.read_shuffle(kwargs.pop("shuffle", None))
+    if shuffle == "rows" and kwargs.get("stateful"):
+        raise util.ConfigurationError(
+            f"shuffle='rows' and stateful={kwargs['stateful']!r}: where a batch goes on from the state at the end of the "
+            "batch before, the data must come in order; leave one of them out"
+        )
+    return shuffle
 
 
 def _refuse_both(given, old, new, default):

@@ -124,7 +124,7 @@ def _dataset_state(dataset):
     if dataset._callable is not None:
         state["callable"] = _rng_state(getattr(_callable_of(dataset), "rng", None))
     else:
-        state.update(index=dataset._index, order=np.array(_starts(dataset)))
+        state.update(index=dataset._index, order=np.array(_starts(dataset)), rows=getattr(dataset, "order", None))
     return state
 
 
@@ -138,6 +138,8 @@ def _restore_dataset(dataset, state):
         places = dict(zip(_starts(dataset), dataset._slices))
         dataset._slices[:] = [places[start] for start in state["order"].tolist()]
         dataset._index = state["index"]
+        if state.get("rows") is not None:
+            dataset.order = state["rows"]
     elif state["callable"] is not None:
         _set_state(_callable_of(dataset).rng, state["callable"])
         # a batch that was drawn to have a look at it comes from before.

@@ -32,7 +32,9 @@ LOOP_OPTIONS = frozenset(
 GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
-DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "axis", "name"])
+DATA_KEYWORDS = frozenset(
+    ["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"]
+)
 
 
 def algorithms():
