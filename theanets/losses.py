@@ -12,6 +12,7 @@ kl       :class:`KullbackLeiblerDivergence`  targets that are distributions
 gll      :class:`GaussianLogLikelihood`      real targets, with an estimate of their spread
 mmd      :class:`MaximumMeanDiscrepancy`     matching the distribution of a set of targets
 xe       :class:`CrossEntropy`               classes
+bce      :class:`BinaryCrossEntropy`         labels of which an example may have several
 hinge    :class:`Hinge`                      classes
 =======  ==================================  =============================================
 
@@ -35,6 +36,7 @@ __all__ = [
     "MaximumMeanDiscrepancy",
     "KullbackLeiblerDivergence",
     "CrossEntropy",
+    "BinaryCrossEntropy",
     "Hinge",
     "Formula",
 ]
@@ -320,6 +322,39 @@ class Hinge(CrossEntropy):
 
     def elementwise(self, output, target):
         return TT.maximum(0, output.max(axis=-1) - self._of_true_class(output, target))
+
+
+class BinaryCrossEntropy(Loss):
+    r"""Negative logarithm of the probability of labels that do not depend on one another, as sigmoid makes it.
+
+    .. math:: \frac{1}{n} \sum_i \left( \log(1 + e^{z_i}) - t_i z_i \right)
+
+    The target is an array of zeros and ones, or of probabilities, of the output's shape. The output :math:`z` is what
+    sigmoid is applied to, so that neither the value nor the gradient has a limit.
+
+    Parameters
+    ----------
+    output_name : str, optional
+        The output that sigmoid is applied to. Default ``'out:pre'``, that of an output layer with this activation.
+    target, weight, weighted
+        See :class:`Loss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import theanets
+    >>> net = theanets.Regressor([4, 8, (3, "sigmoid")], loss="bce")
+    >>> train, valid = net.train([np.eye(4), np.tril(np.ones((4, 3)))], epochs=1)
+    >>> probabilities = net.predict(np.eye(4))
+    """
+
+    __extra_registration_keys__ = ["bce"]
+
+    def __init__(self, target, weight=1.0, weighted=False, output_name="out:pre", **unknown):
+        super().__init__(target, weight, weighted, output_name, **unknown)
+
+    def elementwise(self, output, target):
+        return TT.nnet.softplus(output) - target * output
 
 
 class GaussianLogLikelihood(Loss):

@@ -316,8 +316,8 @@ class DatasetSource:
         """Refuse an order that the batches cannot have."""
         if shuffle != "batches":
             raise util.ConfigurationError(
-                f"shuffle={shuffle!r}: the training data are a downhill.Dataset, which sees to the order of its batches "
-                "itself; give the arrays that it was made of"
+                f"shuffle={shuffle!r}: the training data are a downhill.Dataset, which sees to the order of its "
+                "batches itself; give the arrays that it was made of"
             )
 
     def __iter__(self):

@@ -315,8 +315,8 @@ def _read_shuffle(kwargs):
     shuffle = sources.read_shuffle(kwargs.pop("shuffle", None))
     if shuffle == "rows" and kwargs.get("stateful"):
         raise util.ConfigurationError(
-            f"shuffle='rows' and stateful={kwargs['stateful']!r}: where a batch goes on from the state at the end of the "
-            "batch before, the data must come in order; leave one of them out"
+            f"shuffle='rows' and stateful={kwargs['stateful']!r}: where a batch goes on from the state at the end of "
+            "the batch before, the data must come in order; leave one of them out"
         )
     return shuffle
 
