@@ -88,6 +88,38 @@ def test_states_that_are_carried_go_on(tmp_path):
                       algo="sgd", batch_size=4, axis=1, stateful="keep")
 
 
+@pytest.mark.parametrize("shuffle, options", [
+    ("rows", dict(batch_size=7)), ("rows", dict(batch_size=7, train_batches=4)), (False, dict(batch_size=7)),
+], ids=str)
+def test_mixed_rows_go_on(shuffle, options, each_mode, tmp_path):
+    """To the bit, also within a permutation."""
+    run = dict(algo="sgd", learning_rate=0.1, shuffle=shuffle, **options)
+    again = in_one_and_in_two(lambda: regressor(np.random.RandomState(4)), [X, Y], tmp_path / "c", **run)
+    whole = regressor(np.random.RandomState(4))
+    whole.train([X, Y], epochs=6, **run)
+    assert_same_values(values(again), values(whole))
+    assert again.history["train_loss"] == whole.history["train_loss"]
+
+
+def test_mixed_sequences_go_on(tmp_path):
+    in_one_and_in_two(lambda: theanets.recurrent.Regressor([3, (3, "rnn"), 1]),
+                      [SEQUENCES, [x[:, :1] for x in SEQUENCES]], tmp_path / "c", algo="sgd", batch_size=3,
+                      shuffle="rows")
+
+
+def test_the_order_belongs_to_the_training(tmp_path):
+    """The default is the one of checkpoints that were made before there was a choice."""
+    run = dict(algo="sgd", epochs=1, checkpoint=tmp_path / "c")
+    regressor().train([X, Y], **run)
+    regressor().train([X, Y], shuffle="batches", **run)
+    for shuffle in ("rows", True, False):
+        with pytest.raises(util.ConfigurationError, match="shuffle"):
+            regressor().train([X, Y], shuffle=shuffle, **run)
+    (tmp_path / "c").unlink()
+    regressor().train([X, Y], shuffle="rows", **run)
+    regressor().train([X, Y], shuffle=True, **run)
+
+
 class Stream:
     """Makes batches, and says where its random numbers come from."""
 
