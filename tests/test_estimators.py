@@ -4,11 +4,14 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse
 import theanets
 import theano
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_regression
+from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
@@ -88,6 +91,174 @@ def test_weights_are_repetitions(iris):
     assert abs(weighted - clone(model).fit(x, y).predict_proba(x)).max() > 1e-3
     with pytest.raises(ValueError, match="at least one"):
         model.fit(x, y, sample_weight=np.zeros(len(x)))
+
+
+@pytest.mark.parametrize("make", [
+    lambda **kwargs: NetworkClassifier(hidden=5, **kwargs), lambda **kwargs: NetworkRegressor(hidden=5, **kwargs),
+    lambda **kwargs: AutoencoderTransformer(encoder=2, **kwargs),
+], ids=["classifier", "regressor", "transformer"])
+def test_the_order_given_makes_no_difference(make, iris):
+    """Nor does the form of the examples, but for the last digits. Each seed mixes them in another way."""
+    x, y = np.round(iris[0]), load_iris(return_X_y=True)[1]
+    weights = np.random.RandomState(1).rand(len(x))
+    order = np.random.RandomState(2).permutation(len(x))
+
+    def outputs(x, y, weights, **kwargs):
+        model = make(epochs=2, validation_fraction=0.2, **kwargs).fit(x, y, sample_weight=weights)
+        return getattr(model, "transform" if hasattr(model, "transform") else "predict")(iris[0])
+
+    expected = outputs(x, y, weights)
+    np.testing.assert_array_equal(outputs(x[order], y[order], weights[order]), expected)
+    for kind in (scipy.sparse.csr_matrix, scipy.sparse.coo_matrix, scipy.sparse.csr_array):
+        np.testing.assert_allclose(outputs(kind(x), y, weights), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_sorted_examples_are_mixed():
+    """Batches of neighbours learn badly, and so they do in the order that merging brings examples into."""
+    x = np.linspace(-3, 3, 800)[:, None]
+    y = np.sin(2 * x[:, 0])
+    score = {
+        shuffle: NetworkRegressor(
+            hidden=((20, "tanh"),), epochs=20, options=None if shuffle is None else {"shuffle": shuffle}
+        ).fit(x, y).score(x, y)
+        for shuffle in (None, "batches")
+    }
+    network = theanets.Regressor([1, (20, "tanh"), 1])
+    network.train([x, y], algo="adam", learning_rate=0.01, epochs=20)
+    assert network.score(x, y) < 0.8 < 0.9 < min(score.values())
+
+
+def test_examples_are_in_the_same_order_in_each_call(iris, monkeypatch):
+    """What goes on from call to call goes on with the same batches."""
+    seen, itertrain = [], theanets.Network.itertrain
+    monkeypatch.setattr(
+        theanets.Network, "itertrain", lambda *args, **kwargs: seen.append(args[1]) or itertrain(*args, **kwargs)
+    )
+    model = NetworkClassifier(hidden=4, epochs=1)
+    for x, y in (iris, [array[::-1] for array in iris]):
+        model.partial_fit(x, y)
+    clone(model).set_params(random_state=5).fit(*iris)
+    for first, second, other in zip(*seen):
+        np.testing.assert_array_equal(first, second)
+        assert len(first) < 150 or not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("y, fraction, expected", [
+    (np.repeat([0, 1, 2], [60, 30, 10]), 0.1, [6, 3, 1]),
+    (np.repeat([0, 1, 2], [90, 9, 1]), 0.1, [9, 1, 0]),
+    (np.repeat([0, 1, 2], [2, 2, 1]), 0.8, [1, 1, 0]),
+    (np.repeat(["a", "b"], [50, 50]), 0.5, [25, 25]),
+], ids=str)
+def test_all_classes_have_their_share_of_the_validation(y, fraction, expected, monkeypatch):
+    """But the last example of a class is needed to learn from."""
+    x = np.random.RandomState(0).randn(len(y), 3)
+    seen, itertrain = [], theanets.Network.itertrain
+    monkeypatch.setattr(
+        theanets.Network, "itertrain", lambda *args, **kwargs: seen.append(args[1:3]) or itertrain(*args, **kwargs)
+    )
+    for seed in (1, 1, 2):
+        NetworkClassifier(hidden=2, epochs=1, validation_fraction=fraction, random_state=seed).fit(x, y)
+    for train, valid in seen:
+        assert np.bincount(valid[1], minlength=len(expected)).tolist() == expected
+        both = np.vstack([train[0], valid[0]])
+        np.testing.assert_array_equal(np.sort(both, axis=0), np.sort(x, axis=0))
+    np.testing.assert_array_equal(seen[0][1][0], seen[1][1][0])
+    assert not np.array_equal(seen[0][1][0], seen[2][1][0])
+
+
+def test_a_validation_that_no_class_has_an_example_for():
+    with pytest.raises(ValueError, match="no class has a second example"):
+        NetworkClassifier(validation_fraction=0.5).fit(np.eye(4), np.arange(4))
+    with pytest.raises(ValueError, match="leaves none"):
+        NetworkRegressor(validation_fraction=0.9).fit(np.eye(2), np.arange(2))
+
+
+@pytest.mark.parametrize("hidden", [7, np.int64(7), (7,), [7], dict(size=7, activation="relu"), np.array([7])], ids=str)
+def test_sizes_of_hidden_layers(hidden, iris):
+    model = NetworkClassifier(hidden=hidden, epochs=1).fit(*iris)
+    assert [layer.output_size for layer in model.network_.layers] == [4, 7, 3]
+    np.testing.assert_array_equal(model.predict(iris[0]), clone(model).fit(*iris).predict(iris[0]))
+
+
+@pytest.mark.parametrize("wrong", ["100", None, 2.5, True], ids=repr)
+def test_sizes_that_are_none(wrong, iris):
+    with pytest.raises(ValueError, match="hidden="):
+        NetworkClassifier(hidden=wrong).fit(*iris)
+    with pytest.raises(ValueError, match="encoder="):
+        AutoencoderTransformer(encoder=wrong).fit(iris[0])
+
+
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_matrix, scipy.sparse.csc_array])
+def test_sparse_examples(kind, iris):
+    """A fitted estimator takes examples in either form, whatever it was fitted to."""
+    dense, y = np.where(abs(iris[0]) > 0.5, iris[0], 0), iris[1]
+    x = kind(dense)
+    model = NetworkClassifier(hidden=8, epochs=15, validation_fraction=0.1).fit(x, y)
+    assert model.network_.layers[0].sparse == "csr"
+    assert model.score(x, y) > 0.85
+    np.testing.assert_allclose(model.predict_proba(x), model.predict_proba(dense), rtol=1e-5)
+    regressor = NetworkRegressor(hidden=3, epochs=1).fit(x, dense)
+    np.testing.assert_allclose(regressor.predict(x), regressor.predict(dense), rtol=1e-5)
+    coder = AutoencoderTransformer(encoder=2, epochs=1).fit(x)
+    np.testing.assert_allclose(coder.transform(x), coder.transform(dense), rtol=1e-5)
+    assert coder.transform(x.astype("float32")).dtype == np.float32
+    assert np.isfinite(coder.score(x))
+    plain = NetworkClassifier(hidden=8, epochs=1).fit(dense, y)
+    np.testing.assert_allclose(plain.predict_proba(x), plain.predict_proba(dense), rtol=1e-5)
+    plain.partial_fit(x, y)
+    with pytest.raises(ValueError, match="features"):
+        model.predict(x[:, :2])
+
+
+def labels_of(x):
+    return np.stack([x[:, 0] > 0, x[:, 1] > 0, x[:, 0] + x[:, 1] > 1], axis=1).astype(int)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_several_labels_of_an_example(iris):
+    """As in scikit-learn's MLPClassifier."""
+    x = iris[0]
+    y = labels_of(x)
+    model = NetworkClassifier(hidden=((8, "tanh"),), epochs=25, validation_fraction=0.1).fit(x, y)
+    mlp = MLPClassifier((8,), max_iter=2).fit(x, y)
+    assert model.score(x, y) > 0.8
+    assert model.score(x, y) == (model.predict(x) == y).all(axis=1).mean()
+    np.testing.assert_array_equal(model.classes_, mlp.classes_)
+    probabilities, predicted = model.predict_proba(x), model.predict(x)
+    assert (probabilities.shape, predicted.shape) == (mlp.predict_proba(x).shape, mlp.predict(x).shape)
+    assert predicted.dtype == mlp.predict(x).dtype
+    np.testing.assert_array_equal(predicted, probabilities > 0.5)
+    assert 0 < probabilities.min() < probabilities.max() < 1
+    assert isinstance(pickle.loads(pickle.dumps(model)).predict(x), np.ndarray)
+    weights = np.arange(len(x)) % 3
+    short = NetworkClassifier(hidden=4, epochs=2)
+    weighted = short.fit(x, y, sample_weight=weights).predict_proba(x)
+    repeated = clone(short).fit(x.repeat(weights, axis=0), y.repeat(weights, axis=0)).predict_proba(x)
+    np.testing.assert_array_equal(weighted, repeated)
+    other = short.set_params(loss="mse").fit(x, y.astype(bool))
+    assert other.predict(x).dtype == predicted.dtype
+
+
+def test_matrices_of_labels(iris):
+    x = iris[0]
+    y = labels_of(x)
+    model = NetworkClassifier(hidden=4, epochs=1)
+    sparse = clone(model).fit(x, scipy.sparse.csr_matrix(y))
+    assert scipy.sparse.issparse(sparse.predict(x))
+    np.testing.assert_array_equal(sparse.predict(x).toarray(), model.fit(x, y).predict(x))
+    assert sparse.score(x, scipy.sparse.csr_matrix(y)) == model.score(x, y)
+    for targets, words in ((y * 2 - 1, "-1, 1"), (y + np.arange(150)[:, None] % 2, "multiclass-multioutput"),
+                           (y.astype(str), "multiclass-multioutput")):
+        with pytest.raises(ValueError, match=words):
+            model.fit(x, targets)
+    assert model.classes_.tolist() == [0, 1, 2] and model.predict(x).shape == y.shape
+    parts = NetworkClassifier(hidden=4).partial_fit(x, y, classes=[0, 1, 2]).partial_fit(x, y)
+    assert parts.n_iter_ == 2
+    for targets, classes in ((y[:, :2], None), (y[:, 0], None), (y, [0, 1])):
+        with pytest.raises(ValueError, match="at first|first call"):
+            parts.partial_fit(x, targets, classes=classes)
+    with pytest.warns(DataConversionWarning):
+        assert model.fit(x, y[:, :1]).predict(x).shape == (150,)
 
 
 def test_learning_in_parts(iris):

@@ -29,6 +29,7 @@ KEYS = {
     "KullbackLeiblerDivergence": ["kl", "kld", "kullbackleiblerdivergence"],
     "CrossEntropy": ["xe", "crossentropy"],
     "Hinge": ["hinge"],
+    "BinaryCrossEntropy": ["bce", "binarycrossentropy"],
 }
 
 
@@ -127,7 +128,7 @@ def test_golden_value_and_accuracy(case):
 def test_every_loss_has_an_expectation():
     ours = {key: cls.__name__ for key, cls in theanets.Loss._registry.items() if cls.__module__ == "theanets.losses"}
     assert ours == {"loss": "Loss", "formula": "Formula", **{key: name for name, keys in KEYS.items() for key in keys}}
-    assert {keys[0] for keys in KEYS.values()} == set(FORMULAS) | {"gll"}
+    assert {keys[0] for keys in KEYS.values()} == set(FORMULAS) | {"gll", "bce"}
     assert issubclass(losses.Hinge, losses.CrossEntropy)
 
 
@@ -189,6 +190,45 @@ def test_true_class_of_probability_zero_has_a_finite_cost():
     loss = theanets.Loss.build("xe", target=1)
     cost = value(loss, {"out:out": [[1, 0]]}, [np.array([1], "int32")])
     np.testing.assert_allclose(cost, 18.420681, rtol=1e-6)
+
+
+def test_independent_labels(rng):
+    """The cross-entropy of what sigmoid makes of the output, and its gradient, however wrong the output is."""
+    z, t, w = (helpers.floats(a) for a in (3 * rng.randn(6, 4), rng.randint(2, size=(6, 4)), rng.rand(6, 4)))
+    p = 1 / (1 + np.exp(-z))
+    errors = -(t * np.log(p) + (1 - t) * np.log(1 - p))
+    loss = theanets.Loss.build("bce", target=2, weighted=True)
+    np.testing.assert_allclose(value(loss, {"out:pre": z}, [t, w]), average(errors, w), rtol=1e-5)
+    loss, x = theanets.Loss.build("bce", target=2), TT.matrix()
+    for far in (z, 0 * z + 50, 0 * z - 300):
+        found, grad = helpers.evaluate([loss({"out:pre": x}), TT.grad(loss({"out:pre": x}), x)],
+                                       {x: far, loss.variables[0]: t})
+        np.testing.assert_allclose(found, np.mean(np.logaddexp(0, far) - t * far), rtol=1e-5)
+        np.testing.assert_allclose(grad, (1 / (1 + np.exp(-far.astype("d"))) - t) / t.size, rtol=1e-4, atol=1e-7)
+
+
+def test_independent_labels_in_networks(each_mode, rng, tmp_path):
+    x = helpers.floats(20 * rng.randn(40, 3))
+    y = (x[:, :2] > 0).astype(int)
+    net = theanets.Regressor([3, 4, (2, "sigmoid")], loss="bce")
+    assert (net.losses[0].output_name, net.slots()[1].shape) == ("out:pre", (2,))
+    net.train([x, y], algo="adam", learning_rate=0.05, epochs=20)
+    assert ((net.predict(x) > 0.5) == y).mean() > 0.9
+    net.save(tmp_path / "net.npz")
+    again = theanets.Network.load(tmp_path / "net.npz")
+    assert total(again, [x, helpers.floats(y)]) == pytest.approx(total(net, [x, helpers.floats(y)]), rel=1e-5)
+
+
+def test_independent_labels_of_steps_and_of_stages(rng):
+    """What only fills up shorter sequences does not count; stages have the same output in another layer."""
+    x, y = rng.randn(5, 3), rng.randint(2, size=(5, 2))
+    series = theanets.recurrent.Regressor([3, (3, "rnn"), (2, "sigmoid")], loss="bce")
+    data = [[array[:n] for n in (3, 5, 4)] for array in (x, y)]
+    p, t = np.concatenate(series.predict(data[0])), np.concatenate(data[1])
+    ((_, first),) = helpers.epochs(series, data, algo="sgd")
+    assert first == pytest.approx(-np.mean(t * np.log(p) + (1 - t) * np.log(1 - p)), rel=1e-5)
+    net = theanets.Regressor([3, 4, 4, (2, "sigmoid")], loss="bce")
+    assert np.isfinite(helpers.epochs(net, [x, y], 3, algo="layerwise", subalgo="sgd", epochs=1)).all()
 
 
 def test_hinge_has_no_margin():

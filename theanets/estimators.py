@@ -392,12 +392,14 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
     def _encode(self, y):
         """Return targets as the network wants them."""
         if self._is_multilabel:
+            if y.ndim == 1 or y.shape[1] != len(self.classes_):
+                raise ValueError(
+                    f"y has the shape {y.shape}, expected a matrix of {len(self.classes_)} columns, as at first"
+                )
             _check_indicators(y)
-            if y.shape[1] != len(self.classes_):
-                raise ValueError(f"y has {y.shape[1]} columns, expected {len(self.classes_)}")
             return y.toarray() if scipy.sparse.issparse(y) else y
         if y.ndim == 2:
-            raise ValueError(f"y is a matrix of {y.shape[1]} columns, expected labels, as in the first call")
+            raise ValueError(f"y has the shape {y.shape}, expected labels (num-examples, ), as at first")
         labels = np.searchsorted(self.classes_, y)
         if not np.array_equal(self.classes_[np.minimum(labels, len(self.classes_) - 1)], y):
             raise ValueError(f"y holds labels that are not among the classes {self.classes_.tolist()}")

@@ -329,13 +329,14 @@ class BinaryCrossEntropy(Loss):
 
     .. math:: \frac{1}{n} \sum_i \left( \log(1 + e^{z_i}) - t_i z_i \right)
 
-    The target is an array of zeros and ones, or of probabilities, of the output's shape. The output :math:`z` is what
-    sigmoid is applied to, so that neither the value nor the gradient has a limit.
+    The target is an array of zeros and ones, or of probabilities, of the output's shape. :math:`z` is what sigmoid is
+    applied to, so that neither the value nor the gradient has a limit.
 
     Parameters
     ----------
     output_name : str, optional
-        The output that sigmoid is applied to. Default ``'out:pre'``, that of an output layer with this activation.
+        A layer with the activation sigmoid, whose output ``pre`` is read; or an output that stands for :math:`z`.
+        Default ``'out'``.
     target, weight, weighted
         See :class:`Loss`.
 
@@ -350,8 +351,11 @@ class BinaryCrossEntropy(Loss):
 
     __extra_registration_keys__ = ["bce"]
 
-    def __init__(self, target, weight=1.0, weighted=False, output_name="out:pre", **unknown):
-        super().__init__(target, weight, weighted, output_name, **unknown)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        layer, _, output = self.output_name.partition(":")
+        if output == "out":
+            self.output_name = f"{layer}:pre"
 
     def elementwise(self, output, target):
         return TT.nnet.softplus(output) - target * output
