@@ -316,8 +316,8 @@ def _labels(source, variable):
 
 
 def _read_shuffle(kwargs):
-    """Take the order of the training data out of the arguments."""
-    shuffle = sources.read_shuffle(kwargs.pop("shuffle", None))
+    """Return the order of the training data."""
+    shuffle = sources.read_shuffle(kwargs.get("shuffle"))
     if shuffle == "rows" and kwargs.get("stateful"):
         raise util.ConfigurationError(
             f"shuffle='rows' and stateful={kwargs['stateful']!r}: where a batch goes on from the state at the end of "

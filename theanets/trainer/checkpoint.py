@@ -138,8 +138,9 @@ def _restore_dataset(dataset, state):
         places = dict(zip(_starts(dataset), dataset._slices))
         dataset._slices[:] = [places[start] for start in state["order"].tolist()]
         dataset._index = state["index"]
-        if state.get("rows") is not None:
-            dataset.order = state["rows"]
+        rows = state.get("rows")
+        if rows is not None and len(rows) == len(dataset.order):
+            dataset.order = rows
     elif state["callable"] is not None:
         _set_state(_callable_of(dataset).rng, state["callable"])
         # a batch that was drawn to have a look at it comes from before.
