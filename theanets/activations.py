@@ -99,7 +99,7 @@ FUNCTIONS = {
 COMMON = FUNCTIONS
 
 
-class Activation(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "activation"})):
+class Activation(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "activation"})):  # type: ignore[misc]
     """Base class of activations with settings or parameters of their own.
 
     Parameters

@@ -6,6 +6,7 @@ more is answered with what to write instead.
 """
 
 import inspect
+from collections.abc import Callable
 
 from . import util
 
@@ -59,7 +60,7 @@ REFUSED_CONSTRUCTOR = {
 
 
 #: Functions that return the names of keywords of ``train``; modules that define such keywords add theirs.
-_TRAINING_KEYWORDS = []
+_TRAINING_KEYWORDS: list[Callable[[], set[str]]] = []
 
 
 def declare_training_keywords(function):

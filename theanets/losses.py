@@ -43,7 +43,7 @@ __all__ = [
 EPSILON = 1e-8
 
 
-class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
+class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
     r"""Base class of losses.
 
     Parameters

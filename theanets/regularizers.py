@@ -50,7 +50,7 @@ TABLES = ("dropout", "noise")
 CLEAN_SUFFIXES = ("-predrop", "-prenoise")
 
 
-class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regularizer"})):
+class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regularizer"})):  # type: ignore[misc]
     """Base class of regularizers.
 
     Parameters

@@ -22,7 +22,7 @@ __all__ = ["Layer"]
 PER_PARAMETER = re.compile(r"(mean|std|sparsity|diagonal|radius)_(.+)")
 
 
-class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})):
+class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  # type: ignore[misc]
     """Base class of layers.
 
     Parameters
@@ -71,7 +71,7 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
     """
 
     #: Names of the options that this class adds to those of its bases.
-    keywords = (
+    keywords: tuple[str, ...] = (
         "size",
         "shape",
         "inputs",
@@ -88,14 +88,14 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
     applies_activation = True
 
     #: The activation that a network asks for if the spec does not; None for the network's own default.
-    default_activation = None
+    default_activation: str | None = None
 
     #: Whether the inputs of the layer are integer labels.
     reads_labels = False
 
     #: Whether a step of the output follows from the same step of the inputs, and from states that are carried on from
     #: step to step; None if nobody has said so.
-    stepwise = None
+    stepwise: bool | None = None
 
     _count = 0
 

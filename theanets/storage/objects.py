@@ -44,7 +44,7 @@ BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
 #: The base class of networks, which registers itself: it is built on top of this package.
-_network_base = []
+_network_base: list[type] = []
 
 
 def register_network(cls):

@@ -39,7 +39,7 @@ from .. import arguments, util
 __all__ = ["Schedule", "Step", "Exponential", "Cosine", "Plateau", "LearningRate", "build"]
 
 
-class Schedule(util.Registrar("Root", (), {"_kind": "schedule"})):
+class Schedule(util.Registrar("Root", (), {"_kind": "schedule"})):  # type: ignore[misc]
     """Base class of schedules.
 
     Notes

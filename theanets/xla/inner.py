@@ -32,7 +32,7 @@ CHEAP = (scalar.Add, scalar.Sub, scalar.Mul, scalar.Neg, scalar.Sqr, scalar.Seco
 #: What is computed before the loop may take so many times the memory of what it is computed from.
 GROWTH = 4
 
-_inner = weakref.WeakKeyDictionary()
+_inner: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class Inner:
