@@ -134,6 +134,9 @@ class Activation(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "activati
         self.kwargs = kwargs
         self.params = []
 
+    def __repr__(self):
+        return f"{type(self).__name__}({self.name!r})"
+
     def __call__(self, x):
         """Apply the function to an expression of any rank whose last axis holds the units."""
         raise NotImplementedError(f"{type(self).__name__} does not define __call__")

@@ -103,6 +103,9 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
             )
         return target
 
+    def __repr__(self):
+        return arguments.show_call(self)
+
     @property
     def variables(self):
         """The symbolic inputs of the loss: its target, and its weights if there are any."""

@@ -90,6 +90,9 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         self.pattern = self.DEFAULT_PATTERN if pattern is None else pattern
         self.weight = weight
 
+    def __repr__(self):
+        return arguments.show_call(self)
+
     def log(self):
         """Write a line that describes the regularizer."""
         util.log(f"regularizer {type(self).__name__} on {self.pattern}, weight {self.weight}")

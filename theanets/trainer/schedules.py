@@ -68,6 +68,9 @@ class Schedule(util.Registrar("Root", (), {"_kind": "schedule"})):  # type: igno
     def __init__(self, **unknown):
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"schedule {type(self).__name__}")
 
+    def __repr__(self):
+        return arguments.show_call(self)
+
     def check(self):
         """Refuse what does not go with the training that the schedule is for."""
 
