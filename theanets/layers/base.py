@@ -120,7 +120,7 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         shape = vars(self).get("_output_shapes", {}).get("out") or vars(self).get("_given_shape") or ()
         # the lengths of sequences are unknown, which goes without saying.
         is_vector = all(entry is None for entry in shape[:-1])
-        settings = {"size": size for size in shape[-1:]} if is_vector else {"shape": shape}
+        settings = {} if not shape else {"size": shape[-1]} if is_vector else {"shape": shape}
         if self.applies_activation:
             activation = vars(self).get("kwargs", {}).get("activation", "relu")
             settings["activation"] = getattr(activation, "name", activation)
