@@ -94,7 +94,7 @@ def get_mode() -> str | theano.compile.Mode:
 def _resolved():
     mode = get_mode()
     if mode == xla.NAME or mode == theano.config.mode:
-        # as Theano does for its default: with what the user includes or excludes in his settings.
+        # like Theano's default mode: with the optimizer_including and _excluding of the user's settings.
         with theano.change_flags(mode=mode):
             return theano.compile.mode.get_mode(None)
     return theano.compile.mode.get_mode(mode)

@@ -118,7 +118,7 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
 
     def __repr__(self):
         shape = vars(self).get("_output_shapes", {}).get("out") or vars(self).get("_given_shape") or ()
-        # the lengths of sequences are unknown, which goes without saying.
+        # leave out unknown leading lengths, as those of sequences are.
         is_vector = all(entry is None for entry in shape[:-1])
         settings = {} if not shape else {"size": shape[-1]} if is_vector else {"shape": shape}
         if self.applies_activation:
@@ -627,6 +627,6 @@ def _probe_shape(layer, output, layers):
         mode="FAST_COMPILE",
         on_unused_input="ignore",
     )
-    # far apart and long, as strides make equal lengths of similar ones, and filters need some room.
+    # two lengths far apart, so that strides do not round them to one result, and long enough for filters.
     lengths = [measure(*[source.zeros(length) for source in sources]) for length in (97, 160)]
     return tuple(int(a) if a == b else None for a, b in zip(*(length[1:] for length in lengths)))

@@ -275,7 +275,7 @@ def reconstructions(
         # images, with or without an axis for the channels.
         shape = x.shape[1:3]
     tiles = np.concatenate([x, made]).reshape(2 * len(x), *shape)
-    # both rows on the same scale, and without a blot where the network goes beyond the data.
+    # one colour scale for both rows; values outside the range of the data are clipped.
     ax = _bare(_axes(ax, (0.9 * len(x) + 1.2, 2.1)))
     ax.imshow(_mosaic(tiles, len(x)), cmap=cmap, vmin=x.min(), vmax=x.max(), interpolation="nearest")
     height = shape[0] + 1

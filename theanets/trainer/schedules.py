@@ -216,7 +216,7 @@ class Plateau(Schedule):
         self.lowest = self._lowest(lowest)
 
     def rate(self, epoch, history):
-        # from the history alone, so that a training that was interrupted goes on as if it had not been.
+        # computed from the history alone, so that a resumed training continues exactly.
         rate, best, failures = self.start, None, 0
         for loss in history.validation_losses():
             if best is None or best - loss > abs(best) * self.min_improvement:
@@ -243,7 +243,7 @@ def _takes_history(function):
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        # as of some functions that are written in C.
+        # some functions written in C have no signature.
         return False
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = sum(p.default is p.empty for p in places)
@@ -334,7 +334,7 @@ class LearningRate:
     def attach(self, optimizer):
         """Get to know an optimizer whose functions are compiled."""
         if self.algo == "rprop":
-            # what starts as the learning rate is a size for each element, which is adapted from then on.
+            # for Rprop the learning rate is only the initial step size of each element.
             names = {f"{param.name}_step" for param in optimizer._params}
             params = {id(param) for param in optimizer._params}
             shared = optimizer.f_step.get_shared()

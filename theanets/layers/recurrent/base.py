@@ -280,7 +280,7 @@ class Recurrent(Layer):
                 values[name] = zeros + self.find(option)
             else:
                 value = inputs[source]
-                # one row stands for all examples.
+                # a single row is broadcast over the batch.
                 values[name] = zeros + value if value.broadcastable[0] else value
         return values
 
