@@ -97,7 +97,7 @@ class DenseExamples(Examples):
     """
 
     def __init__(self, type_, array, size, axis, mixed=False):
-        # on a CPU this shares memory with the array, which nobody but the user writes to.
+        # zero-copy on a CPU: the device array shares memory with the user's array, which is only read.
         super().__init__(np.ascontiguousarray(array, type_.dtype))
         self.axis = axis
 
@@ -141,7 +141,7 @@ class SparseExamples(Examples):
         # that of mixed rows grows with the first order that they come in.
         self.capacity = 1 if mixed else self._largest(self.counts)
         places = np.repeat(np.arange(length, dtype="int32"), self.counts)
-        # behind the last example, so that as many entries follow wherever a batch begins.
+        # padding after the last example, so that a slice of fixed length fits wherever a batch begins.
         padding = 0, self.capacity
         super().__init__(
             np.pad(matrix.data.astype(type_.dtype, copy=False), padding),
