@@ -167,6 +167,6 @@ def test_data_whose_order_is_not_ours(slots, rng):
         for shuffle in sources.ORDERS:
             if shuffle in refused:
                 with pytest.raises(util.ConfigurationError, match=f"shuffle={shuffle!r}"):
-                    source.check_shuffle(shuffle)
+                    sources.check_shuffle(source, shuffle)
             else:
-                source.check_shuffle(shuffle)
+                sources.check_shuffle(source, shuffle)

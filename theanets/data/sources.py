@@ -13,7 +13,16 @@ import numpy as np
 from .. import util
 from .arrays import cast_all, check, lengths_of, make_mask
 
-__all__ = ["Exhausted", "ArraySource", "StreamSource", "DatasetSource", "MixedRows", "build", "read_shuffle"]
+__all__ = [
+    "Exhausted",
+    "ArraySource",
+    "StreamSource",
+    "DatasetSource",
+    "MixedRows",
+    "build",
+    "check_shuffle",
+    "read_shuffle",
+]
 
 #: What ``shuffle`` may be.
 ORDERS = ("batches", "rows", False)
@@ -88,14 +97,6 @@ class ArraySource:
     def is_ragged(self):
         """Tell whether there are sequences of different lengths."""
         return self.lengths is not None and len(set(self.lengths)) > 1
-
-    def check_shuffle(self, shuffle):
-        """Refuse an order that the batches cannot have."""
-        if shuffle == "rows" and self.axis != 0:
-            raise util.ConfigurationError(
-                f"shuffle='rows' mixes examples, which lie along axis 0, but the batches are cut along axis={self.axis}"
-                " (pieces of time, say, whose order counts); write shuffle='batches' or shuffle=False"
-            )
 
     def dataset(self, name, masked=False, shuffle="batches", batch_size=32, iteration_size=None, rng=None):
         """Make a dataset.
@@ -275,14 +276,6 @@ class StreamSource:
             )
         return arrays
 
-    def check_shuffle(self, shuffle):
-        """Refuse an order that the batches cannot have."""
-        if shuffle == "rows":
-            raise util.ConfigurationError(
-                "shuffle='rows': the training data are made batch by batch, so that there are no rows to mix; mix them "
-                "where the batches are made, or give arrays"
-            )
-
     def dataset(self, name, masked=False, shuffle="batches", batch_size=32, iteration_size=None, rng=None):
         """Make a dataset; see :meth:`ArraySource.dataset`. The source itself sees to the order and size of batches."""
         self.masked = masked
@@ -313,14 +306,6 @@ class DatasetSource:
         """Tell whether there are sequences of different lengths, which such a dataset cannot hold."""
         return False
 
-    def check_shuffle(self, shuffle):
-        """Refuse an order that the batches cannot have."""
-        if shuffle != "batches":
-            raise util.ConfigurationError(
-                f"shuffle={shuffle!r}: the training data are a downhill.Dataset, which sees to the order of its "
-                "batches itself; give the arrays that it was made of"
-            )
-
     def __iter__(self):
         for batch in self.batches:
             yield cast_all(batch, self.slots, surplus=self.surplus)
@@ -330,6 +315,40 @@ class DatasetSource:
         if masked:
             raise util.DataError("sequences of different lengths and a downhill.Dataset do not go together")
         return self
+
+
+def check_shuffle(source, shuffle):
+    """Refuse an order that training data cannot have.
+
+    Parameters
+    ----------
+    source : ArraySource, StreamSource or DatasetSource
+        Where the data come from.
+    shuffle : str or bool
+        One of :data:`ORDERS`.
+
+    Raises
+    ------
+    ConfigurationError
+        If rows are to be mixed that lie along another axis, or are not known; or if a dataset has an order of its own.
+    """
+    if shuffle == "batches":
+        return
+    if isinstance(source, DatasetSource):
+        raise util.ConfigurationError(
+            f"shuffle={shuffle!r}: the training data are a downhill.Dataset, which sees to the order of its batches "
+            "itself; give the arrays that it was made of"
+        )
+    if shuffle == "rows" and not isinstance(source, ArraySource):
+        raise util.ConfigurationError(
+            "shuffle='rows': the training data are made batch by batch, so that there are no rows to mix; mix them "
+            "where the batches are made, or give arrays"
+        )
+    if shuffle == "rows" and source.axis != 0:
+        raise util.ConfigurationError(
+            f"shuffle='rows' mixes examples, which lie along axis 0, but the batches are cut along axis={source.axis} "
+            "(pieces of time, say, whose order counts); write shuffle='batches' or shuffle=False"
+        )
 
 
 def _makes_batches(value):

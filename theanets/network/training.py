@@ -211,7 +211,7 @@ class Training:
                 raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
         axis = options.get("axis") or 0
         train_source = sources.build(train, slots, "train", axis, surplus)
-        train_source.check_shuffle(shuffle)
+        sources.check_shuffle(train_source, shuffle)
         valid_source = train_source if valid is None else sources.build(valid, slots, "valid", axis, surplus)
         if isinstance(runner, trainer.Trainer) and kwargs.get("class_weight") is not None:
             kwargs["class_weight"] = balance.resolve(
