@@ -23,8 +23,6 @@ True
 """
 
 import contextlib
-import hashlib
-import itertools
 import logging
 from numbers import Integral, Real
 
@@ -51,6 +49,9 @@ __all__ = ["AutoencoderTransformer", "NetworkClassifier", "NetworkRegressor"]
 #: Largest number of examples that outputs are computed for at a time.
 CHUNK = 1024
 
+#: Number of values that are looked at together when the same examples are looked for.
+PIECE = 2**16
+
 
 @contextlib.contextmanager
 def _quiet(verbose):
@@ -67,18 +68,46 @@ def _quiet(verbose):
             logger.setLevel(level)
 
 
-def _entries(array):
-    """Generate, for each row, the places of all numbers but zeros, and these numbers; of arrays and sparse matrices."""
-    if scipy.sparse.issparse(array):
-        matrix = scipy.sparse.csr_matrix(array, copy=True)
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
-        for start, end in itertools.pairwise(matrix.indptr):
-            yield matrix.indices[start:end].astype("int64"), matrix.data[start:end].astype("float64")
-    else:
-        for row in array.reshape(len(array), -1):
-            (places,) = row.nonzero()
-            yield places.astype("int64"), row[places].astype("float64")
+def _scramble(numbers):
+    """Map an array of uint64 to numbers that look like random ones, each to another one."""
+    # the finalizer of S Vigna's generator splitmix64.
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
+
+
+def _digest(array, salt):
+    """Return a number for each row, which tells rows of different values apart.
+
+    Parameters
+    ----------
+    array : ndarray (num-rows, ...) or sparse matrix (num-rows, num-columns)
+        The rows. Those of an array have the same numbers as those of a sparse matrix.
+    salt : int
+        Another one makes other numbers.
+
+    Returns
+    -------
+    digest : ndarray of uint64 (num-rows, )
+    """
+    count = array.shape[0]
+    rows = array if scipy.sparse.issparse(array) else array.reshape(count, -1)
+    columns = _scramble(_scramble(np.arange(rows.shape[1], dtype="uint64")) + np.uint64(salt))
+    step = count if scipy.sparse.issparse(rows) else max(1, PIECE // max(1, rows.shape[1]))
+    result = np.zeros(count, "uint64")
+    for start in range(0, count, step):
+        piece = rows[start : start + step].astype("float64")
+        # zeros are left out, as sparse rows leave them out; sums of uint64 may run over.
+        if scipy.sparse.issparse(piece):
+            piece.sum_duplicates()
+            piece.eliminate_zeros()
+            entries = _scramble(piece.data.view("uint64") ^ columns[piece.indices])
+            sums = np.concatenate([np.zeros(1, "uint64"), np.cumsum(entries, dtype="uint64")])
+            result[start : start + step] = sums[piece.indptr[1:]] - sums[piece.indptr[:-1]]
+        else:
+            entries = np.where(piece == 0, np.uint64(0), _scramble(piece.view("uint64") ^ columns))
+            result[start : start + step] = entries.sum(axis=1, dtype="uint64")
+    return result
 
 
 def _merge(arrays, weights):
@@ -89,16 +118,14 @@ def _merge(arrays, weights):
     """
     keep = weights > 0
     arrays, weights = [array[keep] for array in arrays], weights[keep]
-    keys = []
-    for row in zip(*map(_entries, arrays)):
-        digest = hashlib.blake2b(digest_size=16)
-        for places, values in row:
-            digest.update(np.int64(len(places)).tobytes() + places.tobytes() + values.tobytes())
-        keys.append(digest.digest())
-    _, first, groups = np.unique(np.frombuffer(b"".join(keys), "u8,u8"), return_index=True, return_inverse=True)
-    # in an order of their own, too, as the last digit of a sum depends on it.
-    order = np.lexsort((weights, groups))
-    return [array[first] for array in arrays], np.bincount(groups[order], weights[order])
+    # 128 bits, for which chance makes no two examples the same.
+    digests = [_digest(array, 2 * i + which) for i, array in enumerate(arrays) for which in (0, 1)]
+    first, second = sum(digests[2::2], digests[0]), sum(digests[3::2], digests[1])
+    # weights are sorted, too, as the last digit of a sum depends on the order.
+    order = np.lexsort((weights, second, first))
+    is_new = np.concatenate([[True], (np.diff(first[order]) != 0) | (np.diff(second[order]) != 0)])
+    (starts,) = is_new.nonzero()
+    return [array[order[starts]] for array in arrays], np.add.reduceat(weights[order], starts)
 
 
 def _in_chunks(function, x):
