@@ -138,7 +138,7 @@ class Network(
         self._seed = None
         self._sampler = None
         self._whole = None
-        self._session = None
+        self._session = self._finished = None
         self._history = history.History()
 
     def __getstate__(self):
@@ -480,7 +480,7 @@ class Network(
             loss.check_context(context)
             for name in loss.output_names:
                 self._get_output(outputs, name)
-        terms = [_factor(loss.weight) * loss(outputs) for loss in self.losses]
+        terms = [_factor(loss.weight) * loss.measure(outputs) for loss in self.losses]
         terms += [_factor(reg.weight) * reg.loss(self.layers, outputs) for reg in regs]
         return sum(terms[1:], terms[0]) if terms else 0
 
@@ -514,12 +514,12 @@ class Network(
         """
         self._ensure_loss()
         outputs, _ = self.build_graph(self._training_regularizers(kwargs, "monitors()"), context)
-        result = [("err", loss(outputs)) for loss in self.losses[:1]]
+        result = [("err", loss.measure(outputs)) for loss in self.losses[:1]]
         for pattern, levels in monitoring.read(monitors):
             found = util.outputs_matching(outputs, pattern)
             counted = [(name, monitoring.counted(value, context)) for name, value in found]
             for name, value in [*counted, *util.params_matching(self.layers, pattern)]:
-                result.extend((name + label, measure(value)) for label, measure in levels)
+                result.extend((name + label, monitoring.measure(level, value)) for label, level in levels)
         return result
 
     # -- files --------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ import inspect
 import numpy as np
 import theano.tensor as TT
 
-from . import arguments, util
+from . import arguments, means, util
 from .layers.context import context_of
 
 __all__ = [
@@ -67,7 +67,8 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
     -----
     Calling a loss with a dict of outputs returns an expression of its value, without the factor ``weight``. A
     subclass defines :meth:`elementwise`, and has its means and weights taken care of; or it defines ``__call__``, with
-    ``_target``, ``_weights`` (None if there are none) and ``output_name``.
+    ``_target``, ``_weights`` (None if there are none) and ``output_name``. The figures of an epoch are then means in
+    which a batch counts as :meth:`count` says.
 
     Examples
     --------
@@ -164,13 +165,11 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
             mask = None
         given = [w for w in (self._weights, weights) if w is not None]
         if not given:
-            return util.masked_mean(values, mask)
+            return means.counted(means.mean(values, mask), self.size(mask))
         weights = given[0] if len(given) == 1 else given[0] * given[1]
         if mask is not None:
             weights = weights * mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
-        total = weights.sum()
-        # a batch whose weights are all zero has nothing to say, and must not say "not a number".
-        return (weights * values).sum() / TT.switch(TT.eq(total, 0), 1, total)
+        return means.weighted_mean(values, weights)
 
     def elementwise(self, output, target):
         """Return an array of errors.
@@ -204,6 +203,36 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
             return self.average(errors, context.mask)
         weights = TT.constant(classes)[target.flatten()].reshape(target.shape, ndim=target.ndim)
         return self.average(errors, context.mask, weights)
+
+    def size(self, mask=None):
+        """Return an expression for how much there is in a batch that can have an error: elements, or steps that count.
+
+        Parameters
+        ----------
+        mask : expression (batch, time), optional
+            Ones for steps of sequences that count, zeros for others.
+        """
+        return means.size(self._target) if mask is None or self._target.ndim < self.SEQUENCE_NDIM else mask.sum()
+
+    def count(self):
+        """Return an expression for how much the value of a batch counts beside those of other batches.
+
+        A mean of errors knows this by itself. Here it is said for formulas of one's own: the sum of the weights, or the
+        number of elements of the target.
+        """
+        return self.size() if self._weights is None else self._weights.sum()
+
+    def measure(self, outputs):
+        """Return an expression of the value that knows what it is a mean over, see :mod:`theanets.means`.
+
+        Parameters
+        ----------
+        outputs : dict
+            Expressions of network outputs by full name.
+        """
+        value = self(outputs)
+        known = not hasattr(value, "type") or any(count is not None for _, count in means.terms(value))
+        return value if known else means.counted(value, self.count())
 
     def check_context(self, context):
         """Refuse sequences of different lengths, if a formula of its own would count what only fills them up."""
@@ -372,7 +401,7 @@ class GaussianLogLikelihood(Loss):
         variance = abs(covar) + self.covar_eps
         terms = float(np.log(2 * np.pi)) + TT.log(variance) + TT.sqr(target - mean) / variance
         # one number for each example, or for each step of sequences.
-        return util.masked_mean(terms.sum(axis=-1), context_of(outputs).mask) / 2
+        return means.mean(terms.sum(axis=-1), context_of(outputs).mask) / 2
 
 
 class Formula(Loss):

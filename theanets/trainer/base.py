@@ -23,6 +23,9 @@ class Trainer:
     #: Whether arrays beyond those that the trainer needs may be given, and are left aside.
     ignores_surplus = False
 
+    #: Whether what is yielded has been measured.
+    measures = True
+
     def __init__(self, network):
         self.network = network
         self.session = None
