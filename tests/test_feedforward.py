@@ -209,7 +209,7 @@ def test_golden_run(run):
     network = getattr(theanets, run["model"])(tuples(run["layers"]), **run["init"])
     sums = {name: [value.sum(dtype="d"), abs(value).sum(dtype="d")] for name, value in values(network).items()}
     assert sums == {name: pytest.approx(figures, rel=1e-6) for name, figures in run["observed"]["initial"].items()}
-    losses = epochs(network, draw(**run["data"]), run["epochs"], **run["train"])
+    losses = epochs(network, draw(**run["data"]), run["epochs"], average="batches", **run["train"])
     np.testing.assert_allclose(losses, run["observed"]["losses"], rtol=2e-4)
 
 
