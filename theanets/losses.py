@@ -161,15 +161,19 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
         weights : expression, optional
             Further weights of the errors, beside those that come with the data.
         """
-        if values.ndim < self.SEQUENCE_NDIM:
-            mask = None
+        mask = None if values.ndim < self.SEQUENCE_NDIM else mask
+        weights = self._all_weights(values, mask, weights)
+        if weights is None:
+            return means.counted(means.mean(values, mask), self.size(mask))
+        return means.weighted_mean(values, weights)
+
+    def _all_weights(self, values, mask=None, weights=None):
+        """Return the product of all weights; None if there are none but those of a mask."""
         given = [w for w in (self._weights, weights) if w is not None]
         if not given:
-            return means.counted(means.mean(values, mask), self.size(mask))
+            return None
         weights = given[0] if len(given) == 1 else given[0] * given[1]
-        if mask is not None:
-            weights = weights * mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
-        return means.weighted_mean(values, weights)
+        return weights if mask is None else weights * mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
 
     def elementwise(self, output, target):
         """Return an array of errors.
@@ -336,7 +340,12 @@ class CrossEntropy(Loss):
         """Return an expression for the (weighted) fraction of examples whose largest output is the true class."""
         output = outputs[self.output_name]
         right = TT.cast(TT.eq(output.argmax(axis=-1), self._target), util.FLOAT)
-        return self.average(right, context_of(outputs).mask)
+        mask = None if right.ndim < self.SEQUENCE_NDIM else context_of(outputs).mask
+        fraction, weights = self.average(right, mask), self._all_weights(right, mask)
+        weights = mask if weights is None else weights
+        # how many are right is an integer, of which no digit is lost on the way to the fraction for all of the data.
+        total = (right if weights is None else right * weights).sum()
+        return means.counted(fraction, means.count_of(fraction), total)
 
 
 class Hinge(CrossEntropy):

@@ -18,10 +18,10 @@ from theano.tensor.elemwise import DimShuffle, Elemwise
 
 from . import util
 
-__all__ = ["count_of", "counted", "mean", "size", "terms", "weighted_mean"]
+__all__ = ["count_of", "counted", "mean", "size", "terms", "total_of", "weighted_mean"]
 
 
-def counted(value, count):
+def counted(value, count, total=None):
     """Let the expression of a mean know what it is a mean over.
 
     Parameters
@@ -30,19 +30,26 @@ def counted(value, count):
         The mean.
     count : scalar expression
         How much the mean of one batch counts beside those of others: a number of examples, or a sum of weights.
+    total : scalar expression, optional
+        The mean times the count, if it is to be added up instead of the mean, as it is more exact.
 
     Returns
     -------
     value : scalar expression
         The same.
     """
-    value.tag.count = count
+    value.tag.count, value.tag.total = count, total
     return value
 
 
 def count_of(value):
     """Return the expression of what a mean is over; None if that is not known."""
     return getattr(getattr(value, "tag", None), "count", None)
+
+
+def total_of(value):
+    """Return the expression of a mean times its count, if it is to be used in place of the mean; else None."""
+    return getattr(getattr(value, "tag", None), "total", None)
 
 
 def size(values):

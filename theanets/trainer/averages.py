@@ -14,9 +14,12 @@ AVERAGES = ("examples", "batches")
 
 
 def check_average(average):
-    """Refuse what figures cannot be means over."""
+    """Return what figures are means over, the first of them by default; refuse what they cannot be means over."""
+    if average is None:
+        return AVERAGES[0]
     if average not in AVERAGES:
         raise util.ConfigurationError(f"average={average!r}, expected one of {', '.join(map(repr, AVERAGES))}")
+    return average
 
 
 class Averages:
@@ -37,7 +40,7 @@ class Averages:
     defaults : list of expressions, optional
         For each figure, the count of what does not know its own. Default: the same for all batches.
     average : str, optional
-        ``'examples'``; or ``'batches'`` for plain means of the figures of batches, which needs no counts.
+        ``'examples'``, the default; or ``'batches'`` for plain means of the figures of batches, which needs no counts.
 
     Attributes
     ----------
@@ -55,21 +58,23 @@ class Averages:
     3.0
     """
 
-    def __init__(self, names, expressions, inputs, defaults=None, average="examples"):
-        check_average(average)
+    def __init__(self, names, expressions, inputs, defaults=None, average=None):
         self.names = list(names)
-        self.average = average
+        self.average = check_average(average)
         self.outputs = list(expressions)
         self.parts = [[(place, None)] for place in range(len(self.names))]
-        if average == "batches":
+        if self.average == "batches":
             return
         self._counts = []
         for place, expression in enumerate(expressions):
             groups = self._groups(expression, set(inputs), None if defaults is None else defaults[place])
-            if len(groups) == 1:
-                self.parts[place] = [(place, count) for count in groups]
-            else:
+            if len(groups) > 1:
                 self.parts[place] = [(self._add(sum(group[1:], group[0])), count) for count, group in groups.items()]
+                continue
+            (count,) = groups
+            total = means.total_of(expression)
+            is_total = total is not None and count is not None
+            self.parts[place] = [(self._add(total) if is_total else place, count, is_total)]
 
     def _groups(self, expression, inputs, default):
         """Return the terms of a figure by the place of their count; None stands for counts that do not matter."""
@@ -114,7 +119,7 @@ class Averages:
         """
         table = np.array(rows, "float64").reshape(len(rows), -1)
         found = [sum(_mean(table, *part) for part in parts) for parts in self.parts]
-        counts = [count for _, count in self.parts[0] if count is not None]
+        counts = [count for _, count, *_ in self.parts[0] if count is not None]
         is_empty = any(not table[:, count].any() for count in counts)
         return OrderedDict(zip(self.names, map(float, found))), is_empty
 
@@ -138,8 +143,8 @@ def _are_same(one, other, depth=8):
     )
 
 
-def _mean(table, value, count):
-    """Return the mean of a column, each row as often as another column says."""
+def _mean(table, value, count, is_total=False):
+    """Return the mean of a column, each row as often as another column says; or that of a column of such products."""
     values = table[:, value]
     if count is None:
         return values.mean()
@@ -149,4 +154,4 @@ def _mean(table, value, count):
     if not counted.any():
         return np.nan
     counts = counts[counted]
-    return (values[counted] * counts).sum() / counts.sum()
+    return (values[counted] * (1 if is_total else counts)).sum() / counts.sum()

@@ -9,7 +9,7 @@ import theano
 
 from .. import balance, means, modes, regularizers, schedules, transfer, util
 from ..layers.context import Context
-from .averages import AVERAGES, Averages, check_average
+from .averages import Averages, check_average
 from .base import Trainer
 from .options import COMMON_OPTIONS, GRADIENT_OPTIONS, check_numbers, get_algorithm, options_of
 from .passes import Pass
@@ -63,7 +63,7 @@ class DownhillTrainer(Trainer):
         if not self.network.losses:
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
         check_numbers(kwargs)
-        check_average(kwargs.get("average") or AVERAGES[0])
+        check_average(kwargs.get("average"))
         self._schedule(kwargs)
         if self.network.params and self.has_nothing_to_train(kwargs):
             raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter to train")
@@ -152,7 +152,7 @@ class DownhillTrainer(Trainer):
         # of the loss, a gradient counts as much as it does.
         counts = [count for _, count in means.terms(expressions[0]) if count is not None]
         defaults = [counts[0] if counts and name.startswith("grad(") else examples for name in names]
-        return Averages(names, expressions, inputs, defaults, kwargs.get("average") or AVERAGES[0])
+        return Averages(names, expressions, inputs, defaults, kwargs.get("average"))
 
     def measure(self, valid, stateful=False, masked=False, **kwargs):
         """Compute the figures of the network on some data, without training it.
