@@ -934,10 +934,11 @@ def test_arguments_by_position(network):
     assert pair == network.train(([X, Y]), ([X[:3], Y[:3]]), algo="SGD", max_updates=1)
 
 
-def test_train_returns_the_last_pair(network):
+def test_train_returns_the_last_epoch(network):
     pairs = list(theanets.Regressor([4, 3, 2]).itertrain([X, Y], algo="sgd", max_updates=3))
     assert len(pairs) == 3
-    assert network.train([X, Y], algo="sgd", max_updates=3) == pairs[-1]
+    train, valid = network.train([X, Y], algo="sgd", max_updates=3)
+    assert train == pairs[-1][0] and valid["loss"] < pairs[-1][1]["loss"]
     assert network.train([X, Y], algo="sgd", max_updates=0) is None
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import time
-from collections import OrderedDict
 
 import numpy as np
 
