@@ -37,7 +37,8 @@ from collections import OrderedDict
 
 import numpy as np
 
-from .. import sources, util
+from .. import util
+from ..data import sources
 from .base import Trainer
 from .checkpoint import Checkpoint, identify
 from .closing import closed_at_exit, renew

@@ -7,8 +7,11 @@ import downhill
 import numpy as np
 import theano
 
-from .. import balance, means, modes, regularizers, schedules, transfer, util
+from .. import means, modes, regularizers, util
+from ..data import balance
 from ..layers.context import Context
+from ..layers.selection import select
+from . import schedules
 from .averages import Averages, check_average
 from .base import Trainer
 from .options import COMMON_OPTIONS, GRADIENT_OPTIONS, check_numbers, get_algorithm, options_of
@@ -96,7 +99,7 @@ class DownhillTrainer(Trainer):
         whole = self.network._whole
         # a stage may lack what the network has.
         layers = self.network.layers if whole is None else [*whole[0], *self.network.layers]
-        return frozenset(transfer.select(layers, freeze, "freeze"))
+        return frozenset(select(layers, freeze, "freeze"))
 
     def has_nothing_to_train(self, kwargs):
         """Tell whether all parameters are frozen."""

@@ -1,0 +1,232 @@
+"""What happened in training: a row for each epoch, and why it stopped."""
+
+import collections.abc
+from collections import OrderedDict
+
+import numpy as np
+
+from .. import util
+
+__all__ = ["History"]
+
+#: What the names of monitors begin with in a row, by the data that they were measured on.
+PREFIXES = ("train_", "valid_")
+
+
+class History(collections.abc.Sequence):
+    """What happened in training, as a sequence of rows: one dict for each epoch.
+
+    =================  ==============================================================================================
+    key                value
+    =================  ==============================================================================================
+    ``epoch``          number of epochs that are done, from 1 on, in all stages together
+    ``stage``          number of the stage, for trainers that have several; else 1
+    ``train_loss``...  the monitors on the training data of this epoch, each with ``train_`` before its name
+    ``valid_loss``...  the monitors on the validation data after this epoch; None where there was no validation then
+    ``learning_rate``  what it was in this epoch; None for trainers that have none
+    ``seconds``        how long the epoch took, without validations
+    ``stopped``        in the last row of a stage, why it stopped; else None
+    =================  ==============================================================================================
+
+    ``history["train_loss"]`` is a list of the values of all rows. There is a validation after each ``validate_every``
+    epochs, and one at the end of training, which is in the last row; the one before the first epoch has no row.
+
+    Attributes
+    ----------
+    validations : list of dict
+        The monitors of each validation, with the ``stage`` and the ``epoch``: how many epochs had been done.
+    best : dict or None
+        That of ``validations`` which the network was left with the parameters of, which :meth:`Network.train` returns;
+        None while training goes on, and after trainers that do not tell.
+    stopped : str or None
+        Why training stopped; None if it goes on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import theanets
+    >>> net = theanets.Regressor([2, 1])
+    >>> x = np.array([[0, 1], [1, 0], [1, 1], [0, 0]], "f")
+    >>> last = net.train([x, x.sum(axis=1)], algo="sgd", learning_rate=0.1, epochs=3)
+    >>> net.history
+    <History: 3 epochs; 3 epochs are done>
+    >>> net.history["epoch"], net.history[-1]["train_loss"] == last[0]["loss"]
+    ([1, 2, 3], True)
+    >>> [row["epoch"] for row in net.history.validations], net.history["valid_loss"][:2]
+    ([0, 3], [None, None])
+    >>> net.history.best["epoch"], net.history.best["loss"] == net.history["valid_loss"][-1] == last[1]["loss"]
+    (3, True)
+    """
+
+    def __init__(self):
+        self.rows = []
+        self.validations = []
+        self.best = None
+        self.stopped = None
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, key):
+        if isinstance(key, str):
+            if self.rows and key not in self.columns:
+                raise util.unknown("column of the history", key, self.columns)
+            return [row.get(key) for row in self.rows]
+        return self.rows[key]
+
+    def __repr__(self):
+        count = f"{len(self)} epoch{'s' * (len(self) != 1)}"
+        return f"<History: {count}; {self.stopped or 'training goes on' if self else self.stopped or 'no training'}>"
+
+    @property
+    def columns(self):
+        """Names of all columns, in their order."""
+        names = list(OrderedDict.fromkeys(name for row in self.rows for name in row))
+        tail = ["learning_rate", "seconds", "stopped"]
+        return [name for name in names if name not in tail] + [name for name in tail if name in names]
+
+    def add(self, stage, train, valid, learning_rate, seconds):
+        """Append the row of an epoch, and return it. With None for ``valid``, there has been no validation so far."""
+        row = {"epoch": len(self.rows) + 1, "stage": stage}
+        if valid is None and hasattr(train, "items"):
+            valid = OrderedDict.fromkeys(train)
+        for prefix, monitors in zip(PREFIXES, (train, valid)):
+            # a custom trainer may yield something else than dicts.
+            row.update((prefix + name, _plain(value)) for name, value in getattr(monitors, "items", dict)())
+        row.update(learning_rate=learning_rate, seconds=seconds, stopped=None)
+        self.rows.append(row)
+        return row
+
+    def add_validation(self, stage, monitors):
+        """Note a validation, also in the row of the epoch that went before it, unless there has been one then."""
+        entry = {"epoch": len(self.rows), "stage": stage, **monitors}
+        self.validations.append(entry)
+        row = self.rows[-1] if self.rows and self.rows[-1]["stage"] == stage else {}
+        if all(row.get(PREFIXES[1] + name) is None for name in monitors):
+            self._fill(row, monitors)
+        return entry
+
+    def replace_validation(self, monitors):
+        """Note that what the last validation was of has been changed, and was validated again."""
+        entry = self.validations[-1]
+        entry.update(monitors)
+        if self.rows and (self.rows[-1]["epoch"], self.rows[-1]["stage"]) == (entry["epoch"], entry["stage"]):
+            self._fill(self.rows[-1], monitors)
+        return entry
+
+    @staticmethod
+    def _fill(row, monitors):
+        # the columns are there.
+        row.update((PREFIXES[1] + name, value) for name, value in monitors.items() if PREFIXES[1] + name in row)
+
+    def stop(self, words, stage=None):
+        """Note why a stage has stopped."""
+        self.stopped = words
+        if self.rows and stage in (None, self.rows[-1]["stage"]):
+            self.rows[-1]["stopped"] = words
+
+    def validation_losses(self, stage=None):
+        """Return the losses of all validations of a stage.
+
+        Parameters
+        ----------
+        stage : int, optional
+            Default: the last one.
+        """
+        if not self.validations:
+            return []
+        stage = self.validations[-1]["stage"] if stage is None else stage
+        return [entry["loss"] for entry in self.validations if entry["stage"] == stage]
+
+    def lowest(self):
+        """Return the validation with the lowest loss in the last stage; None if there is none."""
+        stage = self.validations[-1]["stage"] if self.validations else None
+        entries = [entry for entry in self.validations if entry["stage"] == stage]
+        return min(entries, key=lambda entry: np.nan_to_num(entry["loss"], nan=np.inf), default=None)
+
+    def figures(self):
+        """Return the monitors of the last row as a pair of dicts, without those that there are not."""
+        return tuple(
+            OrderedDict(
+                (name[len(prefix) :], value)
+                for name, value in (self.rows[-1].items() if self.rows else ())
+                if name.startswith(prefix) and value is not None
+            )
+            for prefix in PREFIXES
+        )
+
+    def result(self):
+        """Return what ``train`` does: the monitors of the last epoch, and the validation of what it leaves.
+
+        Returns
+        -------
+        train, valid : pair of dicts, or None
+            "Not a number" for each monitor of an epoch if none is complete; None for trainers that do not tell which
+            parameters they leave.
+        """
+        best = self.best or self.lowest()
+        if best is None:
+            return None
+        valid = OrderedDict((name, value) for name, value in best.items() if name not in ("epoch", "stage"))
+        return self.figures()[0] or OrderedDict.fromkeys(valid, np.nan), valid
+
+    def to_frame(self):
+        """Return the rows as a ``pandas.DataFrame``, indexed by the epoch.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("history.to_frame() needs pandas: pip install pandas") from error
+        frame = pandas.DataFrame(self.rows, columns=self.columns or ["epoch", "stopped"])
+        return frame.set_index("epoch")
+
+    # -- in a checkpoint ----------------------------------------------------------------------------------------------
+
+    def state(self):
+        """Return the contents as dicts and lists of one's own."""
+        return {
+            "rows": [dict(row) for row in self.rows],
+            "validations": [dict(entry) for entry in self.validations],
+            "best": None if self.best is None else dict(self.best),
+            "stopped": self.stopped,
+        }
+
+    def restore(self, state):
+        """Take the contents that :meth:`state` has returned, and that may have been in a file since.
+
+        Raises
+        ------
+        LoadError
+            If this is something else.
+        """
+        try:
+            rows = [_checked(row, "epoch", "stage", "stopped") for row in state["rows"]]
+            validations = [_checked(entry, "epoch", "stage", "loss") for entry in state["validations"]]
+            # of which those of earlier releases know nothing.
+            best = state.get("best")
+            best = None if best is None else _checked(best, "epoch", "stage", "loss")
+            stopped = _checked({"stopped": state["stopped"]})["stopped"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise util.LoadError(f"it holds no history of a training ({error})") from error
+        self.rows, self.validations, self.best, self.stopped = rows, validations, best, stopped
+
+
+def _plain(value):
+    """Return a number of Python's own; a trainer of the user's may report anything, which is kept as text."""
+    value = value.item() if isinstance(value, (np.generic, np.ndarray)) and value.size == 1 else value
+    return value if isinstance(value, (str, int, float, type(None))) else str(value)
+
+
+def _checked(row, *needed):
+    """Return a copy of a row, which holds numbers and words."""
+    for key in needed:
+        row[key]
+    for key, value in row.items():
+        if not isinstance(key, str) or not isinstance(value, (str, int, float, type(None))):
+            raise TypeError(f"{key!r} is a {type(value).__name__}")
+    return dict(row)
