@@ -24,7 +24,8 @@ import inspect
 import numpy as np
 import theano.tensor as TT
 
-from . import arguments, means, util
+from . import arguments, util
+from .layers import means
 from .layers.context import context_of
 
 __all__ = [
@@ -230,7 +231,7 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
         return self.size() if self._weights is None else self._weights.sum()
 
     def measure(self, outputs):
-        """Return an expression of the value that knows what it is a mean over, see :mod:`theanets.means`.
+        """Return an expression of the value that knows what it is a mean over, see :mod:`theanets.layers.means`.
 
         Parameters
         ----------

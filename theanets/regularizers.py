@@ -22,7 +22,8 @@ import copy
 import theano.sparse as SS
 import theano.tensor as TT
 
-from . import arguments, layers, means, util
+from . import arguments, layers, util
+from .layers import means
 from .layers.context import context_of
 
 __all__ = [

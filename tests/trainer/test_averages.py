@@ -8,7 +8,8 @@ import scipy.sparse
 import theanets
 import theano
 import theano.tensor as TT
-from theanets import means, util
+from theanets import util
+from theanets.layers import means
 from theanets.trainer.averages import Averages
 
 RNG = np.random.RandomState(8)

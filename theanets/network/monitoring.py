@@ -2,7 +2,8 @@
 
 import theano.tensor as TT
 
-from .. import means, util
+from .. import util
+from ..layers import means
 
 __all__ = ["counted", "measure", "read"]
 

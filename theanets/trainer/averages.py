@@ -5,7 +5,8 @@ from collections import OrderedDict
 import numpy as np
 import theano
 
-from .. import means, util
+from .. import util
+from ..layers import means
 
 __all__ = ["AVERAGES", "Averages", "check_average"]
 

@@ -7,8 +7,9 @@ import downhill
 import numpy as np
 import theano
 
-from .. import means, modes, regularizers, util
+from .. import modes, regularizers, util
 from ..data import balance
+from ..layers import means
 from ..layers.context import Context
 from ..layers.selection import select
 from . import schedules

@@ -16,7 +16,7 @@ import theano
 import theano.tensor as TT
 from theano.tensor.elemwise import DimShuffle, Elemwise
 
-from . import util
+from .. import util
 
 __all__ = ["count_of", "counted", "mean", "size", "terms", "total_of", "weighted_mean"]
 
