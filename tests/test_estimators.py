@@ -54,6 +54,9 @@ def test_labels_and_probabilities(iris):
     assert [layer.output_size for layer in model.network_.layers] == [4, 10, 3]
     assert 1 <= model.n_iter_ == len(model.loss_curve_) <= 20
     assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert [i for i, loss in enumerate(model.validation_curve_) if np.isfinite(loss)] == [9, 19]
+    truth = np.searchsorted(model.classes_, y)
+    assert model.validation_curve_[-1] == pytest.approx(-np.log(probabilities[range(len(y)), truth]).mean(), rel=1e-5)
 
 
 def test_clones_and_pickles_are_the_same(iris):

@@ -104,7 +104,8 @@ class _NetworkEstimator(BaseEstimator):
     batch_size : int, optional
         Number of examples in a batch. Default 32.
     patience : int, optional
-        Training stops after so many validations without an improvement. Default 5.
+        How many validations in a row may fail to improve the loss; the next one that fails ends training. There is one
+        every ten epochs, or every ``validate_every`` of ``options``. Default 5.
     validation_fraction : float, optional
         Share of the data, from 0 to less than 1, that is kept for validation. Default 0: validate on
         what is trained on.
@@ -168,10 +169,14 @@ class _NetworkEstimator(BaseEstimator):
             **(self.options or {}),
         }
         with contextlib.closing(self.network_.itertrain(train, valid, **options)) as steps:
-            for monitors, validation in steps:
+            for monitors, _ in steps:
                 self.loss_curve_.append(float(monitors["loss"]))
-                self.validation_curve_.append(float(validation["loss"]))
                 self.n_iter_ += 1
+        # what is yielded is older than the epoch that it comes with.
+        rows = self.network_.history
+        for row in rows[len(rows) - (self.n_iter_ - len(self.validation_curve_)) :]:
+            value = row.get("valid_loss")
+            self.validation_curve_.append(np.nan if value is None else float(value))
         return self
 
     def _outputs(self, x, compute):
@@ -200,7 +205,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
     n_iter_ : int
         Number of epochs that it was trained for.
     loss_curve_, validation_curve_ : list of float
-        The losses of each epoch.
+        The losses of each epoch, and the validation losses after it; "not a number" where there was no validation.
     n_features_in_ : int
         Number of variables.
     feature_names_in_ : ndarray (num-variables, )
@@ -347,7 +352,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, _NetworkEstimator):
     n_iter_ : int
         Number of epochs that it was trained for.
     loss_curve_, validation_curve_ : list of float
-        The losses of each epoch.
+        The losses of each epoch, and the validation losses after it; "not a number" where there was no validation.
     n_features_in_, feature_names_in_
         Number of variables, and their names if the data have any.
 
