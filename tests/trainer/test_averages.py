@@ -156,6 +156,10 @@ def test_what_train_returns_is_what_score_gives():
                                  batch_size=5, **options)
         assert valid["acc"] == net.score(X[:17], LABELS[:17])
         assert train["acc"] == net.history["train_acc"][-1]
+    net = theanets.Classifier([4, (5, "tanh"), "batchnorm", 3])
+    for algo in ("adam", "layerwise"):
+        _, valid = net.train([X, LABELS], algo=algo, learning_rate=0.1, batch_size=8, epochs=4, validate_every=1)
+        assert valid["acc"] == net.score(X, LABELS)
     net = theanets.Classifier([4, 3], weighted=True)
     _, valid = net.train([X, LABELS, WEIGHTS], algo="adam", learning_rate=0.1, epochs=3, batch_size=5)
     assert valid["acc"] == pytest.approx(net.score(X, LABELS, WEIGHTS), rel=1e-6)

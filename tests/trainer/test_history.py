@@ -115,6 +115,9 @@ def test_a_frame(network):
     frame = network.history.to_frame()
     assert isinstance(frame, pandas.DataFrame) and frame.index.tolist() == [1, 2, 3]
     assert frame["train_loss"].tolist() == network.history["train_loss"]
+    assert frame["valid_loss"].isna().tolist() == [True, True, False]
+    for _ in network.itertrain([X, Y], algo="sgd", epochs=1):
+        assert network.history.to_frame()["valid_loss"].dtype == "float64"
     assert frame.columns.tolist()[-3:] == ["learning_rate", "seconds", "stopped"]
 
 

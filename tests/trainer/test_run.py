@@ -207,6 +207,19 @@ def test_trainers_of_users():
     assert np.isnan(train["loss"]) and valid["loss"] == error(net)
 
 
+def test_a_training_within_another_one():
+    net = network()
+
+    def more(net, history):
+        net.train([X, Y], algo="sgd", epochs=1)
+
+    train, valid = net.train(**DATA, **RUN, epochs=2, callbacks=more)
+    assert valid["loss"] == error(net) and np.isfinite(train["loss"])
+    list(net.itertrain(**DATA, **RUN, epochs=1))
+    # nothing keeps the data.
+    assert net._finished is None
+
+
 def test_errors_in_a_validation_leave_the_row_of_the_epoch():
     calls = []
 

@@ -13,6 +13,9 @@ from . import monitoring
 
 __all__ = ["Training"]
 
+#: Stands where ``train`` is going to look for what has been going on around its training.
+WANTED = object()
+
 
 class Training:
     """The part of a network that is trained."""
@@ -97,9 +100,14 @@ class Training:
         >>> bool(valid["acc"] == net.score(x, labels))
         True
         """
-        with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
-            last = deque(epochs, maxlen=1)
-        session, self._finished = self._finished, None
+        # training may call for another one in between, of which nobody else is told.
+        before, self._finished = self._finished, WANTED
+        try:
+            with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
+                last = deque(epochs, maxlen=1)
+            session = None if self._finished is WANTED else self._finished
+        finally:
+            self._finished = before
         last = last[0] if last else None
         return last if session is None else session.result(last)
 
@@ -179,7 +187,7 @@ class Training:
         average : str, optional
             What values of monitors are means over: ``'examples'``, what the loss counts, be it examples, steps of
             sequences, or weights; or ``'batches'`` for means of the means of batches, each with the same weight however
-            much is in it, as in releases before 1.0. Default ``'examples'``.
+            much is in it, as in releases before 0.9. Default ``'examples'``.
 
         Yields
         ------
@@ -271,7 +279,8 @@ class Training:
         return runner.session
 
     def _run(self, runner, make_datasets, saver, session, kwargs):
-        self._finished = session
+        if self._finished is WANTED:
+            self._finished = session
         with saver, session:
             if session.is_done():
                 return

@@ -60,5 +60,10 @@ class Trainer:
             Such as ``downhill.Dataset``. Validation data default to the training data.
         **kwargs
             Options, regularizers and monitors.
+
+        Yields
+        ------
+        train, valid : pair of dicts
+            Values of the monitors in this epoch, and in the last validation before it.
         """
         raise NotImplementedError

@@ -225,7 +225,7 @@ class DownhillTrainer(Trainer):
         Yields
         ------
         train, valid : pair of dicts
-            Values of the monitors.
+            Values of the monitors in this epoch, and in the last validation before it.
         """
         limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
         schedule = self._schedule(dict(kwargs, epochs=epochs, max_updates=max_updates))

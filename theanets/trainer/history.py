@@ -183,6 +183,10 @@ class History(collections.abc.Sequence):
         except ImportError as error:
             raise ImportError("history.to_frame() needs pandas: pip install pandas") from error
         frame = pandas.DataFrame(self.rows, columns=self.columns or ["epoch", "stopped"])
+        for name in frame.columns:
+            # a column without any number so far is one of numbers, too.
+            if name.startswith(PREFIXES) and frame[name].isna().all():
+                frame[name] = frame[name].astype("float64")
         return frame.set_index("epoch")
 
     # -- in a checkpoint ----------------------------------------------------------------------------------------------
