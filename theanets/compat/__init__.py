@@ -15,6 +15,7 @@ arranged by stage, and the modules beside it for what they mend:
 ``blas``           a BLAS to link with
 ``headers``        the precompiled header
 ``first_compile``  what happens before Theano compiles its first function
+``rewrites``       rewrites of graphs that crash or change results, or need C where there is none
 ``for_downhill``   downhill, and where it writes
 ``speed``          what is right, but needlessly slow
 ================== =========================================================================
@@ -33,6 +34,7 @@ _REPAIRS = (
     "python_code",
     "c_code",
     "first_compile",
+    "rewrites",
     "for_downhill",
     "speed",
 )

@@ -14,9 +14,6 @@ from .registry import while_importing
 #: two products of matrices more for every scaled one: it costs half of the time of a training step
 EXCLUDED = "local_dot22_to_dot22scalar"
 
-#: refuses the convolutions that run in Python only
-UNCHECKED = "AbstractConvCheck"
-
 #: one cache of compiled modules per NumPy version: cutils_ext and lazylinker_ext do not carry it in their names
 COMPILEDIR = "compiledir_%(short_platform)s-%(processor)s-%(python_version)s-%(python_bitwidth)s-numpy%(numpy_version)s"
 
@@ -151,7 +148,7 @@ def missing(user):
             wanted["blas.ldflags"] = blas.find(cxx).flags
     else:
         # an empty compiler keeps Theano from looking for one and from warning
-        wanted.update({"cxx": "", "blas.ldflags": "", "optimizer_excluding": UNCHECKED})
+        wanted.update({"cxx": "", "blas.ldflags": ""})
         if not user.any("mode", "linker", "optimizer"):
             # the Python implementations of fused and inplace operations are slower by a factor of thirty
             wanted["mode"] = "FAST_COMPILE"
@@ -250,8 +247,6 @@ def fill_in_late(theano):
             for linker in theano.compile.mode.predefined_linkers.values():
                 linker.allow_gc = False
         return
-    if not user.any("optimizer_excluding") and not config.optimizer_excluding:
-        _exclude(theano, UNCHECKED)
     if not user.any("mode", "linker", "optimizer") and config.mode == "Mode":
         config.mode = "FAST_COMPILE"
 
