@@ -9,7 +9,8 @@ import shutil
 import sys
 
 from . import blas, c_code
-from .registry import while_importing
+from .registry import before_first_compile, while_importing
+from .rewriting import rebind
 
 #: two products of matrices more for every scaled one: it costs half of the time of a training step
 EXCLUDED = "local_dot22_to_dot22scalar"
@@ -18,6 +19,9 @@ EXCLUDED = "local_dot22_to_dot22scalar"
 COMPILEDIR = "compiledir_%(short_platform)s-%(processor)s-%(python_version)s-%(python_bitwidth)s-numpy%(numpy_version)s"
 
 _FLAGS = "THEANO_FLAGS"
+
+#: stands for the version of the compiler until somebody compiles
+UNKNOWN = "version unknown so far"
 
 
 class UserSettings:
@@ -145,7 +149,8 @@ def missing(user):
         wanted["allow_gc"] = "False"
         wanted["compiledir_format"] = COMPILEDIR
         if not user.any("blas.ldflags"):
-            wanted["blas.ldflags"] = blas.find(cxx).flags
+            # one that only the compiler knows of is looked for when it is needed
+            wanted["blas.ldflags"] = blas.find("").flags
     else:
         # an empty compiler keeps Theano from looking for one and from warning
         wanted.update({"cxx": "", "blas.ldflags": ""})
@@ -209,6 +214,70 @@ def mode_xla_accepted():
         yield
     finally:
         parameters.__init__ = original
+
+
+def _is_version_in_a_path():
+    return "gxx_version" in (UserSettings().get("compiledir_format") or "")
+
+
+def _exists(command, **_):
+    return 0 if shutil.which(command[0]) else 1
+
+
+def _no_answer(command, **_):
+    if not command[0]:
+        raise OSError("no compiler")
+    return UNKNOWN.encode(), b"", 0
+
+
+@while_importing("theano.configdefaults", needed=lambda: not _is_version_in_a_path())
+def compiler_not_asked_yet():
+    """No call of the compiler by those who may never compile C code.
+
+    theano/configdefaults.py:500 calls ``g++ -v`` to see whether there is one, and ``g++ -dumpversion`` at line 1691.
+    Whether it works is seen before it is used, and its version is asked for then.
+    """
+    windows = importlib.import_module("theano.misc.windows")
+    before = windows.call_subprocess_Popen, windows.output_subprocess_Popen
+    windows.call_subprocess_Popen, windows.output_subprocess_Popen = _exists, _no_answer
+    try:
+        yield
+    finally:
+        windows.call_subprocess_Popen, windows.output_subprocess_Popen = before
+
+
+@before_first_compile()
+def compiler_asked():
+    """What was left open while Theano was imported: the compiler's version, and a BLAS that only the compiler knows."""
+    theano = sys.modules["theano"]
+    if not theano.config.cxx:
+        return
+    compiler_version(theano)
+    if not theano.config.blas.ldflags and not UserSettings().any("blas.ldflags"):
+        theano.config.blas.ldflags = blas.find(theano.config.cxx).flags
+
+
+def compiler_version(theano):
+    """Return the version of the compiler, which is asked for it at the first call.
+
+    Parameters
+    ----------
+    theano : module
+        Theano.
+
+    Returns
+    -------
+    version : str
+    """
+    defaults = theano.configdefaults
+    placeholder = defaults.gcc_version_str
+    if placeholder == UNKNOWN:
+        try:
+            version = theano.misc.windows.output_subprocess_Popen([theano.config.cxx, "-dumpversion"])[0]
+        except OSError:
+            version = b"GCC_NOT_FOUND"
+        rebind(placeholder, version.strip().decode())
+    return defaults.gcc_version_str
 
 
 @contextlib.contextmanager

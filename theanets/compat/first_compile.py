@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from . import blas, headers, registry
-from .configuration import UserSettings
+from .configuration import UserSettings, compiler_version
 from .registry import after_importing, before_first_compile
 from .rewriting import rebind
 
@@ -200,7 +200,7 @@ def _compiler():
     theano = _theano()
     if not theano.config.cxx:
         return "none"
-    return f"{os.path.basename(theano.config.cxx)} {theano.configdefaults.gcc_version_str}"
+    return f"{os.path.basename(theano.config.cxx)} {compiler_version(theano)}"
 
 
 def facts():
