@@ -115,6 +115,7 @@ class Network(
             known = arguments.named_parameters(type(self))
             arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
         util.random_state(rng)  # refuses what cannot be one.
+        util.check_float_type()
         self.rng = rng
         self.layers = []
         self.losses = []

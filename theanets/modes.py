@@ -92,6 +92,7 @@ def get_mode():
 
 
 def _resolved():
+    util.check_float_type()
     mode = get_mode()
     if mode == xla.NAME or mode == theano.config.mode:
         # as Theano does for its default: with what the user includes or excludes in his settings.
