@@ -10,7 +10,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 # The version is written down once, in the package; importing the package to ask for it would need Theano.
 VERSION = re.search(
     r"^__version__ = ['\"]([^'\"]+)['\"]",
-    (HERE / "theanets" / "__init__.py").read_text(encoding="utf-8"),
+    (HERE / "theanets" / "_version.py").read_text(encoding="utf-8"),
     re.MULTILINE,
 ).group(1)
 

@@ -99,7 +99,7 @@ FUNCTIONS = {
 COMMON = FUNCTIONS
 
 
-class Activation(util.Registrar("Root", (), {"_kind": "activation"})):
+class Activation(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "activation"})):
     """Base class of activations with settings or parameters of their own.
 
     Parameters

@@ -58,6 +58,21 @@ REFUSED_CONSTRUCTOR = {
 }
 
 
+#: Functions that return the names of keywords of ``train``; modules that define such keywords add theirs.
+_TRAINING_KEYWORDS = []
+
+
+def declare_training_keywords(function):
+    """Register a function that returns a set of keywords which ``train`` takes; return the function."""
+    _TRAINING_KEYWORDS.append(function)
+    return function
+
+
+def training_keywords():
+    """Return the set of all keywords that ``train`` takes, old spellings included."""
+    return set().union(*(function() for function in _TRAINING_KEYWORDS))
+
+
 def renamed(kwargs, table):
     """Return a copy of ``kwargs`` in which old spellings are replaced by today's.
 

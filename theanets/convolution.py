@@ -27,7 +27,7 @@ class Autoencoder(feedforward.Autoencoder):
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`. The last layer must have the shape of the first.
+        See :mod:`theanets.network.specs`. The last layer must have the shape of the first.
     loss : str, dict, :class:`theanets.Loss` or None, optional
         Default ``'mse'``. The target is the input.
     weighted : bool, optional
@@ -64,7 +64,7 @@ class Regressor(feedforward.Regressor):
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`.
+        See :mod:`theanets.network.specs`.
     loss : str, dict, :class:`theanets.Loss` or None, optional
         Default ``'mse'``.
     weighted : bool, optional
@@ -99,7 +99,7 @@ class Classifier(feedforward.Classifier):
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`. The size of the last layer is the number of classes.
+        See :mod:`theanets.network.specs`. The size of the last layer is the number of classes.
     loss : str, dict, :class:`theanets.Loss` or None, optional
         Default ``'xe'``.
     weighted : bool, optional

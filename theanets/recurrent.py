@@ -265,7 +265,7 @@ class Autoencoder(feedforward.Autoencoder):
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`. The last layer must have the size of the first.
+        See :mod:`theanets.network.specs`. The last layer must have the size of the first.
     loss : str, dict, :class:`theanets.Loss` or None, optional
         Default ``'mse'``. The target is the input.
     weighted : bool, optional
@@ -297,7 +297,7 @@ class Regressor(feedforward.Regressor):
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`.
+        See :mod:`theanets.network.specs`.
     loss : str, dict, :class:`theanets.Loss` or None, optional
         Default ``'mse'``.
     weighted : bool, optional
@@ -328,7 +328,7 @@ class Classifier(feedforward.Classifier):
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`. The size of the last layer is the number of classes.
+        See :mod:`theanets.network.specs`. The size of the last layer is the number of classes.
     loss : str, dict, :class:`theanets.Loss` or None, optional
         Default ``'xe'``.
     weighted : bool, optional

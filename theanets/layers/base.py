@@ -22,7 +22,7 @@ __all__ = ["Layer"]
 PER_PARAMETER = re.compile(r"(mean|std|sparsity|diagonal|radius)_(.+)")
 
 
-class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
+class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})):
     """Base class of layers.
 
     Parameters
@@ -131,9 +131,7 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
         names = [key for key in self.kwargs if key not in known and not PER_PARAMETER.fullmatch(str(key))]
         if not names:
             return
-        from .. import regularizers, trainer
-
-        hints = dict.fromkeys(trainer.keywords() | regularizers.keywords(), "pass it to train()")
+        hints = dict.fromkeys(arguments.training_keywords(), "pass it to train()")
         # a user's class may read its options from kwargs; it can tell their names in its attribute 'keywords'.
         is_open = not type(self).__module__.startswith(__package__ + ".")
         arguments.refuse(names, known, f"layer {self.name!r}", {} if is_open else hints, is_open)
@@ -622,12 +620,3 @@ def _probe_shape(layer, output, layers):
     # far apart and long, as strides make equal lengths of similar ones, and filters need some room.
     lengths = [measure(*[source.zeros(length) for source in sources]) for length in (97, 160)]
     return tuple(int(a) if a == b else None for a, b in zip(*(length[1:] for length in lengths)))
-
-
-def __getattr__(name):
-    # earlier releases had these classes in this module.
-    if name in ("Input", "Concatenate", "Flatten", "Product", "Reshape"):
-        from .. import layers
-
-        return getattr(layers, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,8 +17,9 @@ from theano import scalar
 from theano.tensor import basic, elemwise
 from theano.tensor.subtensor import Subtensor
 
-from .linker import optimize
-from .tracing import GiveUp, Graph, NeedsValue, frame
+from .graph import Graph
+from .rewrites import optimize
+from .tracing import GiveUp, NeedsValue, frame
 
 __all__ = ["Inner", "inner_of"]
 
