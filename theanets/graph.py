@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 from . import arguments, layers, losses, regularizers, storage, trainer, util
 from .layers.context import Context, Outputs
-from .network import caching, evaluation, gradients, inspection, monitoring, specs, training, transfer
+from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -191,11 +191,11 @@ class Network(
         self._append(new)
         try:
             new.bind(self)
+            if is_output:
+                self._ensure_loss()
         except Exception:
             self.layers.remove(new)
             raise
-        if is_output:
-            self._ensure_loss()
 
     def _append(self, layer):
         if any(layer.name == other.name for other in self.layers):
@@ -337,7 +337,8 @@ class Network(
         Raises
         ------
         ConfigurationError
-            If there is no such loss, or it does not take these arguments.
+            If there is no such loss, or it does not take these arguments; or if the target cannot fit the output, as
+            far as their shapes are known.
 
         Examples
         --------
@@ -351,6 +352,7 @@ class Network(
             loss = self._build_loss(loss, kwargs)
         for other in self.losses:
             loss.share_variables(other)
+        fitting.check(loss, self.layers, self.losses)
         self._default_loss = None
         self.losses.append(loss)
 

@@ -285,7 +285,7 @@ class CrossEntropy(Loss):
         return None if shape is None else shape[:-1]
 
     def num_classes(self, shapes):
-        return shapes.get(self.output_name, (None,))[-1]
+        return (shapes.get(self.output_name) or (None,))[-1]
 
     def _check_dimensions(self, output, target):
         if output.ndim != target.ndim + 1:
@@ -438,7 +438,7 @@ class Formula(Loss):
         return shape[:-1] if self.labels and shape is not None else shape
 
     def num_classes(self, shapes):
-        return shapes.get(self.output_name, (None,))[-1] if self.labels else None
+        return (shapes.get(self.output_name) or (None,))[-1] if self.labels else None
 
     def _check_dimensions(self, output, target):
         if output.ndim != target.ndim + self.labels:
