@@ -366,14 +366,22 @@ class Network(
             form = form or loss
         elif loss:
             form = loss
+        takes_labels = issubclass(losses.Loss.get_class(self.DEFAULT_LOSS), losses.CrossEntropy)
         if form is not None and not isinstance(form, str):
             options["function"], form = form, "formula"
             losses.check_function(options["function"])
-            takes_labels = issubclass(losses.Loss.get_class(self.DEFAULT_LOSS), losses.CrossEntropy)
             options.setdefault("labels", takes_labels)
-        options.setdefault("target", self._default_target())
         options.setdefault("output_name", self.layers[-1].output_name)
-        return losses.Loss.build(form or self.DEFAULT_LOSS, **options)
+        form = form or self.DEFAULT_LOSS
+        if "target" in options:
+            return losses.Loss.build(form, **options)
+        target = self._default_target()
+        result = losses.Loss.build(form, target=target, **options)
+        # the target of the model has as many axes as the output asks for.
+        ndim = fitting.count_axes(result, self.layers) if util.is_int(target) else None
+        if ndim in (None, target) or losses.takes_labels(result) != takes_labels:
+            return result
+        return losses.Loss.build(form, target=ndim, **options)
 
     def set_loss(self, *args, **kwargs):
         """Replace all losses by a new one; see :meth:`add_loss` for the arguments."""

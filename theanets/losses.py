@@ -484,6 +484,11 @@ def check_function(function):
         pass
 
 
+def takes_labels(loss):
+    """Tell whether the target of a loss consists of class labels."""
+    return loss.labels if isinstance(loss, Formula) else isinstance(loss, CrossEntropy)
+
+
 class GaussianKernel:
     r"""The kernel :math:`k(x, y) = e^{-|x - y|^2 / b}` for all pairs of examples.
 

@@ -7,17 +7,41 @@ from .. import losses, util
 from ..layers import Input
 from ..layers.context import Outputs
 
-__all__ = ["check"]
+__all__ = ["check", "count_axes"]
 
 #: Length of axes whose length is known only with the data, where a loss is tried.
 LENGTH = 5
 
 
+def count_axes(loss, layers):
+    """Return the number of axes that the target of a loss has to have.
+
+    Parameters
+    ----------
+    loss : :class:`theanets.Loss`
+        The loss.
+    layers : list of :class:`theanets.Layer`
+        The layers of its network.
+
+    Returns
+    -------
+    ndim : int or None
+        With the axis of the batch. None if nothing is known, or if there is no variable of so many axes.
+    """
+    shape = loss.target_shape(_shapes(layers))
+    return None if shape is None or not len(shape) + 1 < len(loss.TARGETS) else len(shape) + 1
+
+
+def _shapes(layers):
+    """Return the shapes of all outputs that are known, by full name."""
+    return {layer.full_name(output): shape for layer in layers for output, shape in layer.shapes.items()}
+
+
 def check(loss, layers, others=()):
     """Refuse a loss whose target cannot fit the output that it is compared with.
 
-    Lengths that are known only with the data fit any other. What is not known, such as the shape of the target of a loss
-    with a formula of its own, is not refused.
+    Lengths that are known only with the data fit any other. A loss with a formula of its own may have any target; where
+    the shape of that is known, as in autoencoders, it is tried.
 
     Parameters
     ----------
@@ -33,7 +57,7 @@ def check(loss, layers, others=()):
     ConfigurationError
         Naming both sizes.
     """
-    shapes = {layer.full_name(output): shape for layer in layers for output, shape in layer.shapes.items()}
+    shapes = _shapes(layers)
     if any(shapes.get(name) is None for name in loss.output_names):
         return
     target = loss.variables[0]
@@ -51,6 +75,9 @@ def check(loss, layers, others=()):
         return
     _check_outputs(loss, shapes)
     wanted = loss.target_shape(shapes)
+    if len(wanted) + 1 >= len(loss.TARGETS):
+        # there is no target of so many axes: a network like this one is used, and not trained as a whole.
+        return
     if target.ndim != len(wanted) + 1:
         raise util.ConfigurationError(
             f"{_describe(loss, shapes)}: its {owner} has {_count(target.ndim)}, that of the batch included, expected "
@@ -75,7 +102,12 @@ def check(loss, layers, others=()):
 
 def _is_ours(loss):
     """Tell whether it is known what a loss does with its target."""
-    return type(loss).__module__ == losses.__name__ and not isinstance(loss, losses.Formula)
+    kernel = getattr(loss, "kernel", None)
+    return (
+        type(loss).__module__ == losses.__name__
+        and not isinstance(loss, losses.Formula)
+        and (kernel is None or isinstance(kernel, losses.GaussianKernel))
+    )
 
 
 def _agree(a, b):
@@ -122,7 +154,7 @@ def _try(loss, layers, shapes, source, given):
                 values.append(np.zeros((1, *lengths), util.FLOAT))
     try:
         expression = loss(outputs)
-        weights = [variable for variable in loss.variables[1:]]
+        weights = loss.variables[1:]
         arrays = [np.ones(np.shape(_dense(values[0])), variable.dtype) for variable in weights]
         function = theano.function([*inputs, *weights], expression, mode="FAST_COMPILE", on_unused_input="ignore")
         function(*values, *arrays)
