@@ -210,7 +210,7 @@ def test_compiler_that_does_not_work(tmp_path):
 def test_theano_first_and_broken():
     code = """
     import sys, types
-    sys.modules["theano.configparser"] = types.ModuleType("theano.configparser")
+    sys.modules["theano"] = types.ModuleType("theano")
     try:
         import theanets
     except ImportError as error:
@@ -219,6 +219,45 @@ def test_theano_first_and_broken():
         raise SystemExit("no error")
     """
     run(code)
+
+
+def test_what_is_left_of_a_failed_import_of_theano_is_no_obstacle():
+    code = """
+    import sys
+    sys.modules["theano.tensor"] = None
+    try:
+        import theano
+    except ImportError:
+        assert "theano.configparser" in sys.modules
+    else:
+        raise SystemExit("no error")
+    import theanets, theano
+    assert theano.config.floatX == "float32"
+    assert theanets.Regressor([3, 2]).predict([[1, 2, 3]]).shape == (1, 2)
+    """
+    run(code)
+
+
+@pytest.mark.parametrize("first", ["import theano.tensor", "from theano import config", "import downhill"])
+def test_the_hook_imports_theanets_first(first):
+    code = f"""
+    import _theanets_hook, importlib.util, sys
+    assert importlib.util.find_spec("theano").origin.endswith("__init__.py")
+    assert not {{"theanets", "theano"}} & set(sys.modules), "to look for Theano imports nothing"
+    {first}
+    import theano, theanets
+    assert theano is sys.modules["theano"] and theano.__spec__.loader is theano.__loader__
+    assert theano.__spec__.submodule_search_locations
+    # the precision of a program that may have nothing to do with theanets is what Theano says.
+    assert theano.config.floatX == "float64"
+    assert "settings-filled-in" in theanets.compat.report()["repairs"]
+    assert theanets.Regressor([3, 2]).predict([[1, 2, 3]]).shape == (1, 2)
+    """
+    run(code)
+
+
+def test_the_hook_changes_nothing_where_theanets_comes_first():
+    run("import _theanets_hook, theanets, theano; assert theano.config.floatX == 'float32'")
 
 
 def test_theano_first():

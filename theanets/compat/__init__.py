@@ -76,11 +76,13 @@ _state = _State()
 
 
 def _imported_before():
-    """Whether somebody has imported Theano already, and it works."""
+    """Whether somebody has imported Theano already, and it works. What is left of an import that failed is removed."""
     loaded = [name for name in sys.modules if name == "theano" or name.startswith("theano.")]
-    if not loaded:
-        return False
     theano = sys.modules.get("theano")
+    if theano is None:
+        for name in loaded:
+            del sys.modules[name]
+        return False
     if not hasattr(theano, "function") or not hasattr(theano, "tensor"):
         raise ImportError(_BROKEN)
     return True

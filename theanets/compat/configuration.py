@@ -129,6 +129,10 @@ def compiler(user):
     return shutil.which("clang++" if clang else "g++") or ""
 
 
+def _theano_came_first():
+    return getattr(sys.modules.get("_theanets_hook"), "came_first", False)
+
+
 def missing(user):
     """Settings to fill in.
 
@@ -142,7 +146,8 @@ def missing(user):
     settings : dict of str to str
         None of them set by the user.
     """
-    wanted = {"floatX": "float32"}
+    # a program that imports Theano itself, and perhaps never theanets, computes with the precision of Theano's default
+    wanted = {} if _theano_came_first() else {"floatX": "float32"}
     cxx = compiler(user)
     if cxx:
         wanted["optimizer_excluding"] = EXCLUDED
