@@ -9,8 +9,8 @@ from .. import util
 
 __all__ = ["measure"]
 
-#: Lengths of axes whose length is known only with the data: far apart and long, as strides make equal lengths of
-#: similar ones, and filters need some room.
+#: Lengths of axes whose length is known only with the data: far apart, so that strides do not round them to one result,
+#: and long enough for filters.
 LENGTHS = 97, 160
 
 
