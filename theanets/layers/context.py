@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-__all__ = ["Context", "Outputs", "context_of"]
+__all__ = ["Context", "Outputs", "context_of", "unrolled"]
 
 
 class Context:
@@ -26,6 +26,10 @@ class Context:
     ----------
     final_states : dict
         Expressions for the states that recurrent layers end with, by full name; filled in by the layers.
+    unrolled : dict
+        For outputs that a loop along time makes, functions without arguments that return an expression of the same
+        values at all steps that count, which is made outside of the loop; or None if there is none. Filled in by the
+        layers.
     """
 
     def __init__(self, mask=None, states=None, training=None, single_step=False, class_weights=None):
@@ -35,6 +39,7 @@ class Context:
         self.single_step = single_step
         self.class_weights = class_weights or {}
         self.final_states = OrderedDict()
+        self.unrolled = {}
 
     def settings(self):
         """Return what distinguishes this context from others: nothing, for one without anything special."""
@@ -62,3 +67,19 @@ def context_of(outputs):
     """Return the context of some outputs, which may be an ordinary dict."""
     context = getattr(outputs, "context", None)
     return Context() if context is None else context
+
+
+def unrolled(outputs, name):
+    """Return an output, as an expression that shows which function has made it, even if that was done in a loop.
+
+    Parameters
+    ----------
+    outputs : dict
+        Expressions by full output name.
+    name : str
+        Full name of one of them.
+    """
+    output = outputs[name]
+    make = context_of(outputs).unrolled.get(output)
+    result = None if make is None else make()
+    return output if result is None else result
