@@ -24,8 +24,8 @@ __all__ = ["build", "log_of", "Activation", "Compose", "Prelu", "LGrelu", "Elu",
 #: Keeps the ``norm:*`` functions from dividing by zero.
 EPSILON = 1e-8
 
-#: Values above this are brought to a smaller scale before they are squared.
-LARGE = 1e15
+#: Values above this are multiplied by a small number, a power of two, before they are squared.
+LARGE, SMALL = 1e15, 2.0**-80
 
 
 def softmax(x):
@@ -68,17 +68,18 @@ def rect_minmax(x):
 
 def norm_mean(x):
     """Subtract from each example the mean of its units."""
+    # the mean of equal values may differ from them in the last digit; that of zeros does not.
+    x = x - disconnected_grad(TT.shape_padright(x[..., 0]))
     return x - x.mean(axis=-1, keepdims=True)
 
 
 def _to_scale(x):
-    """Divide each example by a number that makes its squares fit the float type, and ``EPSILON`` by the same number.
+    """Multiply each example by a number that makes its squares fit the float type, and ``EPSILON`` by the same number.
 
-    It is 1 unless values are very large, and a constant as far as gradients go.
+    It is 1 unless values are very large.
     """
-    largest = abs(x).max(axis=-1, keepdims=True)
-    scale = disconnected_grad(TT.switch(TT.gt(largest, LARGE), largest, 1))
-    return x / scale, EPSILON / scale
+    scale = TT.switch(TT.gt(abs(x).max(axis=-1, keepdims=True), LARGE), SMALL, 1)
+    return x * scale, EPSILON * scale
 
 
 def norm_max(x):
