@@ -71,7 +71,7 @@ def _clipped_log(x, highest):
     return disconnected_grad(TT.log(TT.clip(x, EPSILON, highest))) + slope
 
 
-class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
+class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
     r"""Base class of losses.
 
     Parameters
@@ -133,6 +133,9 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
                 f"{len(self.TARGETS) - 1}, or a variable"
             )
         return target
+
+    def __repr__(self):
+        return arguments.show_call(self)
 
     @property
     def variables(self):

@@ -161,6 +161,21 @@ class Registrar(type):
         return isinstance(key, str) and key.lower() in cls._registry
 
 
+class ShapesGraph:
+    """Base of the parts of a network whose attributes decide which graph is built.
+
+    A cache of graphs compares :meth:`graph_settings` to see whether a graph that was built before is still right.
+    """
+
+    #: Whether two parts of the same class with equal settings build the same graph. If not, each stands for itself.
+    is_known_by_settings = False
+
+    def graph_settings(self):
+        """Return a dict of the attributes that decide which graph is built."""
+        # what a part draws from shows in the values of parameters; a layer is described by itself.
+        return {key: value for key, value in vars(self).items() if key not in ("layer", "rng")}
+
+
 def is_int(value):
     """Tell whether a value is an integer of Python or NumPy; booleans are not."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))

@@ -12,3 +12,7 @@ from .feedforward import *
 from .inputs import Input
 from .normalization import *
 from .recurrent import *
+
+# earlier releases had these classes in the module of the base class.
+for _cls in (Input, feedforward.Concatenate, feedforward.Flatten, feedforward.Product, feedforward.Reshape):
+    setattr(base, _cls.__name__, _cls)

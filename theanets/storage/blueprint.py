@@ -14,7 +14,9 @@ import numpy as np
 import theano
 
 from .. import arguments, util
-from .objects import check_extent, is_ours
+from ..layers import Layer
+from ..losses import Loss
+from .objects import check_extent, is_ours, network_base
 from .pickles import shorten
 
 __all__ = ["Blueprint", "LayerPlan", "LossPlan", "Reference", "describe", "build"]
@@ -211,13 +213,10 @@ def describe(network, keep_own=False):
     plan : Blueprint
         It shares arrays and generators with the network.
     """
-    from .. import graph
-
     layers, losses = whole_of(network)
     if len(layers) > MAX_PARTS or len(losses) > MAX_PARTS:
         raise util.LoadError(f"it holds more than {MAX_PARTS} layers or losses")
-    twin = object.__new__(graph.Network)
-    graph.Network.__init__(twin)
+    twin = network_base()()
     with _quietly():
         return Blueprint(
             type(network),
@@ -241,15 +240,11 @@ class _quietly(warnings.catch_warnings):
     """Keep constructors from repeating what they said when the network was made, and from counting layers."""
 
     def __enter__(self):
-        from ..layers import Layer
-
         self.count = Layer._count
         super().__enter__()
         warnings.simplefilter("ignore")
 
     def __exit__(self, *error):
-        from ..layers import Layer
-
         super().__exit__(*error)
         Layer._count = self.count
 
@@ -262,8 +257,6 @@ def _attributes(thing, twin):
 
 
 def _describe_layer(layer, keep_own):
-    from ..layers import Layer
-
     if not isinstance(layer, Layer):
         raise util.LoadError(f"it holds a {type(layer).__name__} where a layer should be")
     shell = layer if keep_own else None
@@ -301,8 +294,6 @@ def _layer_options(layer):
 
 
 def _describe_loss(loss, layers, keep_own):
-    from ..losses import Loss
-
     if not isinstance(loss, Loss):
         raise util.LoadError(f"it holds a {type(loss).__name__} where a loss should be")
     sources = {id(layer.input): layer.name for layer in layers if hasattr(layer, "input")}
@@ -341,8 +332,6 @@ def build(plan):
     LoadError
         If no network consists of this.
     """
-    from .. import graph
-
     if len(plan.layers) > MAX_PARTS or len(plan.losses) > MAX_PARTS:
         raise util.LoadError(f"it holds more than {MAX_PARTS} layers or losses")
     _check_rest(plan)
@@ -351,7 +340,7 @@ def build(plan):
     blank = Blank(sum(sizes) + ALLOWANCE)
     network = plan.shell or object.__new__(plan.model)
     vars(network).clear()
-    graph.Network.__init__(network, loss=None)
+    network_base().__init__(network, loss=None)
     with _quietly():
         for layer in plan.layers:
             network._append(_make_layer(layer, blank))

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import pathlib
 import tempfile
@@ -9,7 +10,7 @@ import zlib
 
 from .. import util
 
-__all__ = ["write_atomically", "Source"]
+__all__ = ["Source", "is_handle", "read_from", "write_atomically"]
 
 #: The largest number of bytes that are read, and that a compressed file may grow to, if the caller says nothing else.
 MAX_BYTES = 4 << 30
@@ -119,6 +120,41 @@ def _flush_folder(folder):
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def is_handle(target):
+    """Tell whether this is an open file rather than a path."""
+    return hasattr(target, "write") or hasattr(target, "read")
+
+
+def read_from(source, read, max_bytes=None):
+    """Open a file, and name it in errors about what it holds.
+
+    Parameters
+    ----------
+    source : str, pathlib.Path or readable binary file
+        An open file is read from its position, and left open.
+    read : callable
+        Called with a :class:`Source`.
+    max_bytes : int, optional
+        See :class:`Source`.
+
+    Returns
+    -------
+    result : object
+        What ``read`` has returned.
+    """
+    if not is_handle(source):
+        with open(pathlib.Path(source), "rb") as handle:
+            return read_from(handle, read, max_bytes)
+    name = getattr(source, "name", None)
+    where = repr(name) if isinstance(name, (str, bytes)) else "the open file"
+    if not (hasattr(source, "seekable") and source.seekable()):
+        source = io.BytesIO(source.read())
+    try:
+        return read(Source(source, max_bytes))
+    except util.LoadError as error:
+        raise type(error)(f"{where} cannot be loaded: {error}") from error
 
 
 class Source:

@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from .. import util
+from .. import activations, layers, losses, util
 from .pickles import Global, Record, shorten
 
 __all__ = ["Maker", "TRANSIENT", "find_class", "make_array", "make_generator", "is_ours", "families", "subclasses"]
@@ -43,11 +43,24 @@ TRANSIENT = frozenset(
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
+#: The base class of networks, which registers itself: it is built on top of this package.
+_network_base: list[type] = []
+
+
+def register_network(cls):
+    """Register the base class of all networks; return it, so that this can decorate the class."""
+    _network_base[:] = [cls]
+    return cls
+
+
+def network_base():
+    """Return the base class of all networks."""
+    return _network_base[0]
+
+
 def families():
     """Return the classes whose subclasses a network may consist of."""
-    from .. import activations, graph, layers, losses
-
-    return graph.Network, layers.Layer, losses.Loss, activations.Activation, losses.GaussianKernel
+    return network_base(), layers.Layer, losses.Loss, activations.Activation, losses.GaussianKernel
 
 
 def is_ours(cls):
@@ -328,7 +341,7 @@ class Maker:
         if record.items or record.pairs:
             raise refuse(record.full_name, ", which is a container as well")
         self._set_state(record, result, setter)
-        if isinstance(result, families()[0]):
+        if isinstance(result, network_base()):
             self.models.append(result)
         return result
 

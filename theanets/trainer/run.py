@@ -7,7 +7,8 @@ from collections import OrderedDict
 
 import numpy as np
 
-from .. import sources, util
+from .. import util
+from ..data import sources
 from . import standstill
 from .passes import Pass
 from .session import DIVERGED, EXHAUSTED, FAILED, INTERRUPTED, LEFT, Outcome
@@ -32,7 +33,7 @@ class Run:
         What is trained.
     session : Session
         What goes on around it.
-    rate : :class:`theanets.schedules.LearningRate`
+    rate : :class:`theanets.trainer.schedules.LearningRate`
         The learning rate.
 
     Attributes

@@ -11,7 +11,7 @@ from .tracing import Dynamic, TranslationError, guard, is_known, on_host
 
 __all__ = ["HostProgram", "call_back", "warn_once"]
 
-_warned = set()
+_warned: set[object] = set()
 
 
 class FallbackWarning(RuntimeWarning):

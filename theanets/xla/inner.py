@@ -17,8 +17,9 @@ from theano import scalar
 from theano.tensor import basic, elemwise
 from theano.tensor.subtensor import Subtensor
 
-from .linker import optimize
-from .tracing import GiveUp, Graph, NeedsValue, frame
+from .graph import Graph
+from .rewrites import optimize
+from .tracing import GiveUp, NeedsValue, frame
 
 __all__ = ["Inner", "inner_of"]
 
@@ -31,7 +32,7 @@ CHEAP = (scalar.Add, scalar.Sub, scalar.Mul, scalar.Neg, scalar.Sqr, scalar.Seco
 #: What is computed before the loop may take so many times the memory of what it is computed from.
 GROWTH = 4
 
-_inner = weakref.WeakKeyDictionary()
+_inner: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class Inner:

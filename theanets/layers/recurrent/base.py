@@ -66,7 +66,7 @@ class Recurrent(Layer):
     states = OrderedDict(out="h_0")
 
     #: Outputs that each step returns, in their order.
-    steps = ("out",)
+    steps: tuple[str, ...] = ("out",)
 
     def __init__(self, h_0=None, **kwargs):
         super().__init__(**kwargs)

@@ -1,0 +1,170 @@
+"""Caches of graphs and compiled functions that never go stale.
+
+A cached graph may be used again if everything that shaped it is as it was. :func:`fingerprint` describes a layer, a
+regularizer or a loss by its class and the contents of its attributes, so that any change of a setting shows, whoever
+made it. Objects without a describable content (parameters, functions, generators) stand for themselves; a change of a
+parameter's *value* therefore changes nothing.
+"""
+
+from collections import OrderedDict
+
+import numpy as np
+
+from .. import util
+
+__all__ = ["Cache", "Memo", "fingerprint"]
+
+#: Types whose values describe themselves.
+ATOMS = frozenset([type(None), str, bytes, bool, int, float, complex])
+
+
+class Cache:
+    """A dict of limited size, which forgets what was not used for the longest time.
+
+    Parameters
+    ----------
+    size : int
+        The largest number of entries.
+    """
+
+    def __init__(self, size):
+        self.size = size
+        self.entries = OrderedDict()
+
+    def get(self, key, make):
+        """Return the value for a key, calling ``make`` if there is none."""
+        try:
+            self.entries.move_to_end(key)
+            return self.entries[key]
+        except KeyError:
+            # also if another thread has pushed it out in between.
+            pass
+        value = self.entries[key] = make()
+        if len(self.entries) > self.size:
+            self.entries.popitem(last=False)
+        return value
+
+    def clear(self):
+        """Forget everything."""
+        self.entries.clear()
+
+    def __len__(self):
+        return len(self.entries)
+
+
+class Identity:
+    """Stands for one object: equal only for the same one, which is kept alive so that its id is not used again."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+    def __hash__(self):
+        return id(self.value)
+
+    def __eq__(self, other):
+        return isinstance(other, Identity) and self.value is other.value
+
+
+def fingerprint(value, _seen=()):
+    """Describe a value by something hashable, which is equal only for values that shape the same graph.
+
+    Parameters
+    ----------
+    value : object
+        A layer, activation, regularizer or loss, or anything that may be found in one.
+
+    Returns
+    -------
+    description : hashable
+    """
+    kind = type(value)
+    # the commonest first: this is done at each prediction.
+    if kind in ATOMS:
+        return kind, value
+    if kind is tuple or kind is list:
+        return kind, tuple([fingerprint(item, _seen) for item in value])
+    if isinstance(value, (str, bytes, int, float, complex)):
+        return kind, value
+    if isinstance(value, dict):
+        return dict, tuple([(key, fingerprint(item, _seen)) for key, item in value.items()])
+    if isinstance(value, (set, frozenset)):
+        return frozenset(fingerprint(item, _seen) for item in value)
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype != object:
+        return np.ndarray, value.shape, value.dtype.str, value.tobytes()
+    if isinstance(value, util.ShapesGraph) and not any(value is other for other in _seen):
+        who = kind if value.is_known_by_settings else Identity(value)
+        return who, fingerprint(value.graph_settings(), (*_seen, value))
+    return Identity(value)
+
+
+class Described:
+    """A fingerprint whose hash is computed once; a long one is looked up often."""
+
+    __slots__ = ("hash", "value")
+
+    def __init__(self, value):
+        self.value = value
+        self.hash = hash(value)
+
+    def __hash__(self):
+        return self.hash
+
+    def __eq__(self, other):
+        return self is other or isinstance(other, Described) and self.value == other.value
+
+
+class Memo:
+    """Remembers the fingerprint of a value for as long as nothing in it changes.
+
+    To see that nothing has changed takes a comparison of what each container in it holds, which is much quicker than
+    to describe them all again.
+
+    Examples
+    --------
+    >>> settings, memo = {"size": [3]}, Memo()
+    >>> before = memo.fingerprint(settings)
+    >>> settings["size"].append(4)
+    >>> memo.fingerprint(settings) == before
+    False
+    """
+
+    def __init__(self):
+        self.value = self.description = None
+        self.containers, self.copies = [None], []
+
+    def fingerprint(self, value):
+        """Return what is equal only for equal results of :func:`fingerprint`."""
+        try:
+            # what is the same object is equal without a look, so that this compares no more than one level each.
+            if value is self.value and self.containers == self.copies:
+                return self.description
+        except ValueError:
+            # there is an array in the place of another one.
+            pass
+        self.containers, arrays = [], []
+        self._collect(value, set(), arrays)
+        self.copies = [container.copy() for container in self.containers]
+        if arrays:
+            # these may be written to in place, which is not seen like this.
+            self.copies.append(None)
+        self.value, self.description = value, Described(fingerprint(value))
+        return self.description
+
+    def _collect(self, value, seen, arrays):
+        if type(value) in ATOMS or id(value) in seen:
+            return
+        seen.add(id(value))
+        if isinstance(value, util.ShapesGraph):
+            value = vars(value)
+        if isinstance(value, (dict, list, set)):
+            self.containers.append(value)
+        if isinstance(value, np.ndarray):
+            arrays.append(value)
+        elif isinstance(value, dict):
+            for item in value.values():
+                self._collect(item, seen, arrays)
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            for item in value:
+                self._collect(item, seen, arrays)
