@@ -2,6 +2,8 @@
 
 from collections import OrderedDict
 
+import theano.tensor as TT
+
 __all__ = ["Context", "Outputs", "context_of", "unrolled"]
 
 
@@ -21,6 +23,9 @@ class Context:
         Whether all sequences have just one step.
     class_weights : dict, optional
         Weights of the classes, for the variables that hold the labels. Default: there are none.
+    opaque : sequence of str, optional
+        Full names of outputs that losses read as they are, whatever has made them, so that there is a gradient with
+        respect to them. Default: none of them.
 
     Attributes
     ----------
@@ -32,21 +37,22 @@ class Context:
         layers.
     """
 
-    def __init__(self, mask=None, states=None, training=None, single_step=False, class_weights=None):
+    def __init__(self, mask=None, states=None, training=None, single_step=False, class_weights=None, opaque=()):
         self.mask = mask
         self.states = states
         self.training = training
         self.single_step = single_step
         self.class_weights = class_weights or {}
+        self.opaque = tuple(opaque)
         self.final_states = OrderedDict()
         self.unrolled = {}
 
     def settings(self):
         """Return what distinguishes this context from others: nothing, for one without anything special."""
         states, weights = [tuple((items or {}).items()) for items in (self.states, self.class_weights)]
-        if self.mask is None and self.training is None and not (states or weights or self.single_step):
+        if self.mask is None and self.training is None and not (states or weights or self.single_step or self.opaque):
             return ()
-        return self.mask, states, self.training, self.single_step, weights
+        return self.mask, states, self.training, self.single_step, weights, self.opaque
 
 
 class Outputs(OrderedDict):
@@ -70,7 +76,7 @@ def context_of(outputs):
 
 
 def unrolled(outputs, name):
-    """Return an output, as an expression that shows which function has made it, even if that was done in a loop.
+    """Return an output as an expression that shows which function has made it, even if that was done in a loop.
 
     Parameters
     ----------
@@ -79,7 +85,9 @@ def unrolled(outputs, name):
     name : str
         Full name of one of them.
     """
-    output = outputs[name]
-    make = context_of(outputs).unrolled.get(output)
+    output, context = outputs[name], context_of(outputs)
+    if name in context.opaque:
+        return TT.tensor_copy(output)
+    make = context.unrolled.get(output)
     result = None if make is None else make()
     return output if result is None else result
