@@ -166,6 +166,8 @@ class Session:
         self.is_open = False
         self.is_whole = self.is_measured = True
         self.measure = None
+        # whether somebody was told that nothing changes.
+        self.has_warned = False
         self._before = None
 
     # -- the whole ----------------------------------------------------------------------------------------------------
