@@ -241,8 +241,8 @@ def test_maxout_adds_the_slopes_of_pieces_that_tie():
 # ---- precision
 
 #: Sizes of inputs, from far below the resolution of the float type beside 1 to far above.
-SIZES = [0, 1e-30, 1e-20, 1e-10, 1e-8, 1e-5, 1e-3, 0.1, 0.5, 0.9999999, 1, 1.0000001, 2, 5, 20, 50, 100, 1e3, 1e5, 1.7e7,
-         3e8, 1e15, 2e15, 1e20, 1e30]
+SIZES = [0, 1e-30, 1e-20, 1e-10, 1e-8, 1e-5, 1e-3, 0.1, 0.5, 0.9999999, 1, 1.0000001, 2, 5, 20, 50, 100, 1e3, 1e5,
+         1.7e7, 3e8, 1e15, 2e15, 1e20, 1e30]
 NUMBERS = np.array(sorted({sign * size for size in SIZES for sign in (-1, 1)}), util.FLOAT)
 
 #: Derivatives in plain NumPy, with the mean of both slopes at a kink. (The others are no better than the resolution

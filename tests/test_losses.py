@@ -790,7 +790,8 @@ def test_loss_of_any_output_layer(form, rng):
     net = theanets.Classifier([4, *hidden, dict(last, activation="softmax")])
     x, t = helpers.floats(300 * rng.randn(9, 4)), rng.randint(4, size=9).astype("int32")
     out = net.feed_forward(x)
-    z = out["out:pre"] if form != "nameless" else x @ net.find("out", "w").get_value() + net.find("out", "b").get_value()
+    w, b = (param.get_value() for param in net.params[-2:]) if form == "nameless" else (None, None)
+    z = x @ w + b if form == "nameless" else out["out:pre"]
     expected = expected_xe("softmax", z, t)[0] if form != "halved" else xe(out["out:out"].astype("d"), t)
     np.testing.assert_allclose(total(net, [x, t]), expected, rtol=1e-4)
 
