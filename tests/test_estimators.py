@@ -7,7 +7,7 @@ import pytest
 import theanets
 import theano
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_regression
+from sklearn.datasets import load_iris, load_wine, make_regression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -57,6 +57,16 @@ def test_labels_and_probabilities(iris):
     assert [i for i, loss in enumerate(model.validation_curve_) if np.isfinite(loss)] == [9, 19]
     truth = np.searchsorted(model.classes_, y)
     assert model.validation_curve_[-1] == pytest.approx(-np.log(probabilities[range(len(y)), truth]).mean(), rel=1e-5)
+
+
+def test_raw_data_are_learned_with_default_settings():
+    """All gradients were zero from the first step on, for data on scales from 0.1 to 1000."""
+    x, y = load_wine(return_X_y=True)
+    order = np.random.RandomState(1).permutation(len(x))
+    theanets.set_mode("XLA")
+    model = NetworkClassifier().fit(x[order[45:]], y[order[45:]])
+    assert model.score(x[order[:45]], y[order[:45]]) > 0.8
+    assert model.loss_curve_[-1] < 0.1 * model.loss_curve_[0]
 
 
 def test_clones_and_pickles_are_the_same(iris):
