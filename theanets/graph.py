@@ -138,6 +138,7 @@ class Network(
         self._seed = None
         self._sampler = None
         self._whole = None
+        self._nan_noticed = False
         self._session = None
         self._history = history.History()
 

@@ -8,6 +8,7 @@ either of the first two. They are padded, and each batch then has a mask as its 
 import collections.abc
 
 import downhill
+import numpy as np
 
 from . import data, util
 
@@ -41,7 +42,9 @@ class ArraySource:
     def __init__(self, arrays, slots, axis=0, surplus=False):
         self.slots = slots
         self.axis = axis
-        self.arrays = data.cast_all(arrays, slots, axis, surplus)
+        # what has become infinite is refused by the check, in words of our own.
+        with np.errstate(over="ignore"):
+            self.arrays = data.cast_all(arrays, slots, axis, surplus)
         for array, slot in zip(self.arrays, slots):
             data.check(array, slot)
         self.lengths = data.lengths_of(arrays, slots, surplus)

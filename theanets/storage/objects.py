@@ -36,6 +36,7 @@ TRANSIENT = frozenset(
         "_sampler",
         "_whole",
         "_session",
+        "_nan_noticed",
     ]
 )
 
