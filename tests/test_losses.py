@@ -220,7 +220,7 @@ def test_l14_a_batch_of_weight_zero_leaves_parameters_alone(rng):
     net = theanets.Regressor([3, 4, 2], weighted=True)
     before = helpers.values(net)
     x, y = regression(rng)
-    train, _ = net.train([x, y, 0 * y], algo="sgd", learning_rate=1, max_updates=2)
+    train, _ = net.train(lambda: [x, y, 0 * y], algo="sgd", learning_rate=1, max_updates=2, iteration_size=1)
     assert train["loss"] == 0
     helpers.assert_same_values(helpers.values(net), before)
 

@@ -330,8 +330,16 @@ def drawn():
                          ids=lambda case: case["model"])
 def test_golden_scores(case, drawn):
     net = model(case)
-    arrays = {"Regressor": "XY", "Classifier": "XC", "Autoencoder": "XX"}[type(net).__name__]
-    assert net.score(*(drawn[name] for name in arrays)) == pytest.approx(case["score"], rel=1e-5)
+    arrays = [drawn[name] for name in {"Regressor": "XY", "Classifier": "XC", "Autoencoder": "XX"}[type(net).__name__]]
+    if not isinstance(net, recurrent.Autoencoder):
+        assert net.score(*arrays) == pytest.approx(case["score"], rel=1e-5)
+        return
+    # the reference gave the data as weights, some of which are negative and refused today; its formula is the same.
+    with pytest.raises(util.DataError, match="weight -"):
+        net.score(*arrays)
+    x, w = (array.astype("d") for array in arrays)
+    errors, spread = w * (x - net.predict(arrays[0])) ** 2, w * (x - x.mean()) ** 2
+    assert 1 - errors.sum() / spread.sum() == pytest.approx(case["score"], rel=1e-5)
 
 
 def test_seven_outputs():

@@ -238,7 +238,8 @@ class Elu(Activation):
 
     def __call__(self, x):
         # both branches of a switch have gradients: the exponential must not see the large positive values.
-        negative = TT.exp(self.gain) * (TT.exp(TT.switch(TT.lt(x, 0), x, 0)) - 1)
+        # what is not a number stays so.
+        negative = TT.exp(self.gain) * (TT.exp(TT.switch(TT.gt(x, 0), 0, x)) - 1)
         return TT.switch(TT.ge(x, 0), x, negative)
 
 

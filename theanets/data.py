@@ -292,6 +292,12 @@ def _as_list(arrays, slots, surplus=False):
     if isinstance(arrays, dict):
         if surplus:
             arrays = {name: array for name, array in arrays.items() if name in names}
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise util.DataError(
+                f"there are several arrays {twice!r}, which a dict cannot hold; give the targets of the losses names "
+                "by target='name', or give a list of arrays"
+            )
         if sorted(arrays) != sorted(names):
             raise util.DataError(f"expected arrays for {_name_list(slots)}; found {', '.join(map(str, arrays))}")
         return [arrays[name] for name in names]

@@ -75,7 +75,7 @@ class Evaluation:
             One for each of :attr:`variables`.
         """
         result = OrderedDict(zip(map(id, self.inputs), self._input_slots()))
-        shapes = {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}
+        shapes = self._output_shapes()
         for loss in self.losses:
             shape = loss.target_shape(shapes)
             classes = loss.num_classes(shapes)

@@ -292,14 +292,14 @@ class Network(
         return self._seed
 
     def find(self, which, param):
-        """Return a parameter.
+        """Return a parameter, or a statistic such as a running average.
 
         Parameters
         ----------
         which : str or int
             Name or index of a layer; the input has the index 0.
         param : str or int
-            Name of the parameter within the layer, or its index there.
+            Name of the parameter or statistic within the layer; or index of the parameter there.
 
         Raises
         ------
@@ -339,13 +339,16 @@ class Network(
             Name of a loss; a function of the output and the target, see :class:`theanets.losses.Formula`; a dict with
             either as ``form`` and further arguments; or a loss.
         **kwargs
-            Arguments for the loss. By default it reads the last layer, and has the target of the model. Losses with
-            targets of the same kind share one array of the data.
+            Arguments for the loss. By default it reads the last layer, and has the target of the model, which losses
+            of the same layer share. ``target='name'`` gives it an array of data of its own, of this name, as several
+            heads need; its weights are then called ``name_weights``. The name of a target that another loss has, or of
+            an input, stands for that array.
 
         Raises
         ------
         ConfigurationError
-            If there is no such loss, or it does not take these arguments.
+            If there is no such loss, or it does not take these arguments; or if losses of different layers would share
+            an array of targets without a word.
 
         Examples
         --------
@@ -353,14 +356,42 @@ class Network(
         >>> net.add_loss("mae", weight=0.1)
         >>> [v.name for v in net.variables]
         ['in', 'target']
+
+        A second head, with targets of its own:
+
+        >>> net.add_layer(dict(size=5, inputs="hid1", name="side"))
+        >>> net.add_loss("mse", output_name="side", target="more")
+        >>> [v.name for v in net.variables]
+        ['in', 'target', 'more']
         """
         self._require_layers()
         if not isinstance(loss, losses.Loss):
             loss = self._build_loss(loss, kwargs)
+        elif any(value for key, value in kwargs.items() if key != "weighted" or loss._weights is None):
+            raise util.ConfigurationError(
+                f"add_loss(): the loss {type(loss).__name__} exists; give its constructor {', '.join(kwargs)}"
+            )
+        self._refuse_to_share(loss)
+        self._append_loss(loss)
+
+    def _append_loss(self, loss):
+        """Add a loss, which shares the variables of others where they are of the same kind."""
         for other in self.losses:
             loss.share_variables(other)
         self._default_loss = None
         self.losses.append(loss)
+
+    def _refuse_to_share(self, loss):
+        """Refuse a loss that would be given the targets of another layer, for want of a name of its own."""
+        rivals = [other for other in self.losses if loss.shares_target(other)]
+        if rivals and not any(loss.layers_read & other.layers_read for other in rivals):
+            here, there = (" and ".join(sorted(each.layers_read)) for each in (loss, rivals[0]))
+            name = rivals[0].variables[0].name
+            raise util.ConfigurationError(
+                f"add_loss(): the losses of {there} and of {here} would share one array of targets, {name!r}; give the "
+                f"new one targets of its own by target='name', as in target={f'{here}_target'!r}, or let them share it "
+                f"by target={name!r}"
+            )
 
     def _build_loss(self, loss, kwargs):
         options = dict(kwargs)
@@ -379,7 +410,32 @@ class Network(
             options.setdefault("labels", takes_labels)
         options.setdefault("target", self._default_target())
         options.setdefault("output_name", self.layers[-1].output_name)
-        return losses.Loss.build(form or self.DEFAULT_LOSS, **options)
+        form = form or self.DEFAULT_LOSS
+        if isinstance(options["target"], str):
+            return self._build_named(form, options.pop("target"), options)
+        return losses.Loss.build(form, **options)
+
+    def _build_named(self, form, name, options):
+        """Make a loss whose target is called by a name: a new variable, or that of a loss or an input."""
+        default = self._default_target()
+        loss = losses.Loss.build(form, target=default if util.is_int(default) else self.OUTPUT_NDIM, **options)
+        shape = loss.target_shape(self._output_shapes())
+        if shape is not None:
+            loss = losses.Loss.build(form, target=len(shape) + 1, **options)
+        wanted = loss.variables[0]
+        targets = [*self.inputs, *(other.variables[0] for other in self.losses)]
+        found = [v for v in targets if v.name == name and (v.ndim, v.dtype) == (wanted.ndim, wanted.dtype)]
+        taken = [v.name for v in [*targets, *(v for other in self.losses for v in other.variables[1:])]]
+        if not name or name in taken and not found:
+            problem = "there is an array of this name and of another kind already" if name else "expected a name"
+            raise util.ConfigurationError(f"add_loss(): target={name!r}: {problem}")
+        if found:
+            loss = losses.Loss.build(form, target=found[-1], **options)
+        loss.name_target(name)
+        return loss
+
+    def _output_shapes(self):
+        return {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}
 
     def set_loss(self, *args, **kwargs):
         """Replace all losses by a new one; see :meth:`add_loss` for the arguments."""
@@ -426,11 +482,14 @@ class Network(
         regularizers.share_streams(regs)
         outputs, updates = Outputs(context), []
         for layer in self.layers:
+            is_frozen = not context.frozen.isdisjoint(layer.statistics)
+            outputs.context = context.of_prediction() if is_frozen else context
             new, its_updates = layer.connect(outputs)
             for reg in regs:
                 reg.modify_graph(new)
             outputs.update(new)
-            updates.extend(its_updates)
+            updates.extend(update for update in its_updates if update[0] not in context.frozen)
+        outputs.context = context
         return outputs, updates
 
     def _regularizers(self, kwargs, where):

@@ -118,11 +118,30 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
         """Whether a subclass computes its value otherwise than as a mean of errors."""
         return type(self).__call__ is not Loss.__call__
 
+    @property
+    def layers_read(self):
+        """Names of the layers whose outputs the loss reads, as a set."""
+        return {name.partition(":")[0] for name in self.output_names}
+
+    def name_target(self, name):
+        """Call the target by a name: no other loss shares it, unless it asks for it by this name."""
+        if name == "target":
+            return
+        self.owns_target = False
+        self._target.name = name
+        if self._weights is not None:
+            self._weights.name = f"{name}_weights"
+
+    def shares_target(self, other):
+        """Tell whether the target that another loss has made is of the same kind as one's own."""
+        return self.owns_target and other.owns_target and self._target.type == other._target.type
+
     def share_variables(self, other):
         """Use the variables that another loss has made, where they are of the same kind as one's own."""
-        if self.owns_target and other.owns_target and self._target.type == other._target.type:
+        if self.shares_target(other):
             self._target = other._target
-        if None not in (self._weights, other._weights) and self._weights.type == other._weights.type:
+        weights = None not in (self._weights, other._weights) and self._weights.type == other._weights.type
+        if weights and self._weights.name == other._weights.name:
             self._weights = other._weights
 
     def target_shape(self, shapes):
@@ -304,9 +323,13 @@ class CrossEntropy(Loss):
         return -TT.log(TT.clip(self._of_true_class(output, target), EPSILON, 1))
 
     def accuracy(self, outputs):
-        """Return an expression for the (weighted) fraction of examples whose largest output is the true class."""
-        output = outputs[self.output_name]
-        right = TT.cast(TT.eq(output.argmax(axis=-1), self._target), util.FLOAT)
+        """Return an expression for the (weighted) fraction of examples whose largest output is the true class.
+
+        Outputs that are not a number are never right, though they come first in the order of sizes.
+        """
+        output = util.dense(outputs[self.output_name])
+        right = TT.eq(output.argmax(axis=-1), self._target) & ~TT.any(TT.isnan(output), axis=-1)
+        right = TT.cast(right, util.FLOAT)
         return self.average(right, context_of(outputs).mask)
 
 

@@ -1,28 +1,28 @@
-"""Choosing parameters by name, to leave them as they are or to take them from another network."""
+"""Choosing parameters and statistics by name, to leave them as they are or to take them from another network."""
 
 from collections import OrderedDict
 
 from . import util
 
-__all__ = ["Transfer", "select"]
+__all__ = ["Transfer", "select", "statistics_of"]
 
 
 def select(layers, patterns, where):
-    """Return the parameters that patterns stand for.
+    """Return the parameters and statistics that patterns stand for.
 
     Parameters
     ----------
     layers : list of :class:`theanets.Layer`
         Where to look.
     patterns : str or sequence of str
-        Shell patterns for names of parameters, such as ``'hid1.w'`` or ``'*.b'``, or of layers, such as ``'hid1'``,
-        which stand for all their parameters.
+        Shell patterns for names of parameters or statistics, such as ``'hid1.w'`` or ``'*.b'``; or of layers, such as
+        ``'hid1'``, which stand for all that their layers have.
     where : str
         Who is asking, for messages.
 
     Returns
     -------
-    params : list of theano shared variables
+    variables : list of theano shared variables
 
     Raises
     ------
@@ -37,15 +37,54 @@ def select(layers, patterns, where):
     owners = [owner for layer in layers for owner in (layer, *layer.workers)]
     chosen = OrderedDict()
     for pattern in patterns:
-        found = [param for _, param in util.params_matching(layers, pattern)]
+        found = [v for layer in layers for v in _variables(layer) if util._matches(v.name, [pattern])]
         for owner in owners:
             if util._matches(owner.name, [pattern]):
-                found.extend(owner.params)
+                found.extend(_variables(owner))
         if not found:
-            names = [*(owner.name for owner in owners if owner.params), *(p.name for o in layers for p in o.params)]
+            names = [owner.name for owner in owners if _variables(owner)]
+            names += [variable.name for layer in layers for variable in _variables(layer)]
             raise util.unknown(f"{where}: no layer with parameters, and no parameter, of the name", pattern, names)
-        chosen.update((id(param), param) for param in found)
+        chosen.update((id(variable), variable) for variable in found)
     return list(chosen.values())
+
+
+def _variables(layer):
+    return [*layer.params, *layer.statistics]
+
+
+def statistics_of(layers, chosen):
+    """Return the statistics that go with some variables: those of layers of which everything is chosen.
+
+    A layer counts if all of its parameters are chosen, and also if one of its statistics is, as these belong together.
+
+    Parameters
+    ----------
+    layers : list of :class:`theanets.Layer`
+        Where to look.
+    chosen : collection of theano shared variables
+        Parameters and statistics, such as :func:`select` finds.
+
+    Returns
+    -------
+    statistics : list of theano shared variables
+
+    Examples
+    --------
+    >>> import theanets
+    >>> layers = theanets.Regressor([4, (3, "linear"), "batchnorm", 2]).layers
+    >>> [variable.name for variable in statistics_of(layers, select(layers, ["*.scale", "*.shift"], "freeze"))]
+    ['hid2.mean', 'hid2.var']
+    >>> statistics_of(layers, select(layers, "*.scale", "freeze"))
+    []
+    """
+    chosen = set(chosen)
+    return [
+        variable
+        for layer in layers
+        if layer.params and chosen.issuperset(layer.params) or not chosen.isdisjoint(layer.statistics)
+        for variable in layer.statistics
+    ]
 
 
 class Transfer:
@@ -54,20 +93,20 @@ class Transfer:
     def copy_params_from(self, other, only=None):
         """Copy the parameters of another network that have the same names as one's own.
 
-        Running averages, such as those of ``batchnorm``, are copied along with the parameters of their layers.
+        Statistics, such as the running averages of ``batchnorm``, are copied along with the parameters of their layers.
 
         Parameters
         ----------
         other : :class:`theanets.Network`
             Where to copy from. Its other parameters are left aside.
         only : str or sequence of str, optional
-            Shell patterns for names of parameters or of layers, as in ``train(..., freeze=...)``. Default: all of the
-            names that both networks have.
+            Shell patterns for names of parameters, statistics or layers, as in ``train(..., freeze=...)``. Default:
+            all of the names that both networks have.
 
         Returns
         -------
         names : list of str
-            Names of what was copied.
+            Names of what was copied, which ``train(..., freeze=names)`` leaves as it is.
 
         Raises
         ------
@@ -85,18 +124,17 @@ class Transfer:
         """
         if not isinstance(other, Transfer):
             raise util.ConfigurationError(f"copy_params_from({other!r}): expected a theanets.Network")
-        own = self.params if only is None else select(self.layers, only, "only")
+        own = [*self.params, *self.statistics] if only is None else select(self.layers, only, "only")
         theirs = {variable.name: variable for variable in [*other.params, *other.statistics]}
         if only is not None:
-            missing = [param.name for param in own if param.name not in theirs]
+            missing = [variable.name for variable in own if variable.name not in theirs]
             if missing:
                 raise util.ConfigurationError(
                     f"copy_params_from(): the other network has no parameter {missing[0]!r} "
-                    f"(it has: {', '.join(param.name for param in other.params)})"
+                    f"(it has: {', '.join(theirs)})"
                 )
-        chosen = {id(param) for param in own}
-        averages = [v for layer in self.layers if any(id(p) in chosen for p in layer.params) for v in layer.statistics]
-        pairs = [(variable, theirs[variable.name]) for variable in [*own, *averages] if variable.name in theirs]
+        own += [variable for variable in statistics_of(self.layers, own) if variable not in own]
+        pairs = [(variable, theirs[variable.name]) for variable in own if variable.name in theirs]
         if not pairs:
             raise util.ConfigurationError(
                 "copy_params_from(): the networks have no parameter of the same name (there: "

@@ -1,5 +1,6 @@
 """What layers, losses and regularizers need to know of a graph beside its expressions."""
 
+import copy
 from collections import OrderedDict
 
 __all__ = ["Context", "Outputs", "context_of"]
@@ -21,6 +22,9 @@ class Context:
         Whether all sequences have just one step.
     class_weights : dict, optional
         Weights of the classes, for the variables that hold the labels. Default: there are none.
+    frozen : set of theano shared variables, optional
+        Statistics of layers, such as running averages, that are left as they are while parameters are learned. Their
+        layers see a context without ``training``. Default: there are none.
 
     Attributes
     ----------
@@ -28,12 +32,15 @@ class Context:
         Expressions for the states that recurrent layers end with, by full name; filled in by the layers.
     """
 
-    def __init__(self, mask=None, states=None, training=None, single_step=False, class_weights=None):
+    def __init__(
+        self, mask=None, states=None, training=None, single_step=False, class_weights=None, frozen=frozenset()
+    ):
         self.mask = mask
         self.states = states
         self.training = training
         self.single_step = single_step
         self.class_weights = class_weights or {}
+        self.frozen = frozenset(frozen)
         self.final_states = OrderedDict()
 
     def settings(self):
@@ -41,7 +48,13 @@ class Context:
         states, weights = [tuple((items or {}).items()) for items in (self.states, self.class_weights)]
         if self.mask is None and self.training is None and not (states or weights or self.single_step):
             return ()
-        return self.mask, states, self.training, self.single_step, weights
+        return self.mask, states, self.training, self.single_step, weights, self.frozen
+
+    def of_prediction(self):
+        """Return the context for a layer that computes, while others learn, what it does in prediction."""
+        context = copy.copy(self)
+        context.training = None
+        return context
 
 
 class Outputs(OrderedDict):

@@ -85,14 +85,15 @@ class DownhillTrainer(Trainer):
         return schedules.build(kwargs["schedule"], DEFAULT_RATE if start is None else start, min(limits, default=None))
 
     def _frozen(self, kwargs):
-        """Return the parameters that are not to be trained, as a set."""
+        """Return the parameters and statistics that are not to be changed, as a set."""
         freeze = kwargs.get("freeze")
         if freeze is None:
             return frozenset()
         whole = self.network._whole
         # a stage may lack what the network has.
         layers = self.network.layers if whole is None else [*whole[0], *self.network.layers]
-        return frozenset(transfer.select(layers, freeze, "freeze"))
+        chosen = transfer.select(layers, freeze, "freeze")
+        return frozenset([*chosen, *transfer.statistics_of(layers, chosen)])
 
     def has_nothing_to_train(self, kwargs):
         """Tell whether all parameters are frozen."""
@@ -175,6 +176,7 @@ class DownhillTrainer(Trainer):
             states=self.network.carried_variables() if stateful else None,
             training=phase,
             class_weights=balance.resolve(kwargs.get("class_weight"), self.network),
+            frozen=self._frozen(kwargs).intersection(self.network.statistics),
         )
         with self._in_session(kwargs) as session:
             optimizer = self._build_optimizer(kwargs, context)

@@ -151,6 +151,10 @@ def _mirrored(network_layers):
     return encoders if encoders and is_mirror and is_chain else None
 
 
+def _variables(layer):
+    return [*layer.params, *layer.statistics]
+
+
 class UnsupervisedPretrainer(Trainer):
     """Train the hidden layers as those of an autoencoder; the output layer is left alone.
 
@@ -224,13 +228,14 @@ class UnsupervisedPretrainer(Trainer):
     @staticmethod
     def _copy(sources, targets):
         for source, target in zip(sources, targets):
-            for param, other in zip(source.params, target.params):
-                other.set_value(param.get_value())
+            for variable, other in zip(_variables(source), _variables(target)):
+                other.set_value(variable.get_value())
 
     def itertrain(self, train, valid=None, **kwargs):
         """Train the autoencoder layer by layer, yielding a pair of dicts of monitors after each epoch."""
         hidden = self.network.layers[1:-1]
-        frozen = [util.ExactName(p.name) for layer in hidden for p in layer.params if p in self._frozen(kwargs)]
+        frozen = self._frozen(kwargs)
+        frozen = [util.ExactName(v.name) for layer in hidden for v in _variables(layer) if v in frozen]
         kwargs = dict(kwargs, freeze=frozen or None)
         shadow = self._shadow()
         originals = shadow.layers[1 : len(hidden) + 1]
