@@ -172,7 +172,7 @@ class Evaluation:
                     self._nan_noticed = True
                     util.warn(
                         f"this {type(self).__name__} puts out values that are not a number, for inputs that are finite"
-                        f"{self._blame()}; this warning comes once for each network",
+                        f"{self._blame()}; this warning comes once",
                         RuntimeWarning,
                     )
                     return
@@ -281,8 +281,8 @@ class Evaluation:
             Default: once.
         check : bool, optional
             Refuse data that are infinite or not a number, after the cast to the type of the network. If the network
-            puts out what is not a number for data that are finite, there is a warning, once for each network. With
-            False all of this goes through. Default True.
+            puts out what is not a number for data that are finite, there is a warning, once for each network until it
+            is trained again. With False all of this goes through. Default True.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
 

@@ -367,10 +367,8 @@ class Network(
         self._require_layers()
         if not isinstance(loss, losses.Loss):
             loss = self._build_loss(loss, kwargs)
-        elif any(value for key, value in kwargs.items() if key != "weighted" or loss._weights is None):
-            raise util.ConfigurationError(
-                f"add_loss(): the loss {type(loss).__name__} exists; give its constructor {', '.join(kwargs)}"
-            )
+        elif kwargs:
+            self._complete_loss(loss, kwargs)
         self._refuse_to_share(loss)
         self._append_loss(loss)
 
@@ -388,9 +386,9 @@ class Network(
             here, there = (" and ".join(sorted(each.layers_read)) for each in (loss, rivals[0]))
             name = rivals[0].variables[0].name
             raise util.ConfigurationError(
-                f"add_loss(): the losses of {there} and of {here} would share one array of targets, {name!r}; give the "
-                f"new one targets of its own by target='name', as in target={f'{here}_target'!r}, or let them share it "
-                f"by target={name!r}"
+                f"add_loss(): the losses of {there!r} and of {here!r} would share one array of targets, {name!r}; give "
+                f"the new one targets of its own by target='name', such as target={f'{here}_target'!r}, or let them "
+                f"share by target={name!r}"
             )
 
     def _build_loss(self, loss, kwargs):
@@ -411,17 +409,33 @@ class Network(
         options.setdefault("target", self._default_target())
         options.setdefault("output_name", self.layers[-1].output_name)
         form = form or self.DEFAULT_LOSS
-        if isinstance(options["target"], str):
-            return self._build_named(form, options.pop("target"), options)
-        return losses.Loss.build(form, **options)
-
-    def _build_named(self, form, name, options):
-        """Make a loss whose target is called by a name: a new variable, or that of a loss or an input."""
+        name = options["target"]
+        if not isinstance(name, str):
+            return losses.Loss.build(form, **options)
         default = self._default_target()
-        loss = losses.Loss.build(form, target=default if util.is_int(default) else self.OUTPUT_NDIM, **options)
-        shape = loss.target_shape(self._output_shapes())
+        options["target"] = default if util.is_int(default) else self.OUTPUT_NDIM
+        shape = losses.Loss.build(form, **options).target_shape(self._output_shapes())
         if shape is not None:
-            loss = losses.Loss.build(form, target=len(shape) + 1, **options)
+            # another head may have another number of dimensions.
+            options["target"] = len(shape) + 1
+        loss = losses.Loss.build(form, **options)
+        self._name_target(loss, name)
+        return loss
+
+    def _complete_loss(self, loss, kwargs):
+        """Read the arguments that come with a loss that exists already."""
+        options = {key: value for key, value in kwargs.items() if key != "weighted" or value and loss._weights is None}
+        name = options.pop("target", None)
+        if options or name is not None and not isinstance(name, str):
+            raise util.ConfigurationError(
+                f"add_loss(): the loss {type(loss).__name__} is made already; give its constructor "
+                f"{', '.join(options) or 'target'}"
+            )
+        if name is not None:
+            self._name_target(loss, name)
+
+    def _name_target(self, loss, name):
+        """Call the target of a loss by a name; that of a target of another loss, or of an input, stands for that."""
         wanted = loss.variables[0]
         targets = [*self.inputs, *(other.variables[0] for other in self.losses)]
         found = [v for v in targets if v.name == name and (v.ndim, v.dtype) == (wanted.ndim, wanted.dtype)]
@@ -429,10 +443,7 @@ class Network(
         if not name or name in taken and not found:
             problem = "there is an array of this name and of another kind already" if name else "expected a name"
             raise util.ConfigurationError(f"add_loss(): target={name!r}: {problem}")
-        if found:
-            loss = losses.Loss.build(form, target=found[-1], **options)
-        loss.name_target(name)
-        return loss
+        loss.name_target(name, found[-1] if found else None)
 
     def _output_shapes(self):
         return {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}

@@ -123,13 +123,22 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
         """Names of the layers whose outputs the loss reads, as a set."""
         return {name.partition(":")[0] for name in self.output_names}
 
-    def name_target(self, name):
-        """Call the target by a name: no other loss shares it, unless it asks for it by this name."""
-        if name == "target":
-            return
-        self.owns_target = False
-        self._target.name = name
-        if self._weights is not None:
+    def name_target(self, name, variable=None):
+        """Call the target by a name: no other loss shares it, unless it asks for it by this name.
+
+        Parameters
+        ----------
+        name : str
+            The name. ``'target'`` is that of all that have none of their own.
+        variable : theano variable, optional
+            What is called so already, to be used as the target. Default: one's own variable.
+        """
+        self.owns_target = variable is None and name == "target"
+        if variable is not None:
+            self._target = variable
+        if name != "target":
+            self._target.name = name
+        if name != "target" and self._weights is not None:
             self._weights.name = f"{name}_weights"
 
     def shares_target(self, other):
