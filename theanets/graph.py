@@ -380,15 +380,20 @@ class Network(
         self.losses.append(loss)
 
     def _refuse_to_share(self, loss):
-        """Refuse a loss that would be given the targets of another layer, for want of a name of its own."""
-        rivals = [other for other in self.losses if loss.shares_target(other)]
-        if rivals and not any(loss.layers_read & other.layers_read for other in rivals):
+        """Refuse a loss that would be given the targets or weights of another layer, for want of a name of its own."""
+        for what, rivals in (
+            ("target", [other for other in self.losses if loss.shares_target(other)]),
+            ("weights", [o for o in self.losses if loss.shares_weights(o) and loss.variables[0] is not o.variables[0]]),
+        ):
+            if not rivals or any(loss.layers_read & other.layers_read for other in rivals):
+                continue
             here, there = (" and ".join(sorted(each.layers_read)) for each in (loss, rivals[0]))
-            name = rivals[0].variables[0].name
+            advice = f"target='name', such as target={f'{here}_target'!r}"
+            if what == "target":
+                advice += f", or let them share by target={rivals[0].variables[0].name!r}"
             raise util.ConfigurationError(
-                f"add_loss(): the losses of {there!r} and of {here!r} would share one array of targets, {name!r}; give "
-                f"the new one targets of its own by target='name', such as target={f'{here}_target'!r}, or let them "
-                f"share by target={name!r}"
+                f"add_loss(): the losses of {there!r} and of {here!r} would share one array, {what!r}; give the "
+                f"new one an array of its own by {advice}"
             )
 
     def _build_loss(self, loss, kwargs):
@@ -493,13 +498,15 @@ class Network(
         regularizers.share_streams(regs)
         outputs, updates = Outputs(context), []
         for layer in self.layers:
-            is_frozen = not context.frozen.isdisjoint(layer.statistics)
-            outputs.context = context.of_prediction() if is_frozen else context
+            # statistics of a layer belong together.
+            frozen = () if context.frozen.isdisjoint(layer.statistics) else layer.statistics
+            outputs.context = context.of_prediction() if frozen else context
             new, its_updates = layer.connect(outputs)
             for reg in regs:
                 reg.modify_graph(new)
             outputs.update(new)
-            updates.extend(update for update in its_updates if update[0] not in context.frozen)
+            # a layer of a user's own may not look at the context.
+            updates.extend(update for update in its_updates if update[0] not in frozen)
         outputs.context = context
         return outputs, updates
 

@@ -145,12 +145,16 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
         """Tell whether the target that another loss has made is of the same kind as one's own."""
         return self.owns_target and other.owns_target and self._target.type == other._target.type
 
+    def shares_weights(self, other):
+        """Tell whether the weights that another loss has made are of the same name and kind as one's own."""
+        mine, others = self._weights, other._weights
+        return None not in (mine, others) and (mine.name, mine.type) == (others.name, others.type)
+
     def share_variables(self, other):
         """Use the variables that another loss has made, where they are of the same kind as one's own."""
         if self.shares_target(other):
             self._target = other._target
-        weights = None not in (self._weights, other._weights) and self._weights.type == other._weights.type
-        if weights and self._weights.name == other._weights.name:
+        if self.shares_weights(other):
             self._weights = other._weights
 
     def target_shape(self, shapes):

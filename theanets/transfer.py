@@ -54,9 +54,7 @@ def _variables(layer):
 
 
 def statistics_of(layers, chosen):
-    """Return the statistics that go with some variables: those of layers of which everything is chosen.
-
-    A layer counts if all of its parameters are chosen, and also if one of its statistics is, as these belong together.
+    """Return the statistics that go with some parameters: those of layers of which all parameters are chosen.
 
     Parameters
     ----------
@@ -82,7 +80,7 @@ def statistics_of(layers, chosen):
     return [
         variable
         for layer in layers
-        if layer.params and chosen.issuperset(layer.params) or not chosen.isdisjoint(layer.statistics)
+        if layer.params and chosen.issuperset(layer.params)
         for variable in layer.statistics
     ]
 

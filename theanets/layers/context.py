@@ -23,8 +23,8 @@ class Context:
     class_weights : dict, optional
         Weights of the classes, for the variables that hold the labels. Default: there are none.
     frozen : set of theano shared variables, optional
-        Statistics of layers, such as running averages, that are left as they are while parameters are learned. Their
-        layers see a context without ``training``. Default: there are none.
+        Statistics, such as running averages, that are left as they are while parameters are learned. A layer that has
+        any of them sees a context without ``training``, and none of its statistics changes. Default: there are none.
 
     Attributes
     ----------
