@@ -917,23 +917,29 @@ def test_weights_of_different_lengths(rng):
     assert net.score(x, y, w) == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("form", [list, np.array, lambda w: np.array(w)[:, None], lambda w: [[value] for value in w]])
 @pytest.mark.parametrize("model", [recurrent.Classifier, recurrent.Regressor])
-def test_a_weight_for_each_sequence(form, model, rng):
+def test_a_weight_for_each_sequence(model, rng):
     """In training and in scores, of arrays and of sequences of different lengths, it is that of all their steps."""
     network, weights = model([3, (4, "rnn"), 2], weighted=True), [1.0, 2, 0.5, 0, 3]
+    forms = weights, np.array(weights), np.array(weights)[:, None], [[value] for value in weights]
     for x in (ragged(rng), [rng.randn(4, 3) for _ in LENGTHS], rng.randn(5, 4, 3)):
         y = [rng.randint(2, size=len(s)) if model is recurrent.Classifier else rng.randn(len(s), 2) for s in x]
         full = [np.full(np.shape(target), weight) for target, weight in zip(y, weights)]
         if isinstance(x, np.ndarray):
             y, full = np.array(y), np.array(full)
-        assert network.score(x, y, form(weights)) == pytest.approx(network.score(x, y, full), rel=1e-6)
-        losses = [epochs(network, [x, y, w], algo="sgd", learning_rate=0, batch_size=5)[0][0]
-                  for w in (form(weights), full)]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-6)
-    for w in (weights[:4], [-1, 1, 1, 1, 1], np.zeros(5)):
-        with pytest.raises(util.DataError, match="'w'"):
-            network.score(x, y, w)
+        score, gradient = network.score(x, y, full), network.gradient("loss", "out.w", [x, y, full])
+        for w in forms:
+            assert network.score(x, y, w) == pytest.approx(score, rel=1e-6)
+            close(network.gradient("loss", "out.w", [x, y, w]), gradient)
+        for w in (weights[:4], [-1, 1, 1, 1, 1], np.zeros(5)):
+            with pytest.raises(util.DataError, match="'w'"):
+                network.score(x, y, w)
+    x = ragged(rng)
+    y = [rng.randint(2, size=len(s)) if model is recurrent.Classifier else rng.randn(len(s), 2) for s in x]
+    full = [np.full(np.shape(target), weight) for target, weight in zip(y, weights)]
+    options = dict(algo="sgd", learning_rate=0, batch_size=5)
+    (one,), (two,) = (epochs(network, [x, y, w], **options) for w in (weights, full))
+    assert one == pytest.approx(two, rel=1e-6)
 
 
 def test_a_weight_for_each_step_of_different_lengths(rng):
@@ -941,8 +947,8 @@ def test_a_weight_for_each_step_of_different_lengths(rng):
     steps = [rng.rand(length) for length in LENGTHS]
     full = [np.repeat(w[:, None], 2, axis=1) for w in steps]
     assert network.score(x, y, steps) == pytest.approx(network.score(x, y, full), rel=1e-6)
-    losses = [epochs(network, [x, y, w], algo="sgd", learning_rate=0, batch_size=5)[0][0] for w in (steps, full)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    gradients = [network.gradient("loss", "out.w", [x, y, w]) for w in (steps, full)]
+    close(*gradients)
 
 
 def test_labels_of_different_lengths(rng):

@@ -614,8 +614,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """Return the coefficient of determination of the reconstruction, see :meth:`theanets.Autoencoder.score`."""
         check_is_fitted(self, "network_")
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        weights = None if sample_weight is None else _check_weights(sample_weight, X)
         with _quiet(self.verbose):
-            return float(self.network_.score(X, w=sample_weight))
+            return float(self.network_.score(X, w=weights))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
