@@ -9,7 +9,7 @@ estimator                           what it does
 ==================================  ===============================================
 
 The sizes of the first and of the last layer follow from the data. What is between them is given as layer specs, see
-:mod:`theanets.specs`. The network itself is the attribute ``network_`` of a fitted estimator.
+:mod:`theanets.network.specs`. The network itself is the attribute ``network_`` of a fitted estimator.
 
 This module needs scikit-learn: ``pip install theanets[sklearn]``.
 
@@ -39,7 +39,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from . import feedforward, specs, util
+from . import feedforward, util
+from .network import specs
 
 __all__ = ["AutoencoderTransformer", "NetworkClassifier", "NetworkRegressor"]
 

@@ -7,25 +7,10 @@ say what the target is and how the output is to be read.
 
 from collections import OrderedDict
 
-from . import (
-    arguments,
-    caching,
-    evaluation,
-    gradients,
-    history,
-    inspection,
-    layers,
-    losses,
-    monitoring,
-    regularizers,
-    specs,
-    storage,
-    trainer,
-    training,
-    transfer,
-    util,
-)
+from . import arguments, layers, losses, regularizers, storage, trainer, util
 from .layers.context import Context, Outputs
+from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
+from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
 
@@ -57,6 +42,7 @@ class _OnClass:
         )
 
 
+@storage.register_network
 class Network(
     training.Training, transfer.Transfer, gradients.Gradients, evaluation.Evaluation, inspection.Inspection
 ):
@@ -65,7 +51,7 @@ class Network(
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`. The first layer must be an input. By default each further layer reads the one
+        See :mod:`theanets.network.specs`. The first layer must be an input. By default each further layer reads the one
         before it; layers are called ``in``, ``hid1``, ``hid2``, ..., ``out``.
     loss : str, dict, function, :class:`theanets.Loss` or None, optional
         See :meth:`add_loss`. Default ``'mse'``.
@@ -110,11 +96,12 @@ class Network(
 
     def __init__(self, layers=(), loss="mse", weighted=False, rng=13, **unknown):
         if unknown:
-            hints = dict.fromkeys(trainer.keywords() | regularizers.keywords(), "pass it to train()")
+            hints = dict.fromkeys(arguments.training_keywords(), "pass it to train()")
             hints.update(arguments.REFUSED_CONSTRUCTOR)
             known = arguments.named_parameters(type(self))
             arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
         util.random_state(rng)  # refuses what cannot be one.
+        util.check_float_type()
         self.rng = rng
         self.layers = []
         self.losses = []
@@ -178,7 +165,7 @@ class Network(
         Parameters
         ----------
         layer : layer spec
-            See :mod:`theanets.specs`.
+            See :mod:`theanets.network.specs`.
         is_output : bool, optional
             Whether this is going to be the last layer: it is then called ``out``, and has the output activation of the
             model, unless told otherwise. Default False.
@@ -205,11 +192,11 @@ class Network(
         self._append(new)
         try:
             new.bind(self)
+            if is_output:
+                self._ensure_loss()
         except Exception:
             self.layers.remove(new)
             raise
-        if is_output:
-            self._ensure_loss()
 
     def _append(self, layer):
         if any(layer.name == other.name for other in self.layers):
@@ -330,6 +317,12 @@ class Network(
         if self._default_loss is not None and self.layers:
             self.add_loss(**self._default_loss)
 
+    def _make_autoencoder(self, layer_specs):
+        """Return a network of the given layers that learns to reproduce its input, whatever the model of this one."""
+        result = Network(layer_specs, loss=None, rng=self.rng)
+        result.add_loss("mse", target=result.inputs[0])
+        return result
+
     def add_loss(self, loss=None, **kwargs):
         """Add a loss.
 
@@ -347,8 +340,8 @@ class Network(
         Raises
         ------
         ConfigurationError
-            If there is no such loss, or it does not take these arguments; or if losses of different layers would share
-            an array of targets without a word.
+            If there is no such loss, or it does not take these arguments; if the target cannot fit the output, as far
+            as their shapes are known; or if losses of different layers would share an array of targets without a word.
 
         Examples
         --------
@@ -376,6 +369,7 @@ class Network(
         """Add a loss, which shares the variables of others where they are of the same kind."""
         for other in self.losses:
             loss.share_variables(other)
+        fitting.check(loss, self.layers, self.losses)
         self._default_loss = None
         self.losses.append(loss)
 
@@ -406,26 +400,27 @@ class Network(
             form = form or loss
         elif loss:
             form = loss
+        takes_labels = issubclass(losses.Loss.get_class(self.DEFAULT_LOSS), losses.CrossEntropy)
         if form is not None and not isinstance(form, str):
             options["function"], form = form, "formula"
             losses.check_function(options["function"])
-            takes_labels = issubclass(losses.Loss.get_class(self.DEFAULT_LOSS), losses.CrossEntropy)
             options.setdefault("labels", takes_labels)
-        options.setdefault("target", self._default_target())
         options.setdefault("output_name", self.layers[-1].output_name)
         form = form or self.DEFAULT_LOSS
-        name = options["target"]
-        if not isinstance(name, str):
+        if "target" in options and not isinstance(options["target"], str):
             return losses.Loss.build(form, **options)
-        default = self._default_target()
-        options["target"] = default if util.is_int(default) else self.OUTPUT_NDIM
-        shape = losses.Loss.build(form, **options).target_shape(self._output_shapes())
-        if shape is not None:
-            # another head may have another number of dimensions.
-            options["target"] = len(shape) + 1
-        loss = losses.Loss.build(form, **options)
-        self._name_target(loss, name)
-        return loss
+        name, target = options.pop("target", None), self._default_target()
+        if name is not None and not util.is_int(target):
+            # a variable of its own, in the place of that of the model.
+            target = self.OUTPUT_NDIM
+        result = losses.Loss.build(form, target=target, **options)
+        # the target has as many axes as the output asks for.
+        ndim = fitting.count_axes(result, self.layers) if util.is_int(target) else None
+        if ndim not in (None, target) and (name is not None or losses.takes_labels(result) == takes_labels):
+            result = losses.Loss.build(form, target=ndim, **options)
+        if name is not None:
+            self._name_target(result, name)
+        return result
 
     def _complete_loss(self, loss, kwargs):
         """Read the arguments that come with a loss that exists already."""
@@ -449,9 +444,6 @@ class Network(
             problem = "there is an array of this name and of another kind already" if name else "expected a name"
             raise util.ConfigurationError(f"add_loss(): target={name!r}: {problem}")
         loss.name_target(name, found[-1] if found else None)
-
-    def _output_shapes(self):
-        return {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}
 
     def set_loss(self, *args, **kwargs):
         """Replace all losses by a new one; see :meth:`add_loss` for the arguments."""

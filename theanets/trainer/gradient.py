@@ -6,8 +6,11 @@ import downhill
 import numpy as np
 import theano
 
-from .. import balance, modes, regularizers, schedules, transfer, util
+from .. import modes, regularizers, util
+from ..data import balance
 from ..layers.context import Context
+from ..layers.selection import select, statistics_of
+from . import schedules
 from .base import Trainer
 from .options import COMMON_OPTIONS, GRADIENT_OPTIONS, check_numbers, get_algorithm, options_of
 from .run import Carrier, Run
@@ -92,8 +95,8 @@ class DownhillTrainer(Trainer):
         whole = self.network._whole
         # a stage may lack what the network has.
         layers = self.network.layers if whole is None else [*whole[0], *self.network.layers]
-        chosen = transfer.select(layers, freeze, "freeze")
-        return frozenset([*chosen, *transfer.statistics_of(layers, chosen)])
+        chosen = select(layers, freeze, "freeze")
+        return frozenset([*chosen, *statistics_of(layers, chosen)])
 
     def has_nothing_to_train(self, kwargs):
         """Tell whether all parameters are frozen."""

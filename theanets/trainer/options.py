@@ -49,6 +49,7 @@ def options_of(algo):
     return names - {"self", "kwargs"}
 
 
+@arguments.declare_training_keywords
 def keywords():
     """Return the set of keywords of ``train`` that are no regularizers."""
     own = set().union(*map(options_of, algorithms()))

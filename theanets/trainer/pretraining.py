@@ -5,6 +5,7 @@ import copy
 import time
 
 from .. import layers, regularizers, util
+from ..layers.selection import variables_of
 from .base import Trainer
 from .gradient import DownhillTrainer
 from .options import check_numbers, get_algorithm
@@ -151,10 +152,6 @@ def _mirrored(network_layers):
     return encoders if encoders and is_mirror and is_chain else None
 
 
-def _variables(layer):
-    return [*layer.params, *layer.statistics]
-
-
 class UnsupervisedPretrainer(Trainer):
     """Train the hidden layers as those of an autoencoder; the output layer is left alone.
 
@@ -209,8 +206,6 @@ class UnsupervisedPretrainer(Trainer):
 
     def _shadow(self):
         """Make an autoencoder of the hidden layers, with the parameters that they have."""
-        from ..feedforward import Autoencoder
-
         source, *hidden = self.network.layers[:-1]
         taken = {layer.name for layer in (source, *hidden)}
         specs = [layer.to_spec() for layer in (source, *hidden)]
@@ -221,21 +216,21 @@ class UnsupervisedPretrainer(Trainer):
             taken.add(name)
             activation = "linear" if before is source else before.activation
             specs.append(dict(form="tied", name=name, partner=layer.name, activation=activation))
-        shadow = Autoencoder(specs, rng=self.network.rng)
+        shadow = self.network._make_autoencoder(specs)
         self._copy(hidden, shadow.layers[1:])
         return shadow
 
     @staticmethod
     def _copy(sources, targets):
         for source, target in zip(sources, targets):
-            for variable, other in zip(_variables(source), _variables(target)):
+            for variable, other in zip(variables_of(source), variables_of(target)):
                 other.set_value(variable.get_value())
 
     def itertrain(self, train, valid=None, **kwargs):
         """Train the autoencoder layer by layer, yielding a pair of dicts of monitors after each epoch."""
         hidden = self.network.layers[1:-1]
         frozen = self._frozen(kwargs)
-        frozen = [util.ExactName(v.name) for layer in hidden for v in _variables(layer) if v in frozen]
+        frozen = [util.ExactName(v.name) for layer in hidden for v in variables_of(layer) if v in frozen]
         kwargs = dict(kwargs, freeze=frozen or None)
         shadow = self._shadow()
         originals = shadow.layers[1 : len(hidden) + 1]

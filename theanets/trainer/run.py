@@ -7,7 +7,9 @@ from collections import OrderedDict
 
 import numpy as np
 
-from .. import sources, util
+from .. import util
+from ..data import sources
+from . import standstill
 from .passes import Pass
 from .session import DIVERGED, EXHAUSTED, FAILED, INTERRUPTED, LEFT, Outcome
 
@@ -31,7 +33,7 @@ class Run:
         What is trained.
     session : Session
         What goes on around it.
-    rate : :class:`theanets.schedules.LearningRate`
+    rate : :class:`theanets.trainer.schedules.LearningRate`
         The learning rate.
 
     Attributes
@@ -111,7 +113,9 @@ class Run:
                 if self.outcome not in (None, DIVERGED):
                     return
             self.session.epoch_begins(self.epoch)
+            before = standstill.remember(self)
             training, is_complete = self._learn()
+            standstill.warn_if_unmoved(self, before, training["loss"])
             self.epoch += 1
             self.optimizer._log(training, self.epoch)
             self.session.epoch_ends(training, self.validation)

@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from .. import util
-from ..history import PREFIXES, History
+from .history import PREFIXES, History
 
 __all__ = ["Outcome", "Session"]
 
@@ -136,9 +136,9 @@ class Session:
 
     Attributes
     ----------
-    history : :class:`theanets.history.History`
+    history : :class:`theanets.trainer.history.History`
         What has happened.
-    rate : :class:`theanets.schedules.LearningRate` or None
+    rate : :class:`theanets.trainer.schedules.LearningRate` or None
         The learning rate of the present stage.
     stage : int
         Its number, from 1 on.
@@ -157,6 +157,8 @@ class Session:
         self.yielded = self.resumed = 0
         self.began = time.perf_counter()
         self.is_open = False
+        # whether somebody was told that nothing changes.
+        self.has_warned = False
         self._before = None
 
     # -- the whole ----------------------------------------------------------------------------------------------------
@@ -220,7 +222,7 @@ class Session:
 
         Parameters
         ----------
-        rate : :class:`theanets.schedules.LearningRate`
+        rate : :class:`theanets.trainer.schedules.LearningRate`
             Its learning rate.
         monitors : list of str
             Names of its monitors.

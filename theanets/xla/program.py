@@ -13,8 +13,9 @@ from theano.tensor import TensorType
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
 from . import devices, state, translations  # noqa: F401  (registers the translations)
+from .graph import Graph
 from .host import HostProgram, warn_once
-from .tracing import LARGE, GiveUp, Graph, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
+from .tracing import LARGE, GiveUp, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
 from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, to_device
 
 __all__ = ["Program"]
