@@ -116,6 +116,12 @@ def test_golden_value_and_gradient(case):
     helpers.assert_golden(grad, case.get("expected_grad_of_sum", case["grad_of_sum"]))
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_what_is_not_a_number_stays_so(name):
+    value, _ = compiled(name, 2)[1](helpers.floats([[1, -2, np.nan, 3]]))
+    assert np.isnan(value[0, 2])
+
+
 def test_every_function_has_an_expectation():
     assert set(activations.COMMON) == set(COMMON)
     registry = activations.Activation._registry

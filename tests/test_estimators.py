@@ -1,6 +1,7 @@
 """Networks behave as scikit-learn expects of its estimators."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -161,3 +162,34 @@ def test_options_reach_training(iris):
     assert size[0] < size[1]
     with pytest.raises(theanets.util.ConfigurationError, match="encoder"):
         AutoencoderTransformer(encoder=("flat",)).fit(x)
+
+
+@pytest.mark.parametrize("make", [NetworkClassifier, NetworkRegressor, AutoencoderTransformer])
+def test_weights_and_data_that_make_no_sense(make):
+    x = np.random.RandomState(0).randn(20, 3)
+    y = (x[:, 0] > 0).astype(int)
+    part = dict(encoder=(2,)) if make is AutoencoderTransformer else dict(hidden=(2,))
+    model = make(epochs=1, **part).fit(x, y)
+    for w in (-np.ones(20), np.zeros(20), np.r_[np.nan, np.ones(19)], np.r_[-1, np.ones(19)]):
+        for method in (model.fit, model.partial_fit, model.score):
+            with pytest.raises(ValueError, match="(?i)weight"):
+                method(x, y, sample_weight=w)
+    huge = np.where(np.arange(20)[:, None] == 7, 1e60, x)
+    use = model.transform if make is AutoencoderTransformer else model.predict
+    for method in (lambda x: model.fit(x, y), use, lambda x: model.score(x, y)):
+        with pytest.raises(ValueError, match="too large for float32"):
+            method(huge)
+    if make is NetworkRegressor:
+        assert model.score(x, np.ones(20)) == model.score(x, np.ones(20), sample_weight=np.arange(20)) == 0
+    if make is AutoencoderTransformer:
+        assert model.score(np.ones((5, 3))) == 0
+
+
+def test_no_label_for_what_is_not_a_number():
+    x = np.random.RandomState(0).randn(20, 3)
+    model = NetworkClassifier(hidden=(2,), epochs=1).fit(x, x[:, 0] > 0)
+    model.network_.find("out", "b").set_value(np.full(2, np.nan, "f"))
+    for method in (model.predict, lambda x: model.score(x, x[:, 0] > 0)):
+        with pytest.raises(ValueError, match="not a number"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            method(x)

@@ -171,7 +171,7 @@ def drawn():
 @pytest.mark.parametrize("model, layers, data, expected", [
     (theanets.Regressor, [7, 8, 12, 5], "X Y", -1.0473044), (theanets.Regressor, [7, 8, 12, 5], "X Y YW", -1.0879235),
     (theanets.Classifier, [7, 8, 12, 6], "X K", 0.171875), (theanets.Classifier, [7, 8, 12, 6], "X K KW", 0.2061866),
-    (theanets.Autoencoder, [7, 8, 12, 7], "X", -1.5869706), (theanets.Autoencoder, [7, 8, 12, 7], "X X", 15.108332),
+    (theanets.Autoencoder, [7, 8, 12, 7], "X", -1.5869706),
     (theanets.Autoencoder, [7, 8, 12, 7], "X XW", -1.7080464),
 ])
 def test_12_9_scores(drawn, model, layers, data, expected):

@@ -419,6 +419,103 @@ def test_l1_targets_of_another_kind_add_an_array(rng):
     np.testing.assert_allclose(train["loss"], expected, rtol=1e-5)
 
 
+def two_heads(model=theanets.Regressor, sizes=(2, 2), activation="linear", **kwargs):
+    side = dict(size=sizes[0], name="side", inputs="hid1", activation=activation)
+    return model([3, 4, side, dict(size=sizes[1], name="out", inputs="hid1")], **kwargs)
+
+
+def test_heads_do_not_share_a_target_without_a_word():
+    net = two_heads()
+    for use in (lambda: net.add_loss("mse", output_name="side"), lambda: net.add_loss("mae", output_name="side:pre"),
+                lambda: net.add_loss("mmd", target=2, output_name="side"),
+                lambda: net.add_loss(theanets.Loss.build("mse", target=2, output_name="side")),
+                lambda: net.add_loss(lambda a, b: abs(a - b), output_name="side")):
+        with pytest.raises(util.ConfigurationError, match="'out'.*'side'.*'target'.*target='name'.*'side_target'"):
+            use()
+    assert helpers.names(net.variables) == ["in", "target"] and len(net.losses) == 1
+    with pytest.raises(util.ConfigurationError, match="target='name'"):
+        two_heads(theanets.Classifier, (3, 3), "softmax").add_loss("xe", output_name="side")
+    net = two_heads(weighted=True)
+    with pytest.raises(util.ConfigurationError, match="share one array, 'weights'.*target='name'"):
+        net.add_loss("mse", output_name="side", target=TT.matrix("mine"), weighted=True)
+
+
+def test_a_name_makes_a_target(rng):
+    net = two_heads(sizes=(3, 2))
+    net.add_loss("mse", output_name="side", target="more", weight=0.5)
+    assert [(v.name, v.type) for v in net.variables[1:]] == [("target", TT.fmatrix), ("more", TT.fmatrix)] or (
+        util.FLOAT == "float64")
+    x, y = regression(rng)
+    more = rng.randn(len(x), 3)
+    out = net.feed_forward(x)
+    expected = ((out["out:out"] - y) ** 2).mean() + ((out["side:out"] - more) ** 2).mean() / 2
+    options = dict(algo="sgd", learning_rate=0.0, epochs=1, batch_size=len(x))
+    for data in ([x, y, more], {"more": more, "in": x, "target": y}):
+        assert net.train(data, **options)[0]["loss"] == pytest.approx(expected, rel=1e-5)
+    made = net.train(lambda: {"in": x, "target": y, "more": more}, train_batches=1, valid_batches=1, **options)[0]
+    assert made["loss"] == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(util.DataError, match="3 arrays.*in, target, more"):
+        net.train([x, y], **options)
+    assert net.predict(x).shape == y.shape and np.isfinite(net.score(x, y))
+    assert net.gradient("loss", "hid1.w", [x, y, more]).shape == (3, 4)
+
+
+def test_names_of_targets_of_any_kind():
+    net = two_heads(theanets.Classifier, (3, 3), "softmax", weighted=True)
+    net.add_loss("xe", output_name="side", target="k", weighted=True)
+    net.add_loss("mse", output_name="hid1", target="code")
+    net.add_loss(lambda out, target: out - target, labels=False, output_name="side", target="p")
+    net.add_loss(theanets.Loss.build("mae", target=2, output_name="hid1"), target="code")
+    assert [(v.name, v.ndim, v.dtype[:3]) for v in net.variables[1:]] == [
+        ("target", 1, "int"), ("weights", 1, "flo"), ("k", 1, "int"), ("k_weights", 1, "flo"), ("code", 2, "flo"),
+        ("p", 2, "flo")]
+    for name in ("code", "k_weights", "", "in"):
+        with pytest.raises(util.ConfigurationError, match=f"target='{name}'"):
+            net.add_loss("xe", output_name="side", target=name)
+    coder = theanets.Autoencoder([3, 2, 3])
+    coder.add_loss("mae", output_name="out", target="in")
+    coder.add_loss("xe", output_name="hid1", target="label")
+    assert [(v.name, v.ndim) for v in coder.variables] == [("in", 2), ("label", 1)]
+    sequences = theanets.recurrent.Regressor([2, (3, "rnn"), dict(size=4, name="side", inputs="hid1"),
+                                              dict(size=1, name="out", inputs="hid1")])
+    sequences.add_loss("mse", output_name="side", target="more")
+    assert [v.ndim for v in sequences.variables] == [3, 3, 3]
+    assert helpers.names(theanets.Regressor([3, 2], loss=dict(form="mae", target="y")).variables) == ["in", "y"]
+
+
+def test_losses_that_share_a_target_on_purpose():
+    net = two_heads(weighted=True)
+    net.add_loss("mae", output_name="side", target="target", weighted=True)
+    net.add_loss("kl", weight=0.1, weighted=True)
+    assert helpers.names(net.variables) == ["in", "target", "weights"]
+    net.add_loss("mse", output_name="hid1", target="code")
+    net.add_loss("mae", output_name="hid1", target="code")
+    assert helpers.names(net.variables) == ["in", "target", "weights", "code"]
+    with pytest.raises(util.ConfigurationError, match="made already.*weight"):
+        net.add_loss(theanets.Loss.build("mse", target=2), weight=3)
+
+
+@pytest.mark.parametrize("ending", ["npz", "pkl", "pkl.gz"])
+def test_named_targets_are_saved(ending, tmp_path, rng):
+    net = two_heads(weighted=True)
+    net.add_loss("mse", output_name="side", target="more", weighted=True)
+    net.save(tmp_path / f"net.{ending}")
+    for other in (theanets.Network.load(tmp_path / f"net.{ending}"), copy.deepcopy(net)):
+        assert helpers.names(other.variables) == ["in", "target", "weights", "more", "more_weights"]
+        other.add_loss("mae", output_name="side", target="more")
+        with pytest.raises(util.ConfigurationError, match="target='name'"):
+            other.add_loss("mae", output_name="side")
+        assert len(other.variables) == 5
+
+
+def test_a_dict_cannot_hold_two_arrays_of_one_name(rng):
+    net = theanets.Regressor([3, 4, (2, "softmax")])
+    net.add_loss("xe", target=1)
+    x, y = regression(rng)
+    with pytest.raises(util.DataError, match="several arrays 'target'.*target='name'"):
+        net.train({"in": x, "target": y}, algo="sgd")
+
+
 @pytest.mark.parametrize("name", ["target", "weights"])
 def test_l2_layers_may_be_called_like_loss_variables(name, rng):
     net = theanets.Regressor([dict(size=3, name=name), 4, 2], weighted=True)

@@ -343,7 +343,8 @@ class Elu(Activation):
 
     def __call__(self, x):
         # both branches of a switch have gradients: the exponential must not see the large positive values.
-        negative = TT.exp(self.gain) * TT.expm1(TT.switch(TT.lt(x, 0), x, 0))
+        # what is not a number stays so.
+        negative = TT.exp(self.gain) * TT.expm1(TT.switch(TT.gt(x, 0), 0, x))
         return TT.switch(TT.ge(x, 0), x, negative)
 
 

@@ -154,11 +154,43 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
         """Whether a subclass computes its value otherwise than as a mean of errors."""
         return type(self).__call__ is not Loss.__call__
 
+    @property
+    def layers_read(self):
+        """Names of the layers whose outputs the loss reads, as a set."""
+        return {name.partition(":")[0] for name in self.output_names}
+
+    def name_target(self, name, variable=None):
+        """Call the target by a name: no other loss shares it, unless it asks for it by this name.
+
+        Parameters
+        ----------
+        name : str
+            The name. ``'target'`` is that of all that have none of their own.
+        variable : theano variable, optional
+            What is called so already, to be used as the target. Default: one's own variable.
+        """
+        self.owns_target = variable is None and name == "target"
+        if variable is not None:
+            self._target = variable
+        if name != "target":
+            self._target.name = name
+        if name != "target" and self._weights is not None:
+            self._weights.name = f"{name}_weights"
+
+    def shares_target(self, other):
+        """Tell whether the target that another loss has made is of the same kind as one's own."""
+        return self.owns_target and other.owns_target and self._target.type == other._target.type
+
+    def shares_weights(self, other):
+        """Tell whether the weights that another loss has made are of the same name and kind as one's own."""
+        mine, others = self._weights, other._weights
+        return None not in (mine, others) and (mine.name, mine.type) == (others.name, others.type)
+
     def share_variables(self, other):
         """Use the variables that another loss has made, where they are of the same kind as one's own."""
-        if self.owns_target and other.owns_target and self._target.type == other._target.type:
+        if self.shares_target(other):
             self._target = other._target
-        if None not in (self._weights, other._weights) and self._weights.type == other._weights.type:
+        if self.shares_weights(other):
             self._weights = other._weights
 
     def target_shape(self, shapes):
@@ -382,9 +414,13 @@ class CrossEntropy(Loss):
         return -self._of_true_class(log_of_probabilities(output), target)
 
     def accuracy(self, outputs):
-        """Return an expression for the (weighted) fraction of examples whose largest output is the true class."""
-        output = outputs[self.output_name]
-        right = TT.cast(TT.eq(output.argmax(axis=-1), self._target), util.FLOAT)
+        """Return an expression for the (weighted) fraction of examples whose largest output is the true class.
+
+        Outputs that are not a number are never right, though they come first in the order of sizes.
+        """
+        output = util.dense(outputs[self.output_name])
+        right = TT.eq(output.argmax(axis=-1), self._target) & ~TT.any(TT.isnan(output), axis=-1)
+        right = TT.cast(right, util.FLOAT)
         mask = None if right.ndim < self.SEQUENCE_NDIM else context_of(outputs).mask
         fraction, weights = self.average(right, mask), self._all_weights(right, mask)
         weights = mask if weights is None else weights

@@ -332,7 +332,7 @@ class ExactName(str):
 
 
 def _matches(name, patterns):
-    return any(name == p if isinstance(p, ExactName) else fnmatch.fnmatchcase(name, p) for p in patterns)
+    return any(name == p or not isinstance(p, ExactName) and fnmatch.fnmatchcase(name, p) for p in patterns)
 
 
 def _as_patterns(patterns):

@@ -168,7 +168,9 @@ class Training:
             all.
         freeze : list of str, optional
             Parameters that are left as they are: shell patterns for their names, such as ``'*.b'``, or for names of
-            layers, such as ``'hid1'``.
+            layers, such as ``'hid1'``. A layer with statistics, such as ``batchnorm``, of which all parameters are
+            frozen, or one of its statistics is named, computes what it does in prediction, and leaves its statistics
+            alone.
         class_weight : str, dict or list, optional
             Weights of classes in the loss, beside those of examples: ``'balanced'`` for weights in inverse proportion
             to how often classes occur in the training data; or weights by class. Default: all are equal.
@@ -201,8 +203,8 @@ class Training:
         Raises
         ------
         ConfigurationError
-            At the call, for arguments that nobody uses, for data that does not fit, and for a checkpoint of another
-            training.
+            At the call, for arguments that nobody uses, for data that does not fit or is not finite, for weights that
+            are negative or all zero, and for a checkpoint of another training.
         """
         given = dict(kwargs, train=train, valid=valid, algo=algo)
         for old, new in arguments.OLD_TRAINING.items():
@@ -215,6 +217,7 @@ class Training:
             raise util.DataError("train data: expected arrays, a callable or a dataset, found None")
         self._require_layers()
         self._ensure_loss()
+        self._nan_noticed = False
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
         bar = {"progress": kwargs.pop("progress", None), "total": kwargs.get("epochs")}

@@ -37,6 +37,7 @@ TRANSIENT = frozenset(
         "_whole",
         "_session",
         "_finished",
+        "_nan_noticed",
     ]
 )
 

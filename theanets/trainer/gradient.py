@@ -11,7 +11,7 @@ from .. import modes, regularizers, util
 from ..data import balance
 from ..layers import means
 from ..layers.context import Context
-from ..layers.selection import select
+from ..layers.selection import select, statistics_of
 from . import schedules
 from .averages import Averages, check_average
 from .base import Trainer
@@ -93,14 +93,15 @@ class DownhillTrainer(Trainer):
         return schedules.build(kwargs["schedule"], DEFAULT_RATE if start is None else start, min(limits, default=None))
 
     def _frozen(self, kwargs):
-        """Return the parameters that are not to be trained, as a set."""
+        """Return the parameters and statistics that are not to be changed, as a set."""
         freeze = kwargs.get("freeze")
         if freeze is None:
             return frozenset()
         whole = self.network._whole
         # a stage may lack what the network has.
         layers = self.network.layers if whole is None else [*whole[0], *self.network.layers]
-        return frozenset(select(layers, freeze, "freeze"))
+        chosen = select(layers, freeze, "freeze")
+        return frozenset([*chosen, *statistics_of(layers, chosen)])
 
     def has_nothing_to_train(self, kwargs):
         """Tell whether all parameters are frozen."""
@@ -189,6 +190,7 @@ class DownhillTrainer(Trainer):
             states=self.network.carried_variables() if stateful else None,
             training=training,
             class_weights=balance.resolve(kwargs.get("class_weight"), self.network),
+            frozen=self._frozen(kwargs).intersection(self.network.statistics),
         )
 
     def itertrain(
