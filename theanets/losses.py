@@ -24,9 +24,11 @@ import inspect
 
 import numpy as np
 import theano.tensor as TT
+from theano.gradient import disconnected_grad
 
-from . import arguments, util
-from .layers.context import context_of
+from . import activations, arguments, util
+from .layers import means
+from .layers.context import context_of, unrolled
 
 __all__ = [
     "Loss",
@@ -41,8 +43,35 @@ __all__ = [
     "Formula",
 ]
 
-#: Probabilities below this are raised to it before their logarithm is taken.
+#: Probabilities below this are raised to it before their logarithm is taken, where it is not known what made them.
 EPSILON = 1e-8
+
+
+def log_of_probabilities(x, highest=1):
+    r"""Return the logarithm of probabilities, with a gradient everywhere.
+
+    What softmax or sigmoid has made is taken from their arguments, without a limit. Anything else is clipped to
+    [1e-8, ``highest``]. The derivative is then :math:`1/x` above the lower limit, and below it the one at the same
+    distance above: it points to larger values, and is the smaller the further they are.
+
+    Parameters
+    ----------
+    x : expression
+        Probabilities, or any other numbers.
+    highest : float, optional
+        The upper limit. Default 1.
+    """
+    log = activations.log_of(x)
+    return _clipped_log(x, highest) if log is None else log
+
+
+def _clipped_log(x, highest):
+    is_above = TT.ge(x, EPSILON)
+    mirrored = TT.log(TT.switch(is_above, x, 2 * EPSILON - x))
+    slope = TT.switch(is_above, mirrored, -mirrored)
+    # a zero, with this derivative.
+    slope = slope - disconnected_grad(slope)
+    return disconnected_grad(TT.log(TT.clip(x, EPSILON, highest))) + slope
 
 
 class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
@@ -69,7 +98,8 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
     -----
     Calling a loss with a dict of outputs returns an expression of its value, without the factor ``weight``. A
     subclass defines :meth:`elementwise`, and has its means and weights taken care of; or it defines ``__call__``, with
-    ``_target``, ``_weights`` (None if there are none) and ``output_name``.
+    ``_target``, ``_weights`` (None if there are none) and ``output_name``. The figures of an epoch are then means in
+    which a batch counts as :meth:`count` says.
 
     Examples
     --------
@@ -86,6 +116,9 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
 
     #: Targets with at least so many dimensions hold sequences, of shape (batch, time, ...).
     SEQUENCE_NDIM = 3
+
+    #: Whether errors are made of the logarithm of the output, for which it matters what made it.
+    takes_logarithm = False
 
     def __init__(self, target, weight=1.0, weighted=False, output_name="out", **unknown):
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"loss {type(self).__name__}")
@@ -123,11 +156,43 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
         """Whether a subclass computes its value otherwise than as a mean of errors."""
         return type(self).__call__ is not Loss.__call__
 
+    @property
+    def layers_read(self):
+        """Names of the layers whose outputs the loss reads, as a set."""
+        return {name.partition(":")[0] for name in self.output_names}
+
+    def name_target(self, name, variable=None):
+        """Call the target by a name: no other loss shares it, unless it asks for it by this name.
+
+        Parameters
+        ----------
+        name : str
+            The name. ``'target'`` is that of all that have none of their own.
+        variable : theano variable, optional
+            What is called so already, to be used as the target. Default: one's own variable.
+        """
+        self.owns_target = variable is None and name == "target"
+        if variable is not None:
+            self._target = variable
+        if name != "target":
+            self._target.name = name
+        if name != "target" and self._weights is not None:
+            self._weights.name = f"{name}_weights"
+
+    def shares_target(self, other):
+        """Tell whether the target that another loss has made is of the same kind as one's own."""
+        return self.owns_target and other.owns_target and self._target.type == other._target.type
+
+    def shares_weights(self, other):
+        """Tell whether the weights that another loss has made are of the same name and kind as one's own."""
+        mine, others = self._weights, other._weights
+        return None not in (mine, others) and (mine.name, mine.type) == (others.name, others.type)
+
     def share_variables(self, other):
         """Use the variables that another loss has made, where they are of the same kind as one's own."""
-        if self.owns_target and other.owns_target and self._target.type == other._target.type:
+        if self.shares_target(other):
             self._target = other._target
-        if None not in (self._weights, other._weights) and self._weights.type == other._weights.type:
+        if self.shares_weights(other):
             self._weights = other._weights
 
     def target_shape(self, shapes):
@@ -165,17 +230,19 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
         weights : expression, optional
             Further weights of the errors, beside those that come with the data.
         """
-        if values.ndim < self.SEQUENCE_NDIM:
-            mask = None
+        mask = None if values.ndim < self.SEQUENCE_NDIM else mask
+        weights = self._all_weights(values, mask, weights)
+        if weights is None:
+            return means.counted(means.mean(values, mask), self.size(mask))
+        return means.weighted_mean(values, weights)
+
+    def _all_weights(self, values, mask=None, weights=None):
+        """Return the product of all weights; None if there are none but those of a mask."""
         given = [w for w in (self._weights, weights) if w is not None]
         if not given:
-            return util.masked_mean(values, mask)
+            return None
         weights = given[0] if len(given) == 1 else given[0] * given[1]
-        if mask is not None:
-            weights = weights * mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
-        total = weights.sum()
-        # a batch whose weights are all zero has nothing to say, and must not say "not a number".
-        return (weights * values).sum() / TT.switch(TT.eq(total, 0), 1, total)
+        return weights if mask is None else weights * mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
 
     def elementwise(self, output, target):
         """Return an array of errors.
@@ -201,7 +268,8 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
             )
 
     def __call__(self, outputs):
-        output, target = util.dense(outputs[self.output_name]), util.dense(self._target)
+        output = unrolled(outputs, self.output_name) if self.takes_logarithm else outputs[self.output_name]
+        output, target = util.dense(output), util.dense(self._target)
         self._check_dimensions(output, target)
         context = context_of(outputs)
         errors, classes = self.elementwise(output, target), context.class_weights.get(self._target)
@@ -209,6 +277,36 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
             return self.average(errors, context.mask)
         weights = TT.constant(classes)[target.flatten()].reshape(target.shape, ndim=target.ndim)
         return self.average(errors, context.mask, weights)
+
+    def size(self, mask=None):
+        """Return an expression for how much there is in a batch that can have an error: elements, or steps that count.
+
+        Parameters
+        ----------
+        mask : expression (batch, time), optional
+            Ones for steps of sequences that count, zeros for others.
+        """
+        return means.size(self._target) if mask is None or self._target.ndim < self.SEQUENCE_NDIM else mask.sum()
+
+    def count(self):
+        """Return an expression for how much the value of a batch counts beside those of other batches.
+
+        A mean of errors knows this by itself. Here it is said for formulas of one's own: the sum of the weights, or the
+        number of elements of the target.
+        """
+        return self.size() if self._weights is None else self._weights.sum()
+
+    def measure(self, outputs):
+        """Return an expression of the value that knows what it is a mean over, see :mod:`theanets.layers.means`.
+
+        Parameters
+        ----------
+        outputs : dict
+            Expressions of network outputs by full name.
+        """
+        value = self(outputs)
+        known = not hasattr(value, "type") or any(count is not None for _, count in means.terms(value))
+        return value if known else means.counted(value, self.count())
 
     def check_context(self, context):
         """Refuse sequences of different lengths, if a formula of its own would count what only fills them up."""
@@ -243,16 +341,21 @@ class KullbackLeiblerDivergence(Loss):
 
     .. math:: \frac{1}{n} \sum_i t_i \log \frac{t_i}{x_i}
 
-    Both arrays are clipped to [1e-8, 1 - 1e-8], and are not normalised.
+    Both arrays are clipped to [1e-8, 1 - 1e-8], and are not normalised. An output that softmax or sigmoid makes is not
+    clipped: its logarithm is computed from what they are applied to. There is a gradient everywhere, see
+    :func:`log_of_probabilities`.
 
     S Kullback, R A Leibler, "On Information and Sufficiency", Ann. Math. Statist. 22(1), 1951
     """
 
     __extra_registration_keys__ = ["kl", "kld"]
 
+    takes_logarithm = True
+
     def elementwise(self, output, target):
-        x, t = (TT.clip(z, EPSILON, 1 - EPSILON) for z in (output, target))
-        return t * TT.log(t / x)
+        highest = 1 - EPSILON
+        log_ratio = _clipped_log(target, highest) - log_of_probabilities(output, highest)
+        return TT.clip(target, EPSILON, highest) * log_ratio
 
 
 class CrossEntropy(Loss):
@@ -261,7 +364,9 @@ class CrossEntropy(Loss):
     .. math:: -\frac{1}{n} \sum_i \log x_{i, t_i}
 
     The target is an array of integer labels from 0 to k - 1, with one dimension less than the output, whose last axis
-    holds the probabilities of the k classes. These are raised to 1e-8 if they are below.
+    holds the probabilities of the k classes. If softmax or sigmoid makes them, their logarithms are computed from what
+    these functions are applied to, so that the loss grows with every step away from the true class. Others are raised
+    to 1e-8 if they are below; there is a gradient all the same, see :func:`log_of_probabilities`.
 
     Parameters
     ----------
@@ -275,6 +380,8 @@ class CrossEntropy(Loss):
 
     TARGETS = util.INT_CONTAINERS
     SEQUENCE_NDIM = 2
+
+    takes_logarithm = True
 
     def _make_target(self, target):
         target = super()._make_target(target)
@@ -290,7 +397,7 @@ class CrossEntropy(Loss):
         return None if shape is None else shape[:-1]
 
     def num_classes(self, shapes):
-        return shapes.get(self.output_name, (None,))[-1]
+        return (shapes.get(self.output_name) or (None,))[-1]
 
     def _check_dimensions(self, output, target):
         if output.ndim != target.ndim + 1:
@@ -306,13 +413,22 @@ class CrossEntropy(Loss):
         return rows[TT.arange(labels.shape[0]), labels].reshape(target.shape, ndim=target.ndim)
 
     def elementwise(self, output, target):
-        return -TT.log(TT.clip(self._of_true_class(output, target), EPSILON, 1))
+        return -self._of_true_class(log_of_probabilities(output), target)
 
     def accuracy(self, outputs):
-        """Return an expression for the (weighted) fraction of examples whose largest output is the true class."""
-        output = outputs[self.output_name]
-        right = TT.cast(TT.eq(output.argmax(axis=-1), self._target), util.FLOAT)
-        return self.average(right, context_of(outputs).mask)
+        """Return an expression for the (weighted) fraction of examples whose largest output is the true class.
+
+        Outputs that are not a number are never right, though they come first in the order of sizes.
+        """
+        output = util.dense(outputs[self.output_name])
+        right = TT.eq(output.argmax(axis=-1), self._target) & ~TT.any(TT.isnan(output), axis=-1)
+        right = TT.cast(right, util.FLOAT)
+        mask = None if right.ndim < self.SEQUENCE_NDIM else context_of(outputs).mask
+        fraction, weights = self.average(right, mask), self._all_weights(right, mask)
+        weights = mask if weights is None else weights
+        # how many are right is an integer, of which no digit is lost on the way to the fraction for all of the data.
+        total = (right if weights is None else right * weights).sum()
+        return means.counted(fraction, means.count_of(fraction), total)
 
 
 class Hinge(CrossEntropy):
@@ -322,6 +438,8 @@ class Hinge(CrossEntropy):
 
     There is no margin: the loss of an example is zero as soon as its true class has the largest output.
     """
+
+    takes_logarithm = False
 
     def elementwise(self, output, target):
         return TT.maximum(0, output.max(axis=-1) - self._of_true_class(output, target))
@@ -414,7 +532,7 @@ class GaussianLogLikelihood(Loss):
         variance = abs(covar) + self.covar_eps
         terms = float(np.log(2 * np.pi)) + TT.log(variance) + TT.sqr(target - mean) / variance
         # one number for each example, or for each step of sequences.
-        return util.masked_mean(terms.sum(axis=-1), context_of(outputs).mask) / 2
+        return means.mean(terms.sum(axis=-1), context_of(outputs).mask) / 2
 
 
 class Formula(Loss):
@@ -480,7 +598,7 @@ class Formula(Loss):
         return shape[:-1] if self.labels and shape is not None else shape
 
     def num_classes(self, shapes):
-        return shapes.get(self.output_name, (None,))[-1] if self.labels else None
+        return (shapes.get(self.output_name) or (None,))[-1] if self.labels else None
 
     def _check_dimensions(self, output, target):
         if output.ndim != target.ndim + self.labels:
@@ -524,6 +642,11 @@ def check_function(function):
     except ValueError:
         # as of some functions that are written in C.
         pass
+
+
+def takes_labels(loss):
+    """Tell whether the target of a loss consists of class labels."""
+    return loss.labels if isinstance(loss, Formula) else isinstance(loss, CrossEntropy)
 
 
 class GaussianKernel:

@@ -59,6 +59,29 @@ class UnknownNameError(ConfigurationError, KeyError):
     __str__ = Exception.__str__
 
 
+def check_float_type():
+    """Refuse a float type that networks are not made for, or that was chosen after they were.
+
+    Raises
+    ------
+    ConfigurationError
+        If Theano's ``floatX`` is ``float16``, or is not what it was when the library was imported.
+    """
+    chosen = theano.config.floatX
+    if chosen not in ("float32", "float64"):
+        raise ConfigurationError(
+            f"floatX={chosen}: expected float32 or float64; in half precision training soon computes NaN"
+        )
+    if chosen != FLOAT:
+        raise ConfigurationError(
+            f"floatX={chosen}: it was {FLOAT} when theanets was imported, and cannot be changed since then; choose it "
+            f"by THEANO_FLAGS=floatX={chosen}, or before theanets is imported"
+        )
+
+
+check_float_type()
+
+
 class DataError(ConfigurationError, ValueError):
     """An array that does not fit the model it is given to."""
 
@@ -293,20 +316,15 @@ def dense(x):
     return SS.dense_from_sparse(x) if isinstance(x.type, SS.SparseType) else x
 
 
-def masked_mean(values, mask=None):
-    """Return an expression for the mean of an array, leaving out what lies behind the end of sequences.
+def number_of(count, unit):
+    """Return a number of something in words.
 
-    Parameters
-    ----------
-    values : expression (batch, time, ...)
-        Of any shape without a mask. With one, arrays of less than two dimensions are no sequences.
-    mask : expression (batch, time), optional
-        Ones for steps that count. Default: all of them do.
+    Examples
+    --------
+    >>> number_of(1, "epoch"), number_of(2, "epoch"), number_of(0.5, "second")
+    ('1 epoch', '2 epochs', '0.5 seconds')
     """
-    if mask is None or values.ndim < 2:
-        return values.mean(dtype=FLOAT)
-    mask = mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
-    return (values * mask).sum() / (mask.sum() * TT.prod(values.shape[2:], dtype=FLOAT))
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 class ExactName(str):
@@ -314,7 +332,7 @@ class ExactName(str):
 
 
 def _matches(name, patterns):
-    return any(name == p if isinstance(p, ExactName) else fnmatch.fnmatchcase(name, p) for p in patterns)
+    return any(name == p or not isinstance(p, ExactName) and fnmatch.fnmatchcase(name, p) for p in patterns)
 
 
 def _as_patterns(patterns):

@@ -89,7 +89,9 @@ class ArraySource:
     def __init__(self, arrays, slots, axis=0, surplus=False):
         self.slots = slots
         self.axis = axis
-        self.arrays = cast_all(arrays, slots, axis, surplus)
+        # what has become infinite is refused by the check, in words of our own.
+        with np.errstate(over="ignore"):
+            self.arrays = cast_all(arrays, slots, axis, surplus)
         for array, slot in zip(self.arrays, slots):
             check(array, slot)
         self.lengths = lengths_of(arrays, slots, surplus)
