@@ -54,8 +54,10 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
     Notes
     -----
     To write a layer, override :meth:`setup` (create parameters) and :meth:`transform` (compute outputs), and
-    :meth:`resolve_outputs` if the output shape is not the input's with another size. Options of its own are listed in
-    the class attribute ``keywords``, or named in its constructor.
+    :meth:`resolve_outputs` if the output shape is not the input's with another size. Without that the shape of what
+    ``transform()`` computes is measured, and is the output shape where it has other axes; a size, a shape or a
+    ``resolve_outputs()`` that contradicts it is refused. Options of its own are listed in the class attribute
+    ``keywords``, or named in its constructor.
 
     Examples
     --------
