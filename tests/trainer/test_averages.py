@@ -39,7 +39,7 @@ def rows(*arrays):
     return make
 
 
-class Quartic(theanets.Loss):
+class FourthPowers(theanets.Loss):
     """A loss with a formula of its own, which may be weighted."""
 
     def __call__(self, outputs):
@@ -79,8 +79,8 @@ CASES = {
     "elements": (lambda: theanets.Regressor(HIDDEN, weighted=True), [X, Y, ELEMENTS], dict(hidden_l1=0.2, **MONITORS)),
     "two losses": (two_losses, [X, Y, ELEMENTS, np.tile(Y, 3)[:, :5]], dict(hidden_l1=0.2)),
     "likelihood": (likelihood, [X, Y], {}),
-    "formula": (lambda: theanets.Regressor(HIDDEN, loss="quartic"), [X, Y], {}),
-    "weighted formula": (lambda: theanets.Regressor(HIDDEN, loss="quartic", weighted=True), [X, Y, ELEMENTS], {}),
+    "formula": (lambda: theanets.Regressor(HIDDEN, loss="fourthpowers"), [X, Y], {}),
+    "weighted formula": (lambda: theanets.Regressor(HIDDEN, loss="fourthpowers", weighted=True), [X, Y, ELEMENTS], {}),
     "number": (lambda: theanets.Regressor(HIDDEN, loss=lambda out, target: abs(out - target).mean()), [X, Y], {}),
     "own model": (lambda: Own(HIDDEN), [X, Y], {}),
     "classes": (lambda: theanets.Classifier([4, 3]), [X, LABELS], dict(class_weight=[1, 5, 0.1])),
