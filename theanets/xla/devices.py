@@ -2,24 +2,17 @@
 
 import contextlib
 import functools
-import itertools
-import math
 import os
 
 import jax
 import jax.experimental
 import theano
 
-__all__ = ["EIGEN", "INLINE", "compiled", "describe", "enable_x64", "largest_product", "precision", "use_cache"]
+__all__ = ["EIGEN", "compiled", "describe", "enable_x64", "precision", "use_cache"]
 
-#: What XLA is told on a CPU where Eigen is quicker than YNNPACK, the library that it prefers by now. With filters of a
-#: few channels, as those of the gradients of convolutions are, Eigen takes half the time; and for products of some
-#: million multiplications, as those in a step of a loop are, it uses all cores where YNNPACK uses one.
+#: What XLA is told on a CPU for functions with convolutions: to leave them to Eigen in place of YNNPACK, the library
+#: that it prefers by now, which takes twice as long for the gradients of filters.
 EIGEN = {"xla_cpu_experimental_ynn_fusion_type": ""}
-
-#: The same where matrices may be so small that calling a library takes longer than their product. All that this changes
-#: of products is that XLA writes code of its own for the small ones; but convolutions would run on one core.
-INLINE = {**EIGEN, "xla_cpu_multi_thread_eigen": False}
 
 #: Context within which 64-bit types exist; the user's own JAX code elsewhere keeps its settings.
 enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
@@ -50,7 +43,7 @@ def compiled(function, choices=None, **options):
     function : callable
         What JAX traces.
     choices : dict, optional
-        Options of XLA for a CPU, :data:`EIGEN` or :data:`INLINE`. Default none.
+        Options of XLA for a CPU, such as :data:`EIGEN`. Default none.
     options : dict
         More arguments of ``jax.jit``.
     """
@@ -67,24 +60,6 @@ def knows(**choices):
     except jax.errors.JaxRuntimeError:
         return False
     return True
-
-
-def _as_tuple(value):
-    return value if isinstance(value, tuple) else (value,)
-
-
-def largest_product(jaxpr):
-    """Return how many multiplications the largest product of matrices in a traced function takes."""
-    largest = 0
-    for equation in jaxpr.eqns:
-        if equation.primitive.name == "dot_general":
-            (contracted, _), _ = equation.params["dimension_numbers"]
-            left, (result,) = equation.invars[0].aval, equation.outvars
-            largest = max(largest, result.aval.size * math.prod(left.shape[axis] for axis in contracted))
-        for value in itertools.chain.from_iterable(map(_as_tuple, equation.params.values())):
-            if hasattr(value, "eqns"):
-                largest = max(largest, largest_product(value))
-    return largest
 
 
 @functools.cache

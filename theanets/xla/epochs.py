@@ -19,9 +19,6 @@ SECONDS = 1.0
 #: The first call runs so many batches, to see how long they take.
 FIRST = 32
 
-#: Products of so many multiplications take about as long by code of their own as by a library.
-SMALL = 2**19
-
 #: Part of a device's memory that data may take.
 SHARE = 0.5
 
@@ -82,14 +79,6 @@ class FusedLoop:
     def data(self):
         """What lies on the device, for each input."""
         return tuple([item.parts for item in self.examples])
-
-    def _compile(self, arguments):
-        """Return the loop, compiled when it is first called, which is to be with these arguments or such."""
-        run = self._make_run()
-        traced = self.program.compiled(run, donate_argnums=0).trace(*arguments)
-        is_small = devices.largest_product(traced.jaxpr) <= SMALL
-        # what has been traced is not traced again.
-        return self.program.compiled(run, devices.INLINE if is_small else None, donate_argnums=0)
 
     def _make_run(self):
         program, length = self.program, self.length
@@ -185,7 +174,7 @@ class FusedLoop:
                 # device_put() takes several times as long as all the rest of this.
                 with jax.transfer_guard_host_to_device("allow"):
                     if is_new:
-                        self.functions[self.capacity] = self._compile(arguments)
+                        self.functions[self.capacity] = program.compiled(self._make_run(), donate_argnums=0)
                     arrived.extend(itertools.starmap(self.functions[self.capacity], [arguments]))
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error

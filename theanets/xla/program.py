@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import theano
-from theano.scan_module.scan_op import Scan
 from theano.tensor import TensorType
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
@@ -250,15 +249,13 @@ class Program:
 
     @functools.cached_property
     def choices(self):
-        """What XLA is told for a CPU, as far as the Ops tell; None if anything may be chosen."""
-        operations = [node.op for node in self.fgraph.apply_nodes]
-        if any(isinstance(operation, CONVOLUTIONS) for operation in operations):
-            return devices.EIGEN
-        return devices.INLINE if any(isinstance(operation, Scan) for operation in operations) else None
+        """What XLA is told for a CPU; None if nothing but its defaults."""
+        operations = (node.op for node in self.fgraph.apply_nodes)
+        return devices.EIGEN if any(isinstance(operation, CONVOLUTIONS) for operation in operations) else None
 
-    def compiled(self, function, choices=None, **options):
-        """Return a function of JAX's that traces this program; as :func:`devices.compiled`, where Ops do not choose."""
-        return devices.compiled(function, self.choices or choices, **options)
+    def compiled(self, function, **options):
+        """Return a function of JAX's that traces this program; as :func:`devices.compiled`."""
+        return devices.compiled(function, self.choices, **options)
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
