@@ -1,10 +1,17 @@
 """What XLA is told about the device that it compiles for."""
 
+import json
+
+import jax
+import jaxlib
 import pytest
 import theano
 import theano.tensor as TT
-from theanets.xla import devices
+from theanets.xla import devices, trials
 from theano.tensor.nnet import conv2d
+
+#: One that every release has.
+OPTION = {"xla_cpu_enable_fast_math": False}
 
 
 @pytest.fixture
@@ -21,15 +28,65 @@ def chosen(monkeypatch):
     return found
 
 
-def test_options_that_a_release_of_xla_does_not_have_are_left_out():
-    unknown = {"xla_no_such_option": ""}
-    assert not devices.knows(**unknown)
-    assert devices.compiled(lambda x: x + 1, unknown)(1) == 2
+@pytest.fixture
+def survey(monkeypatch, tmp_path):
+    """Write what a survey found, for a release of jaxlib and a kind of processor."""
+    monkeypatch.setattr(devices, "SURVEYED", tmp_path / "surveyed.json")
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    # options are for CPUs.
+    cpu = jax.devices("cpu")
+    monkeypatch.setattr(jax, "devices", lambda *_: cpu)
+
+    def write(release, machine, options=OPTION, failed=()):
+        sections = dict(products=dict(compiled=3, failed=list(failed), seconds=1))
+        found = {release: {machine: dict(date="2000-01-01", sets=dict(NAME=dict(options=options, sections=sections)))}}
+        devices.SURVEYED.write_text(json.dumps(found))
+        devices.surveyed.cache_clear()
+
+    devices.surveyed.cache_clear()
+    yield write
+    devices.surveyed.cache_clear()
 
 
-def test_options_that_it_has_are_used():
-    assert devices.knows(**devices.EIGEN)
-    assert devices.compiled(lambda x: x + 1, devices.EIGEN)(1) == 2
+def is_tried(choices=OPTION):
+    return isinstance(devices.compiled(lambda x: x + 1, choices), trials.Tried)
+
+
+def test_options_are_for_what_was_surveyed(survey, monkeypatch):
+    machine = devices.platform.machine()
+    assert not is_tried()
+    for release in ("0.0.1", jaxlib.__version__):
+        survey(release, machine)
+        assert is_tried() == (release == jaxlib.__version__)
+    assert not is_tried(None) and not is_tried({**OPTION, "xla_cpu_multi_thread_eigen": False})
+    assert devices.compiled(lambda x: x + 1, {"xla_other": ""})(1) == 2
+    survey(jaxlib.__version__, machine, failed=[["flat", "float32", 20, 16, 14, True, False, "no end"]])
+    assert not is_tried()
+    survey(jaxlib.__version__, "abacus")
+    assert not is_tried()
+    survey(jaxlib.__version__, machine)
+    assert is_tried()
+    # what the user tells XLA was not surveyed, and the two together could be the pair that does not end.
+    for flags, expected in [
+        ("--xla_cpu_multi_thread_eigen=false", False),
+        ("--xla_force_host_platform_device_count=2 --xla_cpu_max_isa=AVX", False),
+        ("--xla_force_host_platform_device_count=2", True),
+    ]:
+        monkeypatch.setenv("XLA_FLAGS", flags)
+        assert is_tried() == expected
+
+
+def test_the_survey_has_the_options_in_use():
+    releases = json.loads(devices.SURVEYED.read_text())
+    for machines in releases.values():
+        for found in machines.values():
+            for name, item in found["sets"].items():
+                assert item["options"] == getattr(devices, name)
+                assert set(item["sections"]) == {"products", "doubles", "loops", "epochs", "convolutions"}
+                for section in item["sections"].values():
+                    assert section["failed"] == [] and section["compiled"] > 0
+                # each of m, k and n from 1 to 40; for vectors there are fewer transpositions.
+                assert item["sections"]["products"]["compiled"] > 4 * 39**3
 
 
 def test_only_convolutions_have_options_of_their_own(chosen):

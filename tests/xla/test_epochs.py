@@ -115,7 +115,7 @@ def test_order_sizes_and_numbers_of_batches_compile_nothing_new(monkeypatch):
         assert len(values) == count
     assert len(run.loop.functions) == 1
     [compiled] = run.loop.functions.values()
-    assert compiled._cache_size() == 1
+    assert compiled.jitted._cache_size() == 1
     assert len(set(short)) > 2
     # each size once.
     assert len(traced) == 2

@@ -1,6 +1,5 @@
 """Many batches in one call: a compiled loop over data that lie on the device."""
 
-import itertools
 import time
 
 import jax
@@ -175,7 +174,7 @@ class FusedLoop:
                 with jax.transfer_guard_host_to_device("allow"):
                     if is_new:
                         self.functions[self.capacity] = program.compiled(self._make_run(), donate_argnums=0)
-                    arrived.extend(itertools.starmap(self.functions[self.capacity], [arguments]))
+                    self.functions[self.capacity].call(arguments, arrived)
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error
             finally:

@@ -11,7 +11,7 @@ import theano
 from theano.tensor import TensorType
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
-from . import devices, state, translations  # noqa: F401  (registers the translations)
+from . import devices, state, translations, trials  # noqa: F401  (registers the translations)
 from .graph import Graph
 from .host import HostProgram, warn_once
 from .tracing import LARGE, GiveUp, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
@@ -190,6 +190,8 @@ class Program:
         self.output_types = [fgraph.outputs[i].type for i in self.results]
         self._graph = None
         self._host = None
+        if devices.may_have(self.choices):
+            trials.expect("\n".join(sorted(f"{node.op} {node.outputs[0].type}" for node in fgraph.apply_nodes)))
         self.plain = self._compile({})
         self.entries = None
         self.storage_map = {}
@@ -306,7 +308,7 @@ class Program:
         arrived = []
         try:
             # in one step for Python, so that Ctrl-C cannot come between the end of the old state and the new one.
-            arrived.extend(itertools.starmap(function, [(updated, tuple(kept), tuple(self.constants.values()))]))
+            function.call((updated, tuple(kept), tuple(self.constants.values())), arrived)
         finally:
             holds = arrived[0][2] if arrived else None
             if arrived:
