@@ -50,7 +50,7 @@ TABLES = ("dropout", "noise")
 CLEAN_SUFFIXES = ("-predrop", "-prenoise")
 
 
-class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regularizer"})):
+class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regularizer"})):  # type: ignore[misc]
     """Base class of regularizers.
 
     Parameters
@@ -89,6 +89,9 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
             raise util.ConfigurationError(f"regularizer {type(self).__name__}: weight={weight!r}, expected a number")
         self.pattern = self.DEFAULT_PATTERN if pattern is None else pattern
         self.weight = weight
+
+    def __repr__(self):
+        return arguments.show_call(self)
 
     def log(self):
         """Write a line that describes the regularizer."""

@@ -136,7 +136,7 @@ class Registrar(type):
 
     def _enter(cls, key):
         old = cls._registry.get(key)
-        # running a notebook cell again makes a class of the same name once more: nobody needs to hear of that.
+        # no warning when a notebook cell that defines the class is run again.
         if old is not None and (old.__module__, old.__qualname__) != (cls.__module__, cls.__qualname__):
             warn(f"{cls.__module__}.{cls.__qualname__} replaces {old.__module__}.{old.__qualname__} under {key!r}")
         cls._registry[key] = cls
@@ -172,7 +172,7 @@ class ShapesGraph:
 
     def graph_settings(self):
         """Return a dict of the attributes that decide which graph is built."""
-        # what a part draws from shows in the values of parameters; a layer is described by itself.
+        # the random generator affects values only, not the graph; the layer has a cache key of its own.
         return {key: value for key, value in vars(self).items() if key not in ("layer", "rng")}
 
 

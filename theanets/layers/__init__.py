@@ -13,6 +13,6 @@ from .inputs import Input
 from .normalization import *
 from .recurrent import *
 
-# earlier releases had these classes in the module of the base class.
+# aliases: earlier releases had these classes in layers.base.
 for _cls in (Input, feedforward.Concatenate, feedforward.Flatten, feedforward.Product, feedforward.Reshape):
     setattr(base, _cls.__name__, _cls)

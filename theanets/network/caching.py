@@ -1,4 +1,4 @@
-"""Caches of graphs and compiled functions that never go stale.
+"""Caches of graphs and compiled functions, and the cache keys of layers and regularizers.
 
 A cached graph may be used again if everything that shaped it is as it was. :func:`fingerprint` describes a layer, a
 regularizer or a loss by its class and the contents of its attributes, so that any change of a setting shows, whoever
@@ -19,7 +19,7 @@ ATOMS = frozenset([type(None), str, bytes, bool, int, float, complex])
 
 
 class Cache:
-    """A dict of limited size, which forgets what was not used for the longest time.
+    """A dict of limited size that evicts the least recently used entry (LRU cache).
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Cache:
             self.entries.move_to_end(key)
             return self.entries[key]
         except KeyError:
-            # also if another thread has pushed it out in between.
+            # a miss, also if another thread has evicted the entry in the meantime.
             pass
         value = self.entries[key] = make()
         if len(self.entries) > self.size:
@@ -68,7 +68,7 @@ class Identity:
 
 
 def fingerprint(value, _seen=()):
-    """Describe a value by something hashable, which is equal only for values that shape the same graph.
+    """Return a hashable cache key for a value: equal keys mean that the same graph is built.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def fingerprint(value, _seen=()):
     description : hashable
     """
     kind = type(value)
-    # the commonest first: this is done at each prediction.
+    # the most frequent types first: this runs for every prediction.
     if kind in ATOMS:
         return kind, value
     if kind is tuple or kind is list:
@@ -100,7 +100,7 @@ def fingerprint(value, _seen=()):
 
 
 class Described:
-    """A fingerprint whose hash is computed once; a long one is looked up often."""
+    """A cache key whose hash is computed only once, as keys are long and looked up often."""
 
     __slots__ = ("hash", "value")
 
@@ -137,17 +137,17 @@ class Memo:
     def fingerprint(self, value):
         """Return what is equal only for equal results of :func:`fingerprint`."""
         try:
-            # what is the same object is equal without a look, so that this compares no more than one level each.
+            # identical objects compare equal at once, so each list comparison goes one level deep only.
             if value is self.value and self.containers == self.copies:
                 return self.description
         except ValueError:
-            # there is an array in the place of another one.
+            # comparing an array with another object gives an array, which has no single truth value.
             pass
         self.containers, arrays = [], []
         self._collect(value, set(), arrays)
         self.copies = [container.copy() for container in self.containers]
         if arrays:
-            # these may be written to in place, which is not seen like this.
+            # arrays can be modified in place without a trace here: never reuse the cache key.
             self.copies.append(None)
         self.value, self.description = value, Described(fingerprint(value))
         return self.description

@@ -1,16 +1,20 @@
 """Looking at a network: a table of its layers, a picture of how they are wired up, and an ONNX model."""
 
+import os
+from collections.abc import Sequence
+
 from .. import onnx_export, util
 from ..show.drawing import Drawing
 from ..show.summary import Summary
+from .part import Part
 
 __all__ = ["Inspection", "Summary"]
 
 
-class Inspection:
+class Inspection(Part):
     """The part of a network that shows what it is."""
 
-    def summary(self):
+    def summary(self) -> Summary:
         """Describe the layers in a table.
 
         Returns
@@ -35,7 +39,7 @@ class Inspection:
         """
         return Summary(self)
 
-    def draw(self, path=None, losses=True):
+    def draw(self, path: str | os.PathLike[str] | None = None, losses: bool = True) -> Drawing:
         """Draw how the layers are wired up.
 
         Data flows from top to bottom. A dashed line ties a layer to the one whose weights it shares, a loop stands for
@@ -72,7 +76,7 @@ class Inspection:
             result.save(path)
         return result
 
-    def to_onnx(self, path=None, outputs=None):
+    def to_onnx(self, path: str | os.PathLike[str] | None = None, outputs: str | Sequence[str] | None = None):
         """Export the network in the format ONNX, which other programs and languages run.
 
         The model computes what :meth:`predict` computes before labels are made of it: for a classifier, the

@@ -1,15 +1,18 @@
 """Taking over parameters from another network."""
 
+from collections.abc import Sequence
+
 from .. import util
 from ..layers.selection import select
+from .part import Part
 
 __all__ = ["Transfer"]
 
 
-class Transfer:
+class Transfer(Part):
     """The part of a network that takes over what another one has learned."""
 
-    def copy_params_from(self, other, only=None):
+    def copy_params_from(self, other: "Transfer", only: str | Sequence[str] | None = None) -> list[str]:
         """Copy the parameters of another network that have the same names as one's own.
 
         Running averages, such as those of ``batchnorm``, are copied along with the parameters of their layers.

@@ -10,9 +10,13 @@ Each function draws into the axes that it is given, or into new ones, and return
 'hid1.w: 9 x 8x8'
 """
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from .. import util
 from . import wording
@@ -70,7 +74,9 @@ def _image_shape(size, shape, what):
     return (side, side) if side * side == size else (1, size)
 
 
-def learning_curves(history, monitors=("loss",), ax=None, log=None):
+def learning_curves(
+    history: Sequence, monitors: str | Sequence[str] = ("loss",), ax: Axes | None = None, log: bool | None = None
+) -> Axes:
     """Draw how monitors changed from epoch to epoch.
 
     Parameters
@@ -175,7 +181,14 @@ def _label_ends(ax, ends):
         ax.text(1.01, last, ends[i][2], color=ends[i][3], transform=ax.transAxes, va="center", fontsize=9)
 
 
-def weights(network, layer="hid1", param="w", shape=None, ax=None, cmap="RdBu_r"):
+def weights(
+    network,
+    layer: str | int = "hid1",
+    param: str | int = "w",
+    shape: Sequence[int] | None = None,
+    ax: Axes | None = None,
+    cmap: str = "RdBu_r",
+) -> Axes:
     """Draw the weights that lead to each unit of a layer, or the filters of a convolution.
 
     Parameters
@@ -225,7 +238,14 @@ def weights(network, layer="hid1", param="w", shape=None, ax=None, cmap="RdBu_r"
     return ax
 
 
-def reconstructions(network, x, shape=None, count=10, ax=None, cmap="gray_r"):
+def reconstructions(
+    network,
+    x: ArrayLike,
+    shape: Sequence[int] | None = None,
+    count: int = 10,
+    ax: Axes | None = None,
+    cmap: str = "gray_r",
+) -> Axes:
     """Draw examples, and below each what an autoencoder makes of it.
 
     Parameters
@@ -251,10 +271,11 @@ def reconstructions(network, x, shape=None, count=10, ax=None, cmap="gray_r"):
     made = network.predict(x)
     if x.ndim == 2:
         shape = _image_shape(x.shape[1], shape, "an example")
-    elif x.ndim == 4 and shape is None:
+    elif shape is None:
+        # images, with or without an axis for the channels.
         shape = x.shape[1:3]
     tiles = np.concatenate([x, made]).reshape(2 * len(x), *shape)
-    # both rows on the same scale, and without a blot where the network goes beyond the data.
+    # one colour scale for both rows; values outside the range of the data are clipped.
     ax = _bare(_axes(ax, (0.9 * len(x) + 1.2, 2.1)))
     ax.imshow(_mosaic(tiles, len(x)), cmap=cmap, vmin=x.min(), vmax=x.max(), interpolation="nearest")
     height = shape[0] + 1
@@ -263,7 +284,9 @@ def reconstructions(network, x, shape=None, count=10, ax=None, cmap="gray_r"):
     return ax
 
 
-def activations(network, x, layer="hid1", ax=None, cmap="viridis"):
+def activations(
+    network, x: ArrayLike, layer: str = "hid1", ax: Axes | None = None, cmap: str = "viridis"
+) -> Axes:
     """Draw the outputs of a layer: a row for each example, or each step of a sequence, and a column for each unit.
 
     Parameters
@@ -303,7 +326,15 @@ def activations(network, x, layer="hid1", ax=None, cmap="viridis"):
     return ax
 
 
-def confusion_matrix(network, x, y, labels=None, normalize=False, ax=None, cmap="Blues"):
+def confusion_matrix(
+    network,
+    x: ArrayLike,
+    y: ArrayLike,
+    labels: Sequence[str] | None = None,
+    normalize: bool = False,
+    ax: Axes | None = None,
+    cmap: str = "Blues",
+) -> Axes:
     """Draw how often each class is taken for which.
 
     Parameters

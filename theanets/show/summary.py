@@ -63,7 +63,7 @@ class Summary:
         statistics = [variable.name for variable in network.statistics]
         if statistics:
             lines.append(f"statistics that change in training: {', '.join(statistics)}")
-        # the loss that the constructor asked for is added when it is needed, or when the layers are complete.
+        # the default loss is added lazily, once the network has all its layers.
         terms = [f"{show_loss(loss)} of {loss.output_name.removesuffix(':out')}" for loss in network.losses]
         lines.append(f"loss: {' + '.join(terms) or 'none yet'}")
         return lines

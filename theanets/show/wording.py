@@ -41,7 +41,7 @@ def show_params(layer):
     shown = []
     for param in layer.params:
         owner, _, name = str(param.name).partition(".")
-        # parameters of workers keep what tells the workers apart.
+        # parameters of worker layers keep the suffix of the worker, such as fw and bw.
         owner = owner.removeprefix(f"{layer.name}_") + "." if owner in workers else ""
         shown.append(f"{owner}{name} {show_shape(param.get_value(borrow=True).shape)}")
     return ", ".join(shown)

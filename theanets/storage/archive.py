@@ -220,7 +220,7 @@ def _zip(members):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
-            # neither the time nor the system show in the bytes.
+            # fixed timestamp and system, so that the same network gives the same bytes.
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             info.create_system, info.external_attr = 3, 0o644 << 16
             archive.writestr(info, content)
@@ -355,7 +355,7 @@ class _Writer:
         if isinstance(kernel, families()[-1]):
             plan.options = {**plan.options, "kernel": kernel.bandwidth}
         where = f"loss {plan.cls.__name__}"
-        # the order of options is that of the alphabet, as they come from a set.
+        # sorted by name, because the options come from a set.
         plan.options = dict(sorted(plan.options.items()))
         spec = self._thing(plan, where)
         spec["target"] = plan.target if isinstance(plan.target, str) else {"variable": self._label(plan.target, where)}

@@ -232,7 +232,7 @@ def describe(network, keep_own=False):
 
 
 def _describe_history(history):
-    # what was unpickled holds the state of a history in its place.
+    # a network that was just unpickled has the state of its history here, not a History.
     return history.state() if hasattr(history, "state") else history
 
 
@@ -251,7 +251,7 @@ class _quietly(warnings.catch_warnings):
 
 def _attributes(thing, twin):
     """Return the attributes that a bare object of the same base does not have."""
-    # what a class of ours kept to itself in another version of the library has no meaning here.
+    # private attributes of our own classes may come from another version of the library: skip them.
     is_shown = lambda key: not key.startswith("_") or not is_ours(type(thing))  # noqa: E731
     return {key: value for key, value in vars(thing).items() if key not in vars(twin) and is_shown(key)}
 
@@ -288,7 +288,7 @@ def _layer_options(layer):
     if hasattr(layer, "input") and base.__name__ == "Input":
         ndim = layer.input.ndim + bool(layer.labels)
         if ndim != len(options["shape"]) + 1:
-            # a number of dimensions that the shape does not tell.
+            # the number of dimensions does not follow from the shape: keep it.
             options.update(size=options.pop("shape")[-1], ndim=ndim)
     return options
 
@@ -411,12 +411,12 @@ def _make_layer(plan, blank):
     key = _rng_key(plan)
     library_base(plan.cls).__init__(layer, name=plan.name, **{**plan.options, key: blank})
     if variable is not None and getattr(layer, "input", variable).type == variable.type:
-        # losses and layers of the user's classes may hold it.
+        # layers and losses of the user's own classes may refer to this very object.
         layer.input = variable
     _set_attributes(layer, {key: _resolve(value, {}) for key, value in plan.attributes.items()})
     values = {name: _as_variable(name, value) for name, value in plan.values.items() if name in _parameters(plan)}
     for part in parts_of(layer):
-        # parameters of the right names and shapes are kept when the layer is bound.
+        # bind() keeps existing parameters of the right name and shape.
         part._params = [value for name, value in values.items() if name.startswith(f"{part.name}.")]
     return layer
 
@@ -453,7 +453,7 @@ def _finish_layer(layer, plan, network):
             found[variable.name] = variable
     if values:
         raise util.LoadError(f"it holds a value for {shorten(next(iter(values)))!r}, which layer {plan.name!r} lacks")
-    # setup() of a user's class may have begun anew with some of them.
+    # restored after bind(), because setup() of a user's class may have reset them.
     _set_attributes(layer, {key: _resolve(value, found) for key, value in plan.attributes.items()})
 
 

@@ -40,7 +40,7 @@ def write_atomically(path, content):
     """
     path = pathlib.Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
-        # a device or a pipe is nothing that could be replaced.
+        # devices and pipes cannot be replaced by a rename: write to them.
         path.write_bytes(content)
         return
     temporary = None
@@ -83,7 +83,7 @@ def _give_name(descriptor, path):
     for attempt in range(1000):
         name = path.parent / f".{path.name[:200]}.{os.getpid()}.{attempt}.tmp"
         try:
-            # with a folder, which an absolute path does without, links are followed to the file itself.
+            # given a directory descriptor, os.link follows the symbolic link in /proc to the file itself.
             os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=descriptor)
         except FileExistsError:
             continue
@@ -106,7 +106,7 @@ def _write_temporary(path, content):
 
 
 def _umask():
-    # the mask can only be read by setting it.
+    # os.umask can be read only by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -189,7 +189,7 @@ class Source:
         if count is not None and count > self.limit:
             raise self.too_large()
         pieces = []
-        # piece by piece, as memory for all that is asked for may be reserved at once.
+        # in blocks, because read(n) may allocate n bytes at once.
         while wanted > 0:
             piece = self.handle.read(min(wanted, BLOCK))
             if not piece:

@@ -66,7 +66,7 @@ def build(record):
     is_07 = any(layer.get("_input_shapes") is None for layer in layer_records)
     values = {}
     _collect(layer_records, values, set())
-    # initial values are not drawn, as they are going to be replaced.
+    # no random initial values: the stored ones replace them.
     blank = blueprint.Blank(sum(value.size for value in values.values()) + blueprint.ALLOWANCE)
     network = model(_specs(layer_records, is_07), loss=None, rng=blank)
     inputs = [layer.get("input") for layer in layer_records]
@@ -143,14 +143,14 @@ def _layer_spec(record, before, is_07):
         # any word with "back" in it, and no other, meant backwards.
         options["direction"] = "backward" if "back" in str(options["direction"]).lower() else "forward"
     if isinstance(record.get("forward"), pickles.Record):
-        # some releases do not note the form of the workers anywhere else.
+        # some releases store the class of the workers only here.
         options["worker"] = record.get("forward").name.lower()
     if form == "bidirectional" or options.get("direction") == "backward":
         options["output_order"] = "processing"
     sparse = record.get("input") is not None and record.get("input").get("type").name == "SparseType"
     if sparse:
         options["sparse"] = record.get("input").get("type").get("format", "csr")
-    # options that the reference has never looked at had no effect, and are unknown today.
+    # options that the reference release ignored are unknown keywords today: drop them.
     known = _known_keywords(cls, options)
     options = {key: value for key, value in options.items() if key in known and value is not None}
     if form == "input":
@@ -170,7 +170,7 @@ def _find_class(family, form, message):
 def _known_keywords(cls, options):
     if not issubclass(cls, layers.Bidirectional):
         return cls.known_keywords()
-    # those of the workers as well.
+    # the keywords of the worker layers are accepted, too.
     worker = _find_class(layers.Layer, options.get("worker", "rnn"), "the worker of a layer is no layer of theanets")
     return layers.Layer.known_keywords.__func__(cls) | worker.known_keywords()
 
@@ -243,7 +243,7 @@ def _translate_07(layer, values):
     for param in getattr(layer.activate, "params", ()):
         if param.name.rpartition(".")[2] not in ("leak", "gain"):
             continue
-        # they were slopes, and are logarithms of slopes today.
+        # release 0.7 stored slopes; the parameters are logarithms of slopes now.
         slopes = np.asarray(values.get(param.name, 1.0))
         if not (slopes > 0).all():
             raise util.ConfigurationError(

@@ -44,7 +44,7 @@ BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
 #: The base class of networks, which registers itself: it is built on top of this package.
-_network_base = []
+_network_base: list[type] = []
 
 
 def register_network(cls):
@@ -142,7 +142,7 @@ def make_array(dtype, shape, content, order="C"):
     if math.prod(shape) * dtype.itemsize != len(content):
         raise util.LoadError(f"it holds an array of the shape {shape} and type {dtype} in {len(content)} bytes")
     array = np.frombuffer(content, np.uint8 if dtype.kind == "b" else dtype)
-    # any other byte than 0 and 1 is no boolean.
+    # in a boolean array, every byte other than 0 counts as true.
     array = array != 0 if dtype.kind == "b" else array.astype(dtype.newbyteorder("="))
     return array.reshape(shape, order="F" if order == "F" else "C")
 
@@ -181,7 +181,7 @@ def _check_generator(name, state):
     inner = state["state"]
     if name == "MT19937":
         key = np.asarray(inner["key"])
-        # the lower bits of the first number are no part of the state.
+        # only the top bit of the first word belongs to the state of MT19937.
         if key.shape != (624,) or key.dtype.kind not in "iu" or not (key[1:].any() or int(key[0]) >> 31):
             raise ValueError("the key is not one of 624 numbers")
         if not util.is_int(inner["pos"]) or not 0 <= inner["pos"] <= 624:
@@ -279,13 +279,13 @@ class Maker:
             check_extent(value)
             result = self._make_container(value)
         self.depth -= 1
-        # the record is kept as well, so that nothing else gets its id.
+        # keep a reference to the record, too, so that its id is not reused.
         self.made[id(value)] = value, result
         return result
 
     def _make_container(self, value):
         if isinstance(value, dict):
-            # something within may refer to the container before it is complete.
+            # registered before it is filled, because its items may refer back to it.
             result = {}
             self.made[id(value)] = value, result
             result.update((key, self.make(item)) for key, item in value.items())
@@ -306,7 +306,7 @@ class Maker:
     def _make_object(self, record):
         module = record.module
         if module.startswith("numpy.core."):
-            # the name that NumPy 1 wrote for what NumPy 2 keeps elsewhere.
+            # the module was called numpy.core in NumPy 1.
             module = f"numpy._core.{module.removeprefix('numpy.core.')}"
         method = _METHODS.get((module, record.name))
         if method is None:
@@ -375,7 +375,7 @@ class Maker:
 
     def _bytes_of(self, content):
         content = self.make(content)
-        # Python 2 wrote bytes as text.
+        # pickles from Python 2 store bytes as latin-1 text.
         return content.encode("latin1") if isinstance(content, str) else content
 
     def _frombuffer(self, record, content, dtype, shape, order):

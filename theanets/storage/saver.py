@@ -56,11 +56,11 @@ class Saver:
         if not hasattr(self.target, "write"):
             self.network.save(str(self.target).replace("{}", str(int(time.time()))))
             return
-        # made first, as this may fail.
+        # serialized first, because this may fail.
         content = io.BytesIO()
         self.network.save(content)
         if hasattr(self.target, "seekable") and self.target.seekable():
-            # a handle holds the latest state, not one after the other.
+            # an open file holds the latest state only, so overwrite the one before.
             self.target.seek(0)
             self.target.truncate()
         self.target.write(content.getvalue())

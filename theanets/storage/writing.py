@@ -43,7 +43,7 @@ def save(network, target):
         If the network holds something that an archive cannot express.
     """
     path = None if is_handle(target) else pathlib.Path(target)
-    # made before a file is touched, as this is the step that may fail.
+    # serialized before the file is opened, because this step may fail.
     if path is not None and path.suffix.lower() == ".npz":
         content = archive.pack(network)
     else:
@@ -52,7 +52,7 @@ def save(network, target):
         target.write(content)
         return
     if path.suffix.lower() == ".gz":
-        # without a time in its header, the same network makes the same file.
+        # no timestamp in the header: the same network gives the same bytes.
         content = gzip.compress(content, mtime=0)
     write_atomically(path, content)
 

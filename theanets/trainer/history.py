@@ -82,7 +82,7 @@ class History(collections.abc.Sequence):
         """Append the row of an epoch, and return it."""
         row = {"epoch": len(self.rows) + 1, "stage": stage}
         for prefix, monitors in zip(PREFIXES, (train, valid)):
-            # a trainer of the user's own may yield something else.
+            # a custom trainer may yield something else than dicts.
             row.update((prefix + name, _plain(value)) for name, value in getattr(monitors, "items", dict)())
         row.update(learning_rate=learning_rate, seconds=seconds, stopped=None)
         self.rows.append(row)

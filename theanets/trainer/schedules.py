@@ -39,7 +39,7 @@ from .. import arguments, util
 __all__ = ["Schedule", "Step", "Exponential", "Cosine", "Plateau", "LearningRate", "build"]
 
 
-class Schedule(util.Registrar("Root", (), {"_kind": "schedule"})):
+class Schedule(util.Registrar("Root", (), {"_kind": "schedule"})):  # type: ignore[misc]
     """Base class of schedules.
 
     Notes
@@ -67,6 +67,9 @@ class Schedule(util.Registrar("Root", (), {"_kind": "schedule"})):
 
     def __init__(self, **unknown):
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"schedule {type(self).__name__}")
+
+    def __repr__(self):
+        return arguments.show_call(self)
 
     def check(self):
         """Refuse what does not go with the training that the schedule is for."""
@@ -213,7 +216,7 @@ class Plateau(Schedule):
         self.lowest = self._lowest(lowest)
 
     def rate(self, epoch, history):
-        # from the history alone, so that a training that was interrupted goes on as if it had not been.
+        # computed from the history alone, so that a resumed training continues exactly.
         rate, best, failures = self.start, None, 0
         for loss in history.validation_losses():
             if best is None or best - loss > abs(best) * self.min_improvement:
@@ -240,7 +243,7 @@ def _takes_history(function):
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        # as of some functions that are written in C.
+        # some functions written in C have no signature.
         return False
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = sum(p.default is p.empty for p in places)
@@ -331,7 +334,7 @@ class LearningRate:
     def attach(self, optimizer):
         """Get to know an optimizer whose functions are compiled."""
         if self.algo == "rprop":
-            # what starts as the learning rate is a size for each element, which is adapted from then on.
+            # for Rprop the learning rate is only the initial step size of each element.
             names = {f"{param.name}_step" for param in optimizer._params}
             params = {id(param) for param in optimizer._params}
             shared = optimizer.f_step.get_shared()

@@ -88,9 +88,9 @@ class Graph:
         if variable in values:
             return values[variable]
         if isinstance(variable, theano.Constant):
-            # large ones are arguments of the compiled function.
+            # large constants are passed as arguments of the compiled function.
             return current().known.get(variable, variable.data)
-        # only what lies behind a lazy Op has not been computed in order.
+        # not computed yet: it is only needed by a branch of a lazy Op.
         pending = [variable.owner]
         while pending:
             node = pending[-1]
@@ -121,7 +121,7 @@ class Graph:
             values[output] = result
 
     def _postponed(self, variable, values):
-        # what a branch computes belongs to its trace, and must not be seen outside.
+        # values traced within a branch must not leak out of it: use a copy of the dict.
         return lambda: settled(self._get(variable, dict(values)))
 
     def _results(self, node, arguments, lazy):
@@ -138,7 +138,7 @@ class Graph:
             return [check(node, output, result) for output, result in zip_all(node, results)]
         except NeedsValue as need:
             if need.leaves is not None:
-                # it came from an inner graph, some inputs of which are inputs of this node.
+                # raised within an inner graph: translate it into the inputs of this node.
                 need = NeedsValue(need.leaf_values)
             need.variables = self._owners(need.values, node, arguments)
             raise need from None

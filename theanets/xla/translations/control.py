@@ -16,7 +16,7 @@ from ..registry import translates
 from ..rewrites import optimize
 from ..tracing import Dynamic, frame, guard, is_known
 
-_graphs = weakref.WeakKeyDictionary()
+_graphs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 @translates(IfElse, lazy=True)
