@@ -56,7 +56,7 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     packages=find_packages(include=["theanets", "theanets.*"]),
-    package_data={"theanets": ["py.typed"]},
+    package_data={"theanets": ["py.typed"], "theanets.xla": ["surveyed.json"]},
     include_package_data=False,
     zip_safe=False,
     python_requires=">=3.10",

@@ -201,9 +201,7 @@ def epoch(jax, dtype, length, size, a, b, c):
 
 def _convolve(jax, stride, border):
     def convolve(x, w):
-        return jax.lax.conv_general_dilated(
-            x, w, (stride, stride), border, dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        return jax.lax.conv_general_dilated(x, w, (stride, stride), border, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
     return convolve
 

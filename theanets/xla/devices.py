@@ -83,9 +83,7 @@ def surveyed():
     except OSError:
         return []
     found = releases.get(jaxlib.__version__, {}).get(platform.machine(), {"sets": {}})["sets"]
-    return [
-        item["options"] for item in found.values() if not any(part["failed"] for part in item["sections"].values())
-    ]
+    return [item["options"] for item in found.values() if not any(part["failed"] for part in item["sections"].values())]
 
 
 def is_surveyed(choices):
