@@ -79,6 +79,10 @@ class FusedLoop:
         """What lies on the device, for each input."""
         return tuple([item.parts for item in self.examples])
 
+    def _compile(self):
+        """Return the loop, which XLA compiles when it is called first."""
+        return self.program.compiled(self._make_run(), donate_argnums=0)
+
     def _make_run(self):
         program, length = self.program, self.length
 
@@ -173,7 +177,7 @@ class FusedLoop:
                 # device_put() takes several times as long as all the rest of this.
                 with jax.transfer_guard_host_to_device("allow"):
                     if is_new:
-                        self.functions[self.capacity] = program.compiled(self._make_run(), donate_argnums=0)
+                        self.functions[self.capacity] = self._compile()
                     self.functions[self.capacity].call(arguments, arrived)
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error
