@@ -23,11 +23,13 @@ What is compiled, for each set of options:
     Small and larger ones, and the gradients for their images and filters, by themselves and in such epochs.
 
 Many products are one function; where it takes more than the limits, its halves are tried, down to the product. The
-compiler runs in a process of its own, which is ended. Whatever fails is in the result.
+compiler runs in a process of its own, which is ended. Whatever fails is in the result. What was done is kept in a file
+beside it until all is: a survey that was interrupted goes on.
 """
 
 import argparse
 import datetime
+import hashlib
 import itertools
 import json
 import pathlib
@@ -51,6 +53,9 @@ WIDE = (1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, *POWERS)
 POCKET = [(m, k, n) for k in (15, 16, 17) for m in range(12, 22) for n in range(12, 22)]
 
 SEED = 13
+
+#: How often a function is tried whose process was ended by something else.
+ATTEMPTS = 5
 
 #: So many in one function, of those for which a library is called and of those for which XLA writes code.
 MANY, FEW = 400, 50
@@ -245,22 +250,55 @@ BUILDERS = dict(flat=flat, looped=looped, epoch=epoch, convolution=convolution, 
 # -- in this one ------------------------------------------------------------------------------------------------------
 
 
+class Journal:
+    """What has been compiled, in a file that outlives this process.
+
+    Parameters
+    ----------
+    path : path, optional
+        A line of JSON for each function. Default: nothing is kept.
+    """
+
+    def __init__(self, path=None):
+        self.path, self.found = path, {}
+        if path is not None and path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                key, *found = json.loads(line)
+                self.found[key] = found
+
+    def compiled(self, job, compute):
+        """Return what was found out about a job, computing it if it is new."""
+        key = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+        if key not in self.found:
+            self.found[key] = compute()
+            if self.path is not None:
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps([key, *self.found[key]]) + "\n")
+        return self.found[key]
+
+
 def failures(process, limits, function, dtype, cases, options):
     """Return those of some cases that cannot be compiled within limits, with the reason, and the seconds it took."""
-    from theanets.xla.limits import Refused
+    from theanets.xla.limits import Refused, Unavailable
 
     job = dict(function=function, dtype=dtype, cases=cases, options=options)
-    try:
-        return [], process.run("build", job, limits=limits, file=HERE)["seconds"]
-    except Refused as error:
-        if len(cases) == 1:
-            return [(cases[0], str(error))], 0.0
+    for attempt in range(ATTEMPTS):
+        try:
+            return [], process.run("build", job, limits=limits, file=HERE)["seconds"]
+        except Refused as error:
+            if len(cases) == 1:
+                return [(cases[0], str(error))], 0.0
+            break
+        except Unavailable:
+            # something else has ended it, such as Linux for what others take.
+            if attempt == ATTEMPTS - 1:
+                raise
     half = len(cases) // 2
     parts = [failures(process, limits, function, dtype, part, options) for part in (cases[:half], cases[half:])]
     return parts[0][0] + parts[1][0], parts[0][1] + parts[1][1]
 
 
-def survey(options, chosen=None, limits=None, say=print):
+def survey(options, chosen=None, limits=None, say=print, journal=None):
     """Compile everything with some options.
 
     Parameters
@@ -273,6 +311,8 @@ def survey(options, chosen=None, limits=None, say=print):
         What each function may take. Default 120 s and 2 GiB.
     say : callable, optional
         Gets lines about how far this is.
+    journal : Journal, optional
+        Has what was done, and gets what will be.
 
     Returns
     -------
@@ -281,7 +321,7 @@ def survey(options, chosen=None, limits=None, say=print):
     """
     from theanets.xla.limits import Limited, Limits
 
-    limits = limits or Limits(seconds=120)
+    limits, journal = limits or Limits(seconds=120), journal or Journal()
     process, found = Limited({"JAX_ENABLE_COMPILATION_CACHE": "0", "JAX_PLATFORMS": "cpu"}), {}
     try:
         for name, groups in sections(random.Random(SEED)) if chosen is None else chosen:
@@ -289,7 +329,10 @@ def survey(options, chosen=None, limits=None, say=print):
             for function, dtype, size, cases in groups:
                 for start in range(0, len(cases), size):
                     part = cases[start : start + size]
-                    bad, took = failures(process, limits, function, dtype, part, options)
+                    bad, took = journal.compiled(
+                        [options, function, dtype, part],
+                        lambda: failures(process, limits, function, dtype, part, options),  # noqa: B023
+                    )
                     failed += [[function, dtype, *case, reason] for case, reason in bad]
                     count, seconds = count + len(part), seconds + took
                     if start // size % 20 == 0:
@@ -313,13 +356,15 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     sets = {"other": json.loads(options.options)} if options.options else {"EIGEN": devices.EIGEN}
     result, did_fail = {}, False
+    journal = Journal(options.output.with_suffix(".part"))
     for name, choices in sets.items():
         chosen = [part for part in sections(random.Random(SEED)) if not options.only or part[0] in options.only]
-        found = survey(choices, chosen, say=lambda line: print(line, flush=True))
+        found = survey(choices, chosen, say=lambda line: print(line, flush=True), journal=journal)
         did_fail |= any(section["failed"] for section in found.values())
         result[name] = dict(options=choices, sections=found)
     if not options.only:
         record(options.output, result)
+        journal.path.unlink()
     return int(did_fail)
 
 

@@ -6,7 +6,7 @@ import random
 import jaxlib
 import pytest
 from theanets.xla import devices
-from theanets.xla.limits import Limits, Refused
+from theanets.xla.limits import Limits, Refused, Unavailable
 
 from benchmarks import survey
 
@@ -52,6 +52,32 @@ def test_what_fails_is_found_in_the_halves(bad):
     failed, seconds = survey.failures(process, None, "flat", "float32", list(range(7)), {})
     assert failed == [(case, "no end") for case in bad]
     assert process.calls <= 1 + 6 * len(bad)
+
+
+def test_what_something_else_ends_is_tried_again(monkeypatch):
+    process, left = Picky(), [Unavailable("killed")] * 3
+    run = process.run
+
+    def interrupted(*args, **kwargs):
+        if left:
+            raise left.pop()
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(process, "run", interrupted)
+    assert survey.failures(process, None, "flat", "float32", [1], {}) == ([], 1.0)
+    left += [Unavailable("killed")] * 100
+    with pytest.raises(Unavailable):
+        survey.failures(process, None, "flat", "float32", [1], {})
+
+
+def test_a_survey_that_was_interrupted_goes_on(tmp_path):
+    path, jobs = tmp_path / "part", [["flat", [[1, 2, 3]]], ["flat", [[1, 2, 4]]]]
+    found = [[[], 1.5], [[[[1, 2, 4], "no end"]], 0.0]]
+    for given, expected in zip(jobs, found):
+        assert survey.Journal(path).compiled(given, lambda: expected) == expected  # noqa: B023
+    journal = survey.Journal(path)
+    assert [journal.compiled(job, None) for job in jobs] == found
+    assert survey.Journal().compiled(jobs[0], lambda: found[1]) == found[1]
 
 
 def test_a_pair_of_options_that_does_not_end_is_found():
