@@ -5,6 +5,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -56,6 +57,13 @@ def test_whatever_does_not_end_is_ended(process, name, given, error):
     assert run(process, "echo", value=1)["found"]["value"] == 1
 
 
+def test_a_process_that_has_gone_is_replaced(process):
+    run(process, "echo")
+    # it has ended by itself, and this side has not noticed yet.
+    os.kill(process.process.pid, signal.SIGTERM)
+    assert run(process, "echo", value=1)["found"]["value"] == 1
+
+
 def test_the_limit_is_that_of_one_piece_of_work(process):
     for _ in range(3):
         assert run(process, "echo", limits=Limits(seconds=1, size=1 << 28), value=1)["found"]["value"] == 1
@@ -76,6 +84,24 @@ def test_an_interrupt_ends_the_work(process):
     finally:
         signal.signal(signal.SIGALRM, before)
     assert process.process is None and other.poll() is not None
+
+
+def test_nobody_waits_for_a_thread_that_waits():
+    process, errors = Limited(), []
+    run(process, "echo")
+
+    def work():
+        try:
+            run(process, "sleep")
+        except Unavailable as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.5)
+    process.close()
+    thread.join(30)
+    assert not thread.is_alive() and len(errors) == 1 and process.process is None
 
 
 def test_there_may_be_no_python_to_start(monkeypatch):

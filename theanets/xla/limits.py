@@ -32,6 +32,10 @@ class Unavailable(Exception):
     """It is not known how the work would end: no process could do it, or something else ended that."""
 
 
+class _Gone(Unavailable):
+    """The process has ended for no fault of the work: it had nothing to do for long, or somebody has ended it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Limits:
     """What a piece of work may take.
@@ -110,22 +114,33 @@ class Limited:
         """
         limits = limits or Limits()
         job = dict(name=name, arguments=arguments, file=file and str(file), payload=len(payload))
+        job.update(seconds=limits.seconds, bytes=limits.size)
         with self.lock:
-            self._start()
             try:
-                self._wait_for_start()
-                self._send({**job, "seconds": limits.seconds, "bytes": limits.size}, payload)
-                answer = self._answer(limits.wait, "compiling")
-            except BaseException:
-                # Ctrl-C among them: what it does will never be asked for again.
-                self._end()
-                raise
+                answer = self._run(job, payload, limits)
+            except _Gone:
+                answer = self._run(job, payload, limits)
         if "error" in answer:
             raise Refused(answer["error"])
         return answer
 
+    def _run(self, job, payload, limits):
+        """Do a piece of work, and return the answer."""
+        self._start()
+        try:
+            self._wait_for_start()
+            self._send(job, payload)
+            return self._answer(limits.wait, "compiling")
+        except BaseException:
+            # Ctrl-C among them: what it does will never be asked for again.
+            self._end()
+            raise
+
     def close(self):
-        """End the process."""
+        """End the process for good; a thread that waits for it learns that there is none."""
+        self.problem, process = "this process is about to end", self.process
+        if process is not None:
+            process.kill()
         with self.lock:
             self._end()
 
@@ -178,7 +193,7 @@ class Limited:
             while data:
                 data = data[self.process.stdin.write(data) :]
         except OSError as error:
-            raise Unavailable(f"the process is gone: {error}") from error
+            raise _Gone(f"the process is gone: {error}") from error
 
     def _answer(self, seconds, what):
         """Return the next answer."""
@@ -200,7 +215,7 @@ class Limited:
 
     def _ended(self, code, what):
         if what == "starting" or -code not in FATAL:
-            return Unavailable(f"the process ended while {what}, with {code}")
+            return _Gone(f"the process ended while {what}, with {code}")
         return Refused(f"{what} ended by {signal.Signals(-code).name}")
 
     def _end(self):
