@@ -92,6 +92,7 @@ def get_mode() -> str | theano.compile.Mode:
 
 
 def _resolved():
+    util.check_float_type()
     mode = get_mode()
     if mode == xla.NAME or mode == theano.config.mode:
         # like Theano's default mode: with the optimizer_including and _excluding of the user's settings.
