@@ -351,7 +351,7 @@ def main(arguments=None):
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.survey", description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=pathlib.Path, default=SURVEYED, help="default: what the package reads")
-    parser.add_argument("--options", default=None, help="other options than those in use, as JSON")
+    parser.add_argument("--options", help="other options than those in use, as JSON; nothing is written")
     parser.add_argument("--only", nargs="+", default=[], help="names of sections; nothing is written then")
     options = parser.parse_args(arguments)
     sets = {"other": json.loads(options.options)} if options.options else {"EIGEN": devices.EIGEN}
@@ -362,9 +362,9 @@ def main(arguments=None):
         found = survey(choices, chosen, say=lambda line: print(line, flush=True), journal=journal)
         did_fail |= any(section["failed"] for section in found.values())
         result[name] = dict(options=choices, sections=found)
-    if not options.only:
+    if not options.only and not options.options:
         record(options.output, result)
-        journal.path.unlink()
+    journal.path.unlink(missing_ok=True)
     return int(did_fail)
 
 
