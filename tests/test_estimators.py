@@ -1,13 +1,14 @@
 """Networks behave as scikit-learn expects of its estimators."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 import theanets
 import theano
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_regression
+from sklearn.datasets import load_iris, load_wine, make_regression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -54,6 +55,19 @@ def test_labels_and_probabilities(iris):
     assert [layer.output_size for layer in model.network_.layers] == [4, 10, 3]
     assert 1 <= model.n_iter_ == len(model.loss_curve_) <= 20
     assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert [i for i, loss in enumerate(model.validation_curve_) if np.isfinite(loss)] == [9, 19]
+    truth = np.searchsorted(model.classes_, y)
+    assert model.validation_curve_[-1] == pytest.approx(-np.log(probabilities[range(len(y)), truth]).mean(), rel=1e-5)
+
+
+def test_raw_data_are_learned_with_default_settings():
+    """All gradients were zero from the first step on, for data on scales from 0.1 to 1000."""
+    x, y = load_wine(return_X_y=True)
+    order = np.random.RandomState(1).permutation(len(x))
+    theanets.set_mode("XLA")
+    model = NetworkClassifier().fit(x[order[45:]], y[order[45:]])
+    assert model.score(x[order[:45]], y[order[:45]]) > 0.8
+    assert model.loss_curve_[-1] < 0.1 * model.loss_curve_[0]
 
 
 def test_clones_and_pickles_are_the_same(iris):
@@ -148,3 +162,34 @@ def test_options_reach_training(iris):
     assert size[0] < size[1]
     with pytest.raises(theanets.util.ConfigurationError, match="encoder"):
         AutoencoderTransformer(encoder=("flat",)).fit(x)
+
+
+@pytest.mark.parametrize("make", [NetworkClassifier, NetworkRegressor, AutoencoderTransformer])
+def test_weights_and_data_that_make_no_sense(make):
+    x = np.random.RandomState(0).randn(20, 3)
+    y = (x[:, 0] > 0).astype(int)
+    part = dict(encoder=(2,)) if make is AutoencoderTransformer else dict(hidden=(2,))
+    model = make(epochs=1, **part).fit(x, y)
+    for w in (-np.ones(20), np.zeros(20), np.r_[np.nan, np.ones(19)], np.r_[-1, np.ones(19)]):
+        for method in (model.fit, model.partial_fit, model.score):
+            with pytest.raises(ValueError, match="(?i)weight"):
+                method(x, y, sample_weight=w)
+    huge = np.where(np.arange(20)[:, None] == 7, 1e60, x)
+    use = model.transform if make is AutoencoderTransformer else model.predict
+    for method in (lambda x: model.fit(x, y), use, lambda x: model.score(x, y)):
+        with pytest.raises(ValueError, match="too large for float32"):
+            method(huge)
+    if make is NetworkRegressor:
+        assert model.score(x, np.ones(20)) == model.score(x, np.ones(20), sample_weight=np.arange(20)) == 0
+    if make is AutoencoderTransformer:
+        assert model.score(np.ones((5, 3))) == 0
+
+
+def test_no_label_for_what_is_not_a_number():
+    x = np.random.RandomState(0).randn(20, 3)
+    model = NetworkClassifier(hidden=(2,), epochs=1).fit(x, x[:, 0] > 0)
+    model.network_.find("out", "b").set_value(np.full(2, np.nan, "f"))
+    for method in (model.predict, lambda x: model.score(x, x[:, 0] > 0)):
+        with pytest.raises(ValueError, match="not a number"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            method(x)

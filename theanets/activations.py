@@ -149,9 +149,8 @@ def _softened(x):
     if isinstance(x.owner.op, TT.nnet.Softmax):
         return x.owner.inputs[0]
     argument = x
-    # through a division, an exponential and a difference.
-    for _ in range(3):
-        if argument.owner is None or not isinstance(argument.owner.op, TT.Elemwise):
+    for op in (TT.true_div, TT.exp, TT.sub):
+        if argument.owner is None or argument.owner.op != op:
             return None
         argument = argument.owner.inputs[0]
     return argument if made_alike(x, softmax(argument)) else None
@@ -344,7 +343,8 @@ class Elu(Activation):
 
     def __call__(self, x):
         # both branches of a switch have gradients: the exponential must not see the large positive values.
-        negative = TT.exp(self.gain) * TT.expm1(TT.switch(TT.lt(x, 0), x, 0))
+        # what is not a number stays so.
+        negative = TT.exp(self.gain) * TT.expm1(TT.switch(TT.gt(x, 0), 0, x))
         return TT.switch(TT.ge(x, 0), x, negative)
 
 

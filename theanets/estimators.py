@@ -90,6 +90,44 @@ def _in_chunks(function, x):
     return np.concatenate(results)
 
 
+def _check_weights(sample_weight, x):
+    """Return weights as an array, one for each example; refuse those that are negative, not finite, or all zero."""
+    weights = _check_sample_weight(sample_weight, x, ensure_non_negative=True)
+    # releases of scikit-learn before 1.8 let them through.
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+class _WeightedScore:
+    """The score of scikit-learn, which by itself takes any weights."""
+
+    def score(self, X, y, sample_weight=None):
+        """Return how good the predictions are: the accuracy of a classifier, R² of a regressor.
+
+        Parameters
+        ----------
+        X : array-like (num-examples, num-variables)
+            The examples.
+        y : array-like (num-examples, ) or (num-examples, num-outputs)
+            What should be predicted.
+        sample_weight : array-like (num-examples, ), optional
+            Weights of the examples. Default: 1 for all.
+
+        Returns
+        -------
+        score : float
+
+        Raises
+        ------
+        ValueError
+            For weights that are negative, not finite, or all zero.
+        """
+        if sample_weight is not None:
+            sample_weight = _check_weights(sample_weight, y)
+        return super().score(X, y, sample_weight)
+
+
 class _NetworkEstimator(BaseEstimator):
     """What the estimators share: parameters, training, and attributes.
 
@@ -104,7 +142,8 @@ class _NetworkEstimator(BaseEstimator):
     batch_size : int, optional
         Number of examples in a batch. Default 32.
     patience : int, optional
-        Training stops after so many validations without an improvement. Default 5.
+        How many validations in a row may fail to improve the loss; the next one that fails ends training. There is one
+        every ten epochs, or every ``validate_every`` of ``options``. Default 5.
     validation_fraction : float, optional
         Share of the data, from 0 to less than 1, that is kept for validation. Default 0: validate on
         what is trained on.
@@ -168,10 +207,14 @@ class _NetworkEstimator(BaseEstimator):
             **(self.options or {}),
         }
         with contextlib.closing(self.network_.itertrain(train, valid, **options)) as steps:
-            for monitors, validation in steps:
+            for monitors, _ in steps:
                 self.loss_curve_.append(float(monitors["loss"]))
-                self.validation_curve_.append(float(validation["loss"]))
                 self.n_iter_ += 1
+        # what is yielded is older than the epoch that it comes with.
+        rows = self.network_.history
+        for row in rows[len(rows) - (self.n_iter_ - len(self.validation_curve_)) :]:
+            value = row.get("valid_loss")
+            self.validation_curve_.append(np.nan if value is None else float(value))
         return self
 
     def _outputs(self, x, compute):
@@ -181,7 +224,7 @@ class _NetworkEstimator(BaseEstimator):
             return _in_chunks(compute, x)
 
 
-class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
+class NetworkClassifier(_WeightedScore, ClassifierMixin, _NetworkEstimator):
     """A classifier of scikit-learn that is a network.
 
     Parameters
@@ -200,7 +243,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
     n_iter_ : int
         Number of epochs that it was trained for.
     loss_curve_, validation_curve_ : list of float
-        The losses of each epoch.
+        The losses of each epoch, and the validation losses after it; "not a number" where there was no validation.
     n_features_in_ : int
         Number of variables.
     feature_names_in_ : ndarray (num-variables, )
@@ -248,7 +291,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
     def _read(self, x, y, sample_weight, reset):
         x, y = validate_data(self, x, y, reset=reset, dtype=[np.float64, np.float32])
         check_classification_targets(y)
-        return x, y, _check_sample_weight(sample_weight, x, ensure_non_negative=True)
+        return x, y, _check_weights(sample_weight, x)
 
     def _fit(self, x, y, sample_weight, epochs, split):
         labels = np.searchsorted(self.classes_, y)
@@ -323,12 +366,20 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
         return p / p.sum(axis=1, keepdims=True)
 
     def predict(self, X):
-        """Return the most probable label of each example, as an array (num-examples, )."""
+        """Return the most probable label of each example, as an array (num-examples, ).
+
+        Raises
+        ------
+        ValueError
+            If the network puts out what is not a number, so that there is no most probable label.
+        """
         probabilities = self.predict_proba(X)
+        if np.isnan(probabilities).any():
+            raise ValueError("the network puts out values that are not a number, so that there is no label to tell")
         return self.classes_[probabilities.argmax(axis=1)]
 
 
-class NetworkRegressor(MultiOutputMixin, RegressorMixin, _NetworkEstimator):
+class NetworkRegressor(_WeightedScore, MultiOutputMixin, RegressorMixin, _NetworkEstimator):
     __doc__ = (
         """A regressor of scikit-learn that is a network.
 
@@ -347,7 +398,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, _NetworkEstimator):
     n_iter_ : int
         Number of epochs that it was trained for.
     loss_curve_, validation_curve_ : list of float
-        The losses of each epoch.
+        The losses of each epoch, and the validation losses after it; "not a number" where there was no validation.
     n_features_in_, feature_names_in_
         Number of variables, and their names if the data have any.
 
@@ -369,7 +420,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, _NetworkEstimator):
     __init__ = NetworkClassifier.__init__
 
     def _fit(self, x, y, sample_weight, epochs, split):
-        weights = _check_sample_weight(sample_weight, x, ensure_non_negative=True)
+        weights = _check_weights(sample_weight, x)
         y = np.asarray(y, "float64")
         with _quiet(self.verbose):
             if not self.n_iter_:
@@ -510,7 +561,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return [num_features, *self.encoder, *decoder]
 
     def _fit(self, x, sample_weight, epochs, split):
-        weights = _check_sample_weight(sample_weight, x, ensure_non_negative=True)
+        weights = _check_weights(sample_weight, x)
         with _quiet(self.verbose):
             if not self.n_iter_:
                 self._build(feedforward.Autoencoder, self._layers(x.shape[1]), weighted=True)
@@ -569,8 +620,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """Return the coefficient of determination of the reconstruction, see :meth:`theanets.Autoencoder.score`."""
         check_is_fitted(self, "network_")
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        weights = None if sample_weight is None else _check_weights(sample_weight, X)
         with _quiet(self.verbose):
-            return float(self.network_.score(X, w=sample_weight))
+            return float(self.network_.score(X, w=weights))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

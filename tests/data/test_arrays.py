@@ -292,6 +292,19 @@ def test_bad_batches_of_a_callable(batch):
         network.train(lambda: batch, valid=[X, Y], algo="sgd", max_updates=1)
 
 
+def test_weights_of_batches_that_are_made():
+    """A batch of zeros counts nothing; negative weights would go uphill."""
+    network = theanets.Regressor([4, 3, 2], weighted=True)
+    before = values(network)
+    for wrong in (lambda: [X, Y, -np.ones(8)], lambda: [X, Y, np.r_[np.ones(7), -1]], iter([[X, Y, -Y - 1]])):
+        with pytest.raises(util.DataError, match="weights.*the weight -"):
+            network.train(wrong, valid=[X, Y, Y], algo="sgd", epochs=1, train_batches=1)
+    network.train(lambda: [X, Y, np.zeros(8)], valid=[X, Y, Y], algo="sgd", epochs=1, train_batches=2)
+    for name, value in values(network).items():
+        np.testing.assert_array_equal(value, before[name])
+    network.train([X, Y, np.arange(8) > 2], algo="sgd", epochs=1, batch_size=3)  # the first batch has none.
+
+
 # What is refused, before training starts.
 
 
@@ -319,6 +332,10 @@ BAD = {
     "infinity in x": (lambda: [broken(X, np.inf), Y, Y], "pixels", "(?i)inf"),
     "infinity in y": (lambda: [X, broken(Y, -np.inf), Y], "target", "(?i)inf"),
     "NaN in w": (lambda: [X, Y, broken(Y, np.nan)], "weights", "(?i)nan|finite"),
+    "negative w": (lambda: [X, Y, broken(Y + 1, -0.5)], "weights", "weight -0.5.*0 or more"),
+    "all w negative": (lambda: [X, Y, -np.ones(8)], "weights", "weight -1"),
+    "zero w": (lambda: [X, Y, np.zeros(8)], "weights", "all 0"),
+    "w that vanish": (lambda: [X, Y, np.full(8, np.longdouble("1e-400"))], "weights", "all 0"),
     "NaN in a frame": (lambda: [pd.DataFrame(broken(X, np.nan)), Y, Y], "pixels", "(?i)nan|finite"),
     "NaN in sparse x": (lambda: [scipy.sparse.csr_matrix(broken(X, np.nan)), Y, Y], "pixels", "(?i)nan|finite"),
     "too large": (lambda: [broken(X, np.longdouble("1e400")), Y, Y], "pixels", "(?i)inf|finite|large"),

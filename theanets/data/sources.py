@@ -8,6 +8,7 @@ either of the first two. They are padded, and each batch then has a mask as its 
 import collections.abc
 
 import downhill
+import numpy as np
 
 from .. import util
 from .arrays import cast_all, check, lengths_of, make_mask
@@ -42,7 +43,9 @@ class ArraySource:
     def __init__(self, arrays, slots, axis=0, surplus=False):
         self.slots = slots
         self.axis = axis
-        self.arrays = cast_all(arrays, slots, axis, surplus)
+        # what has become infinite is refused by the check, in words of our own.
+        with np.errstate(over="ignore"):
+            self.arrays = cast_all(arrays, slots, axis, surplus)
         for array, slot in zip(self.arrays, slots):
             check(array, slot)
         self.lengths = lengths_of(arrays, slots, surplus)

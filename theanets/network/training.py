@@ -1,6 +1,7 @@
 """Training a network: what users call, and what they can see and change while it goes on."""
 
 import contextlib
+import functools
 from collections import deque
 
 import numpy as np
@@ -11,6 +12,9 @@ from ..trainer import progress
 from . import monitoring
 
 __all__ = ["Training"]
+
+#: Stands where ``train`` is going to look for what has been going on around its training.
+WANTED = object()
 
 
 class Training:
@@ -79,13 +83,33 @@ class Training:
 
         Returns
         -------
-        monitors : pair of dicts
-            Values on the training data and on the validation data after the last epoch; None if there was no epoch.
-            With a ``checkpoint`` of a training that is done already, those of its last epoch.
+        train, valid : pair of dicts
+            Values of the monitors on the training data in the last epoch, while it learned from them; and on the
+            validation data with the parameters that the network is left with, so that ``valid['acc']`` of a classifier
+            is what :meth:`score` gives. If no epoch was completed, those on the training data are "not a number".
+            With a ``checkpoint`` of a training that is done already, those of that training. A trainer of one's own
+            has its last pair returned as it is; ``algo='pretrain'`` has the values of the autoencoder that it trains.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import theanets
+        >>> net = theanets.Classifier([2, 2])
+        >>> x, labels = np.eye(2), [1, 0]
+        >>> train, valid = net.train([x, labels], algo="sgd", learning_rate=0.1, epochs=3)
+        >>> bool(valid["acc"] == net.score(x, labels))
+        True
         """
-        with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
-            last = deque(epochs, maxlen=1)
-        return last[0] if last else self.history.last_pair()
+        # training may call for another one in between, of which nobody else is told.
+        before, self._finished = self._finished, WANTED
+        try:
+            with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
+                last = deque(epochs, maxlen=1)
+            session = None if self._finished is WANTED else self._finished
+        finally:
+            self._finished = before
+        last = last[0] if last else None
+        return last if session is None else session.result(last)
 
     def itertrain(
         self, train=None, valid=None, algo="rmsprop", subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
@@ -144,7 +168,9 @@ class Training:
             all.
         freeze : list of str, optional
             Parameters that are left as they are: shell patterns for their names, such as ``'*.b'``, or for names of
-            layers, such as ``'hid1'``.
+            layers, such as ``'hid1'``. A layer with statistics, such as ``batchnorm``, of which all parameters are
+            frozen, or one of its statistics is named, computes what it does in prediction, and leaves its statistics
+            alone.
         class_weight : str, dict or list, optional
             Weights of classes in the loss, beside those of examples: ``'balanced'`` for weights in inverse proportion
             to how often classes occur in the training data; or weights by class. Default: all are equal.
@@ -160,17 +186,25 @@ class Training:
             Options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
 
+        average : str, optional
+            What values of monitors are means over: ``'examples'``, what the loss counts, be it examples, steps of
+            sequences, or weights; or ``'batches'`` for means of the means of batches, each with the same weight however
+            much is in it, as in releases before 0.9. Default ``'examples'``.
+
         Yields
         ------
         train, valid : pair of dicts
-            Values of the monitors on the training data of this epoch, and on the validation data when they were last
-            used. The first key is ``loss``.
+            Values of the monitors on the training data of this epoch, while the parameters changed; and on the
+            validation data when they were last used *before* this epoch: the first pair has those of the parameters
+            that training began with, and with ``validate_every=10`` so have the nine that follow. The values of the
+            parameters after this epoch, if there is a validation then, are in the last row of :attr:`history`. The
+            first key is ``loss``.
 
         Raises
         ------
         ConfigurationError
-            At the call, for arguments that nobody uses, for data that does not fit, and for a checkpoint of another
-            training.
+            At the call, for arguments that nobody uses, for data that does not fit or is not finite, for weights that
+            are negative or all zero, and for a checkpoint of another training.
         """
         given = dict(kwargs, train=train, valid=valid, algo=algo)
         for old, new in arguments.OLD_TRAINING.items():
@@ -183,6 +217,7 @@ class Training:
             raise util.DataError("train data: expected arrays, a callable or a dataset, found None")
         self._require_layers()
         self._ensure_loss()
+        self._nan_noticed = False
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
         bar = {"progress": kwargs.pop("progress", None), "total": kwargs.get("epochs")}
@@ -191,7 +226,7 @@ class Training:
         saver = storage.Saver(self, save_progress, save_every)
         session = self._make_session(runner, found, kwargs)
         epochs = self._run(runner, make, saver, session, kwargs)
-        return trainer.closed_at_exit(progress.shown(epochs, done=lambda: len(session.history), **bar))
+        return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
 
     def _dataset_maker(self, train, valid, runner, kwargs):
         """Check arguments and data; return a function that makes the two datasets, and what it makes them of."""
@@ -246,12 +281,15 @@ class Training:
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint)
         return runner.session
 
-    @staticmethod
-    def _run(runner, make_datasets, saver, session, kwargs):
+    def _run(self, runner, make_datasets, saver, session, kwargs):
+        if self._finished is WANTED:
+            self._finished = session
         with saver, session:
             if session.is_done():
                 return
             train, valid, options = make_datasets()
+            session.measure = functools.partial(trainer.measure, runner, self, valid, {**kwargs, **options})
+            session.is_measured = getattr(runner, "measures", True)
             # the trainer is closed first, so that the saver finds the best parameters.
             with contextlib.closing(runner.itertrain(train, valid, **kwargs, **options)) as epochs:
                 try:

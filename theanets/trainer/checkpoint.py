@@ -319,6 +319,9 @@ class Checkpoint:
             "validation": run.validation,
             "validated_epoch": run.validated_epoch,
             "unvalidated": run.unvalidated,
+            "average": run.optimizer.averages.average,
+            "pending": None if run.pending is None or run.pending.is_past else run.pending.monitors,
+            "best": run.best,
             "counters": [int(optimizer._curr_iter), int(optimizer._best_iter), float(optimizer._best_loss)],
             "best_loss": float(run.best_loss),
             "best_params": run.best_params,
@@ -346,6 +349,12 @@ class Checkpoint:
                 f"{', '.join(sorted(there - here)) or 'none more'} there, "
                 f"{', '.join(sorted(here - there)) or 'none more'} here; remove the file to start anew"
             )
+        average = state.get("average", "batches")
+        if average != optimizer.averages.average:
+            raise util.ConfigurationError(
+                f"checkpoint {str(self.path)!r} belongs to a training whose figures are means over {average}, which "
+                f"cannot be compared with others; write average={average!r}, or remove the file to start anew"
+            )
         self.state = None
         for variable, value in zip(variables, state["variables"]):
             _set_value(variable, value)
@@ -362,8 +371,12 @@ class Checkpoint:
         run.rate.restore(state["rate"])
         run.session.history.restore(state["history"])
         run.session.resumed = len(run.session.history)
+        # of which checkpoints of earlier releases know nothing.
+        run.best = state.get("best") or run.session.history.lowest()
+        if state.get("pending") is not None:
+            run.pending = run._keep(OrderedDict(state["pending"]), run.session.history.validations[-1])
         _extend(run, state)
-        util.log(f"training goes on from the checkpoint {str(self.path)!r}, after {run.epoch} epochs")
+        util.log(f"training goes on from the checkpoint {str(self.path)!r}, after {util.number_of(run.epoch, 'epoch')}")
 
 
 def _extend(run, state):

@@ -1,6 +1,7 @@
 """Training by gradients."""
 
 import contextlib
+import itertools
 
 import downhill
 import numpy as np
@@ -8,11 +9,14 @@ import theano
 
 from .. import modes, regularizers, util
 from ..data import balance
+from ..layers import means
 from ..layers.context import Context
-from ..layers.selection import select
+from ..layers.selection import select, statistics_of
 from . import schedules
+from .averages import Averages, check_average
 from .base import Trainer
 from .options import COMMON_OPTIONS, GRADIENT_OPTIONS, check_numbers, get_algorithm, options_of
+from .passes import Pass
 from .run import Carrier, Run
 from .session import Session
 
@@ -63,6 +67,7 @@ class DownhillTrainer(Trainer):
         if not self.network.losses:
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
         check_numbers(kwargs)
+        check_average(kwargs.get("average"))
         self._schedule(kwargs)
         if self.network.params and self.has_nothing_to_train(kwargs):
             raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter to train")
@@ -88,27 +93,42 @@ class DownhillTrainer(Trainer):
         return schedules.build(kwargs["schedule"], DEFAULT_RATE if start is None else start, min(limits, default=None))
 
     def _frozen(self, kwargs):
-        """Return the parameters that are not to be trained, as a set."""
+        """Return the parameters and statistics that are not to be changed, as a set."""
         freeze = kwargs.get("freeze")
         if freeze is None:
             return frozenset()
         whole = self.network._whole
         # a stage may lack what the network has.
         layers = self.network.layers if whole is None else [*whole[0], *self.network.layers]
-        return frozenset(select(layers, freeze, "freeze"))
+        chosen = select(layers, freeze, "freeze")
+        return frozenset([*chosen, *statistics_of(layers, chosen)])
 
     def has_nothing_to_train(self, kwargs):
         """Tell whether all parameters are frozen."""
         return self._frozen(kwargs).issuperset(self.network.params)
 
-    def _build_optimizer(self, kwargs, context):
+    def _graph(self, kwargs, context):
+        """Return the loss, the updates and the monitors that go with it, and the inputs of a batch."""
         network = self.network
         # resolved once, so that loss, updates and monitors belong to the same graph.
         regs = regularizers.from_kwargs(network, **kwargs)
         for reg in regs:
             reg.log()
         kwargs = dict(kwargs, regularizers=regs, context=context)
-        loss = network.loss(**kwargs)
+        outputs, _ = network.build_graph(regs, context)
+        final = outputs.context.final_states
+        carried = [(variable, final[name]) for name, variable in (context.states or {}).items()]
+        inputs = list(self.variables or network.variables)
+        return (
+            network.loss(**kwargs),
+            [*network.updates(**kwargs), *carried],
+            network.monitors(**kwargs),
+            inputs if context.mask is None else [*inputs, context.mask],
+        )
+
+    def _build_optimizer(self, kwargs, context):
+        network = self.network
+        loss, updates, monitors, inputs = self._graph(kwargs, context)
         used = {id(variable) for variable in theano.gof.graph.inputs([loss] if hasattr(loss, "type") else [])}
         # what the loss does not depend on has no gradient, and is left alone.
         params = [param for param in network.params if id(param) in used]
@@ -118,18 +138,59 @@ class DownhillTrainer(Trainer):
         params = [param for param in params if param not in frozen]
         if not params:
             raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter that the loss depends on")
-        outputs, _ = network.build_graph(regs, context)
-        final = outputs.context.final_states
-        carried = [(variable, final[name]) for name, variable in (context.states or {}).items()]
-        inputs = list(self.variables or network.variables)
-        return downhill.build(
+        optimizer = downhill.build(
             self.algo,
             loss=loss,
-            updates=[*network.updates(**kwargs), *carried],
-            monitors=network.monitors(**kwargs),
-            inputs=inputs if context.mask is None else [*inputs, context.mask],
+            updates=updates,
+            monitors=monitors,
+            inputs=inputs,
             params=params,
             monitor_gradients=kwargs.get("monitor_gradients", False),
+        )
+        optimizer.averages = self._averages(optimizer._monitor_names, optimizer._monitor_exprs, inputs, context, kwargs)
+        optimizer._monitor_exprs = optimizer.averages.outputs
+        return optimizer
+
+    def _averages(self, names, expressions, inputs, context, kwargs):
+        """Return what puts the figures of batches together: the loss first, then monitors."""
+        examples = self.network.losses[0].size(context.mask)
+        # of the loss, a gradient counts as much as it does.
+        counts = [count for _, count in means.terms(expressions[0]) if count is not None]
+        defaults = [counts[0] if counts and name.startswith("grad(") else examples for name in names]
+        return Averages(names, expressions, inputs, defaults, kwargs.get("average"))
+
+    def measure(self, valid, stateful=False, masked=False, **kwargs):
+        """Compute the figures of the network on some data, without training it.
+
+        Parameters
+        ----------
+        valid : iterable of batches
+            The data.
+        stateful, masked, **kwargs
+            As for :meth:`itertrain`.
+
+        Returns
+        -------
+        figures : dict
+            Values of the loss and of the monitors.
+        """
+        context = self._context(stateful, masked, kwargs)
+        loss, updates, monitors, inputs = self._graph(kwargs, context)
+        names, expressions = zip(("loss", loss), *monitors)
+        averages = self._averages(names, expressions, inputs, context, kwargs)
+        with modes.used():
+            function = theano.function(inputs, averages.outputs, updates=updates, on_unused_input="ignore")
+        batches = Carrier(self.network, keep=False).follow(valid, reset=True) if stateful else valid
+        rows = list(itertools.chain.from_iterable(Pass(function, batches).run()))
+        return averages(rows)[0] if rows else averages.nothing()
+
+    def _context(self, stateful, masked, kwargs, training=None):
+        return Context(
+            mask=self.network.mask_variable() if masked else None,
+            states=self.network.carried_variables() if stateful else None,
+            training=training,
+            class_weights=balance.resolve(kwargs.get("class_weight"), self.network),
+            frozen=self._frozen(kwargs).intersection(self.network.statistics),
         )
 
     def itertrain(
@@ -166,19 +227,14 @@ class DownhillTrainer(Trainer):
         Yields
         ------
         train, valid : pair of dicts
-            Values of the monitors.
+            Values of the monitors in this epoch, and in the last validation before it.
         """
         limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
         schedule = self._schedule(dict(kwargs, epochs=epochs, max_updates=max_updates))
         start = kwargs.get("learning_rate")
         rate = schedules.LearningRate(self.algo, DEFAULT_RATE if start is None else start, schedule)
         phase = theano.shared(np.asarray(0, "int8"), name="training")
-        context = Context(
-            mask=self.network.mask_variable() if masked else None,
-            states=self.network.carried_variables() if stateful else None,
-            training=phase,
-            class_weights=balance.resolve(kwargs.get("class_weight"), self.network),
-        )
+        context = self._context(stateful, masked, kwargs, phase)
         with self._in_session(kwargs) as session:
             optimizer = self._build_optimizer(kwargs, context)
             session.stage_begins(rate, optimizer._monitor_names)

@@ -25,7 +25,17 @@ COMMON_OPTIONS = frozenset(
 
 #: Options that say when to stop, what to report, and what to carry on.
 LOOP_OPTIONS = frozenset(
-    ["epochs", "max_updates", "max_seconds", "monitors", "monitor_gradients", "stateful", "callbacks", "stop_when"]
+    [
+        "epochs",
+        "max_updates",
+        "max_seconds",
+        "monitors",
+        "monitor_gradients",
+        "average",
+        "stateful",
+        "callbacks",
+        "stop_when",
+    ]
 )
 
 #: Options of training by gradients, whatever the algorithm.
