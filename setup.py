@@ -78,7 +78,7 @@ setup(
     cmdclass={"build_py": BuildPy},
     py_modules=["_theanets_hook"],
     packages=find_packages(include=["theanets", "theanets.*"]),
-    package_data={"theanets": ["py.typed"]},
+    package_data={"theanets": ["py.typed"], "theanets.xla": ["surveyed.json"]},
     include_package_data=False,
     zip_safe=False,
     python_requires=">=3.10",

@@ -158,16 +158,15 @@ def test_givens_defaults_and_strictness():
 def test_an_interrupt_leaves_the_state_whole(monkeypatch):
     state, step = counter(5)
     step()
-    program, compiled = step.fn, step.fn.plain
 
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(program, "plain", interrupt)
+    monkeypatch.setattr(step.fn.plain, "call", interrupt)
     with pytest.raises(KeyboardInterrupt):
         step()
     # one that arrives when the results are there, but have not been stored.
-    monkeypatch.setattr(program, "plain", compiled)
+    monkeypatch.undo()
     raised = []
 
     def extended(function, arguments):
@@ -175,7 +174,7 @@ def test_an_interrupt_leaves_the_state_whole(monkeypatch):
         raised.append(True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("theanets.xla.program.itertools.starmap", extended)
+    monkeypatch.setattr("theanets.xla.trials.itertools.starmap", extended)
     with pytest.raises(KeyboardInterrupt):
         step()
     monkeypatch.undo()

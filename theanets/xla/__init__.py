@@ -18,7 +18,9 @@
 ``values``       values between Theano's types and JAX
 ``state``        shared variables that stay on the device
 ``host``         Theano's own implementations, for what XLA cannot run
-``devices``      where it runs, and where compiled code is kept
+``devices``      where it runs, what XLA is told about it, and where compiled code is kept
+``trials``       options of XLA's, for functions that are known to be compiled with them
+``limits``       work that may never end, in a process that is ended then; ``child`` runs there
 ================ =======================================================================================
 
 This package does not import JAX; the first function that is compiled does.

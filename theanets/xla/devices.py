@@ -2,24 +2,29 @@
 
 import contextlib
 import functools
-import itertools
-import math
+import json
 import os
+import pathlib
+import platform
 
 import jax
 import jax.experimental
+import jaxlib
 import theano
 
-__all__ = ["EIGEN", "INLINE", "compiled", "describe", "enable_x64", "largest_product", "precision", "use_cache"]
+from . import trials
 
-#: What XLA is told on a CPU where Eigen is quicker than YNNPACK, the library that it prefers by now. With filters of a
-#: few channels, as those of the gradients of convolutions are, Eigen takes half the time; and for products of some
-#: million multiplications, as those in a step of a loop are, it uses all cores where YNNPACK uses one.
+__all__ = ["EIGEN", "compiled", "describe", "enable_x64", "is_surveyed", "precision", "use_cache"]
+
+#: What XLA is told on a CPU for functions with convolutions: to leave them to Eigen in place of YNNPACK, the library
+#: that it prefers by now, which takes twice as long for the gradients of filters.
 EIGEN = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
-#: The same where matrices may be so small that calling a library takes longer than their product. All that this changes
-#: of products is that XLA writes code of its own for the small ones; but convolutions would run on one core.
-INLINE = {**EIGEN, "xla_cpu_multi_thread_eigen": False}
+#: What the script benchmarks/survey.py found out: by release of jaxlib and kind of processor.
+SURVEYED = pathlib.Path(__file__).with_name("surveyed.json")
+
+#: Options of XLA that have nothing to do with the code that it makes.
+HARMLESS = ("--xla_force_host_platform_device_count", "--xla_dump")
 
 #: Context within which 64-bit types exist; the user's own JAX code elsewhere keeps its settings.
 enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
@@ -50,41 +55,45 @@ def compiled(function, choices=None, **options):
     function : callable
         What JAX traces.
     choices : dict, optional
-        Options of XLA for a CPU, :data:`EIGEN` or :data:`INLINE`. Default none.
+        Options of XLA for a CPU, such as :data:`EIGEN`. They are used where this release of XLA was surveyed with them,
+        and where compiling this function with them comes to an end in a process that has limits. Default none.
     options : dict
         More arguments of ``jax.jit``.
+
+    Returns
+    -------
+    theanets.xla.trials.Function
+        The function.
     """
-    if choices and jax.devices()[0].platform == "cpu" and knows(**choices):
-        options["compiler_options"] = choices
-    return jax.jit(function, **options)
+    if may_have(choices):
+        return trials.Tried(function, choices, options)
+    return trials.Function(function, options)
+
+
+def may_have(choices):
+    """Tell whether functions may be compiled with these options."""
+    return bool(choices) and jax.devices()[0].platform == "cpu" and is_surveyed(choices) and not flags()
 
 
 @functools.cache
-def knows(**choices):
-    """Tell whether this release of XLA has these options."""
+def surveyed():
+    """Return what was surveyed on such processors for the release of XLA in use: a list of dicts of options."""
     try:
-        jax.jit(lambda: 0, compiler_options=choices)()
-    except jax.errors.JaxRuntimeError:
-        return False
-    return True
+        releases = json.loads(SURVEYED.read_text(encoding="utf-8"))
+    except OSError:
+        return []
+    found = releases.get(jaxlib.__version__, {}).get(platform.machine(), {"sets": {}})["sets"]
+    return [item["options"] for item in found.values() if not any(part["failed"] for part in item["sections"].values())]
 
 
-def _as_tuple(value):
-    return value if isinstance(value, tuple) else (value,)
+def is_surveyed(choices):
+    """Tell whether everything small was compiled with these options by the release of XLA in use."""
+    return choices in surveyed()
 
 
-def largest_product(jaxpr):
-    """Return how many multiplications the largest product of matrices in a traced function takes."""
-    largest = 0
-    for equation in jaxpr.eqns:
-        if equation.primitive.name == "dot_general":
-            (contracted, _), _ = equation.params["dimension_numbers"]
-            left, (result,) = equation.invars[0].aval, equation.outvars
-            largest = max(largest, result.aval.size * math.prod(left.shape[axis] for axis in contracted))
-        for value in itertools.chain.from_iterable(map(_as_tuple, equation.params.values())):
-            if hasattr(value, "eqns"):
-                largest = max(largest, largest_product(value))
-    return largest
+def flags():
+    """Return the options that the user gives XLA, as far as they are about code: a survey says nothing about these."""
+    return [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(HARMLESS)]
 
 
 @functools.cache

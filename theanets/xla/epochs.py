@@ -1,6 +1,5 @@
 """Many batches in one call: a compiled loop over data that lie on the device."""
 
-import itertools
 import time
 
 import jax
@@ -18,9 +17,6 @@ SECONDS = 1.0
 
 #: The first call runs so many batches, to see how long they take.
 FIRST = 32
-
-#: Products of so many multiplications take about as long by code of their own as by a library.
-SMALL = 2**19
 
 #: Part of a device's memory that data may take.
 SHARE = 0.5
@@ -86,13 +82,9 @@ class FusedLoop:
         """What lies on the device, for each input."""
         return tuple([item.parts for item in self.examples])
 
-    def _compile(self, arguments):
-        """Return the loop, compiled when it is first called, which is to be with these arguments or such."""
-        run = self._make_run()
-        traced = self.program.compiled(run, donate_argnums=0).trace(*arguments)
-        is_small = devices.largest_product(traced.jaxpr) <= SMALL
-        # what has been traced is not traced again.
-        return self.program.compiled(run, devices.INLINE if is_small else None, donate_argnums=0)
+    def _compile(self):
+        """Return the loop, which XLA compiles when it is called first."""
+        return self.program.compiled(self._make_run(), donate_argnums=0)
 
     def _make_run(self):
         program, length = self.program, self.length
@@ -196,8 +188,8 @@ class FusedLoop:
                 # device_put() takes several times as long as all the rest of this.
                 with jax.transfer_guard_host_to_device("allow"):
                     if is_new:
-                        self.functions[self.capacity, room] = self._compile(arguments)
-                    arrived.extend(itertools.starmap(self.functions[self.capacity, room], [arguments]))
+                        self.functions[self.capacity, room] = self._compile()
+                    self.functions[self.capacity, room].call(arguments, arrived)
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error
             finally:

@@ -8,11 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import theano
-from theano.scan_module.scan_op import Scan
 from theano.tensor import TensorType
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
-from . import devices, state, translations  # noqa: F401  (registers the translations)
+from . import devices, state, translations, trials  # noqa: F401  (registers the translations)
 from .graph import Graph
 from .host import HostProgram, warn_once
 from .tracing import LARGE, GiveUp, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
@@ -191,6 +190,9 @@ class Program:
         self.output_types = [fgraph.outputs[i].type for i in self.results]
         self._graph = None
         self._host = None
+        if devices.may_have(self.choices):
+            kinds = sorted(type(node.op).__name__ for node in fgraph.apply_nodes)
+            trials.expect(repr((kinds, [getattr(cell[0], "shape", ()) for cell in inputs])))
         self.plain = self._compile({})
         self.entries = None
         self.storage_map = {}
@@ -250,15 +252,13 @@ class Program:
 
     @functools.cached_property
     def choices(self):
-        """What XLA is told for a CPU, as far as the Ops tell; None if anything may be chosen."""
-        operations = [node.op for node in self.fgraph.apply_nodes]
-        if any(isinstance(operation, CONVOLUTIONS) for operation in operations):
-            return devices.EIGEN
-        return devices.INLINE if any(isinstance(operation, Scan) for operation in operations) else None
+        """What XLA is told for a CPU; None if nothing but its defaults."""
+        operations = (node.op for node in self.fgraph.apply_nodes)
+        return devices.EIGEN if any(isinstance(operation, CONVOLUTIONS) for operation in operations) else None
 
-    def compiled(self, function, choices=None, **options):
-        """Return a function of JAX's that traces this program; as :func:`devices.compiled`, where Ops do not choose."""
-        return devices.compiled(function, self.choices or choices, **options)
+    def compiled(self, function, **options):
+        """Return a function of JAX's that traces this program; as :func:`devices.compiled`."""
+        return devices.compiled(function, self.choices, **options)
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
@@ -309,7 +309,7 @@ class Program:
         arrived = []
         try:
             # in one step for Python, so that Ctrl-C cannot come between the end of the old state and the new one.
-            arrived.extend(itertools.starmap(function, [(updated, tuple(kept), tuple(self.constants.values()))]))
+            function.call((updated, tuple(kept), tuple(self.constants.values())), arrived)
         finally:
             holds = arrived[0][2] if arrived else None
             if arrived:

@@ -1,0 +1,227 @@
+"""Work that may never end, in a process of its own that is ended when it takes too long or too much memory."""
+
+import dataclasses
+import json
+import multiprocessing.spawn
+import os
+import pathlib
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+__all__ = ["Limited", "Limits", "Refused", "Unavailable"]
+
+#: What runs in the other process.
+CHILD = pathlib.Path(__file__).with_name("child.py")
+
+#: Signals that end a process for what it did itself: one for too much time, the others when memory ends or code fails.
+FATAL = {signal.SIGXCPU, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
+
+#: Seconds within which the process must have started.
+START = 120
+
+
+class Refused(Exception):
+    """The work failed, or hit a limit: it would do so again."""
+
+
+class Unavailable(Exception):
+    """It is not known how the work would end: no process could do it, or something else ended that."""
+
+
+class _Gone(Unavailable):
+    """The process has ended for no fault of the work: it had nothing to do for long, or somebody has ended it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a piece of work may take.
+
+    Parameters
+    ----------
+    seconds : int, optional
+        Time of all processors together, which a busy machine does not change. Default 60.
+    size : int, optional
+        Bytes beyond what the process has before. Where there is no ``/proc``, there is no such limit. Default 2 GiB.
+    wait : int, optional
+        Seconds after which the work counts as lost, whatever it does. Default 600.
+    """
+
+    seconds: int = 60
+    size: int = 2 << 30
+    wait: int = 600
+
+
+class Limited:
+    """A process for one piece of work after the other; a new one where the last was ended.
+
+    Parameters
+    ----------
+    environment : dict, optional
+        Variables that it sees beside those of this process.
+    """
+
+    def __init__(self, environment=None):
+        self.environment = environment or {}
+        self.lock = threading.Lock()
+        self.process = None
+        self.is_ready = False
+        self.buffer = b""
+        #: Why there can be no process; it is not tried again.
+        self.problem = None
+
+    def start(self):
+        """Start the process, unless it is there, and wait for nothing.
+
+        Raises
+        ------
+        Unavailable
+            If that is not possible.
+        """
+        with self.lock:
+            self._start()
+
+    def run(self, name, arguments, payload=b"", limits=None, file=None):
+        """Do a piece of work.
+
+        Parameters
+        ----------
+        name : str
+            A function of :mod:`~theanets.xla.child`, or of the file.
+        arguments : dict
+            Its keyword arguments, for JSON.
+        payload : bytes, optional
+            Its first argument. Default nothing.
+        limits : Limits, optional
+            Default ``Limits()``.
+        file : path, optional
+            A script that has the function.
+
+        Returns
+        -------
+        dict
+            ``found``: what the function returned; ``seconds``: how long processors took.
+
+        Raises
+        ------
+        Refused
+            If it failed, or took too much.
+        Unavailable
+            If there is no process that can do it.
+        """
+        limits = limits or Limits()
+        job = dict(name=name, arguments=arguments, file=file and str(file), payload=len(payload))
+        job.update(seconds=limits.seconds, bytes=limits.size)
+        with self.lock:
+            try:
+                answer = self._run(job, payload, limits)
+            except _Gone:
+                answer = self._run(job, payload, limits)
+        if "error" in answer:
+            raise Refused(answer["error"])
+        return answer
+
+    def _run(self, job, payload, limits):
+        """Do a piece of work, and return the answer."""
+        self._start()
+        try:
+            self._wait_for_start()
+            self._send(job, payload)
+            return self._answer(limits.wait, "compiling")
+        except BaseException:
+            # Ctrl-C among them: what it does will never be asked for again.
+            self._end()
+            raise
+
+    def close(self):
+        """End the process for good; a thread that waits for it learns that there is none."""
+        self.problem, process = "this process is about to end", self.process
+        if process is not None:
+            process.kill()
+        with self.lock:
+            self._end()
+
+    def forget(self):
+        """Leave the process to another one of which this is a copy."""
+        self.lock = threading.Lock()
+        self.process = None
+
+    def _start(self):
+        if self.problem is not None:
+            raise Unavailable(self.problem)
+        if self.process is not None:
+            if self.process.poll() is None:
+                return
+            self._end()
+        program = multiprocessing.spawn.get_executable()
+        if getattr(sys, "frozen", False) or not program:
+            self.problem = "there is no Python to start"
+            raise Unavailable(self.problem)
+        self.is_ready, self.buffer = False, b""
+        try:
+            self.process = subprocess.Popen(
+                [program, "-I", str(CHILD)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                # Ctrl-C is for this process, which ends the other one.
+                start_new_session=True,
+                env={**os.environ, **self.environment},
+            )
+            self._send(dict(path=[os.path.abspath(place) for place in sys.path]), b"")
+        except (OSError, ValueError) as error:
+            self._end()
+            self.problem = str(error)
+            raise Unavailable(self.problem) from error
+
+    def _wait_for_start(self):
+        if not self.is_ready:
+            try:
+                self._answer(START, "starting")
+            except Unavailable as error:
+                self.problem = str(error)
+                raise
+            self.is_ready = True
+
+    def _send(self, header, payload):
+        data = memoryview(json.dumps(header).encode() + b"\n" + payload)
+        try:
+            while data:
+                data = data[self.process.stdin.write(data) :]
+        except OSError as error:
+            raise _Gone(f"the process is gone: {error}") from error
+
+    def _answer(self, seconds, what):
+        """Return the next answer."""
+        until = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self.buffer:
+                if not selector.select(max(0, until - time.monotonic())):
+                    raise Unavailable(f"{what} takes more than {seconds} s")
+                data = self.process.stdout.read(1 << 16)
+                if not data:
+                    raise self._ended(self.process.wait(), what)
+                self.buffer += data
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise Unavailable(f"no answer: {error}") from error
+
+    def _ended(self, code, what):
+        if what == "starting" or -code not in FATAL:
+            return _Gone(f"the process ended while {what}, with {code}")
+        return Refused(f"{what} ended by {signal.Signals(-code).name}")
+
+    def _end(self):
+        process, self.process = self.process, None
+        if process is not None:
+            process.kill()
+            for pipe in (process.stdin, process.stdout):
+                pipe.close()
+            process.wait()

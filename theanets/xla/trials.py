@@ -1,0 +1,231 @@
+"""A seat belt: functions are compiled with options of XLA's only if that is known to come to an end.
+
+XLA's compiler cannot be interrupted in the process that called it, and there have been options for which it took memory
+without end. So, before a function is compiled with options that are not XLA's defaults, a process of its own
+(:mod:`~theanets.xla.limits`) compiles the same function within limits of time and memory. If it can, what it has made
+lies in JAX's cache, and this process takes it from there. If it cannot, or if there is no such process, the function
+gets XLA's defaults. What was found out is kept on disk, for the next time.
+"""
+
+import atexit
+import contextlib
+import functools
+import hashlib
+import itertools
+import json
+import logging
+import os
+import pathlib
+import platform
+import tempfile
+import threading
+
+import jax
+import jaxlib
+import theano
+
+from .limits import Limited, Limits, Refused, Unavailable
+
+__all__ = ["Function", "Tried", "expect"]
+
+_log = logging.getLogger("theanets")
+
+#: What compiling one function may take.
+LIMITS = Limits()
+
+#: JAX's settings that say where compiled code is kept.
+CACHE = (
+    "jax_compilation_cache_dir",
+    "jax_enable_compilation_cache",
+    "jax_persistent_cache_min_compile_time_secs",
+    "jax_persistent_cache_min_entry_size_bytes",
+    "jax_compilation_cache_max_size",
+)
+
+process = Limited({"JAX_PLATFORMS": "cpu"})
+atexit.register(process.close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=process.forget)
+
+
+def expect(description):
+    """Start the process by the time that it is needed, if functions of such a description were never compiled here.
+
+    Parameters
+    ----------
+    description : str
+        What makes it a new function: nothing depends on it but when the process starts.
+    """
+    path = folder() / (hashlib.sha256(description.encode()).hexdigest() + ".seen")
+    if not path.exists():
+        try:
+            process.start()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        except (OSError, Unavailable) as error:
+            _log.debug("%s", error)
+
+
+def folder():
+    """Return where is written down what was found out."""
+    return pathlib.Path(theano.config.compiledir, "xla-tried")
+
+
+class Function:
+    """A function that XLA compiles when it is called first, with its defaults.
+
+    Parameters
+    ----------
+    function : callable
+        What JAX traces.
+    options : dict
+        More arguments of ``jax.jit``.
+    """
+
+    def __init__(self, function, options):
+        self.jitted = jax.jit(function, **options)
+
+    def call(self, arguments, results):
+        """Call it with a tuple of arguments, and append what it returns to a list.
+
+        That is one step for Python, so that Ctrl-C cannot come between the two: the memory of arguments may be gone.
+        """
+        results.extend(itertools.starmap(self.jitted, [arguments]))
+
+    def __call__(self, *arguments):
+        results = []
+        self.call(arguments, results)
+        return results[0]
+
+    def lower(self, *arguments):
+        """Return what XLA compiles for such arguments, as ``jax.jit`` does."""
+        return self.jitted.lower(*arguments)
+
+
+class Unknown(Exception):
+    """A function is traced that was not tried for such arguments."""
+
+
+class Tried(Function):
+    """A function that XLA compiles with options, where that is known to come to an end.
+
+    Parameters
+    ----------
+    function : callable
+        What JAX traces.
+    choices : dict
+        Options of XLA.
+    options : dict
+        More arguments of ``jax.jit``.
+    """
+
+    def __init__(self, function, choices, options):
+        super().__init__(function, options)
+        self.plain, self.choices = self.jitted, choices
+        self.state = threading.local()
+
+        @functools.wraps(function)
+        def traced(*arguments):
+            # JAX traces for new shapes only: where it knows them, this costs nothing.
+            if not getattr(self.state, "is_trial", False):
+                raise Unknown
+            return function(*arguments)
+
+        self.jitted = jax.jit(traced, compiler_options=choices, **options)
+
+    def call(self, arguments, results):
+        """Call it with a tuple of arguments, and append what it returns to a list."""
+        try:
+            super().call(arguments, results)
+        except Unknown:
+            with self._trial():
+                # what goes wrong in tracing goes wrong here.
+                module = self.jitted.lower(*arguments).compiler_ir("stablehlo")
+                # in the form that keeps everything, so that JAX's cache takes it for the same when it is read again.
+                if not is_fine(module.operation.get_asm(print_generic_op_form=True), self.choices):
+                    self.jitted = self.plain
+                super().call(arguments, results)
+
+    def lower(self, *arguments):
+        """Return what XLA compiles for such arguments, as ``jax.jit`` does; it is not known whether it can."""
+        with self._trial():
+            return super().lower(*arguments)
+
+    @contextlib.contextmanager
+    def _trial(self):
+        self.state.is_trial = True
+        try:
+            yield
+        finally:
+            self.state.is_trial = False
+
+
+def is_fine(text, choices):
+    """Tell whether XLA can compile a module, given as a text, with these options within limits."""
+    verdict = Verdict(text, choices)
+    if verdict.found is None:
+        configuration = {name: getattr(jax.config, name) for name in CACHE if hasattr(jax.config, name)}
+        try:
+            process.run("compile_module", dict(options=choices, configuration=configuration), text.encode(), LIMITS)
+        except Unavailable as error:
+            _log.debug("XLA's defaults are used, as nothing can be tried: %s", error)
+            return False
+        except Refused as error:
+            _log.warning("XLA's compiler failed with %s, and its defaults are used: %s", choices, error)
+            verdict.keep(str(error))
+        else:
+            verdict.keep("")
+    return verdict.found == ""
+
+
+class Verdict:
+    """What is known of a function and options, from earlier processes on this machine.
+
+    Parameters
+    ----------
+    text : str
+        The module.
+    choices : dict
+        The options.
+
+    Attributes
+    ----------
+    found : str or None
+        Why it cannot be compiled; empty if it can; None if nothing is known.
+    """
+
+    def __init__(self, text, choices):
+        content = hashlib.sha256(text.encode())
+        for part in (sorted(choices.items()), LIMITS, jax.__version__, jaxlib.__version__, processor()):
+            content.update(repr(part).encode())
+        self.path = folder() / (content.hexdigest() + ".json")
+        try:
+            self.found = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self.found = None
+        if not isinstance(self.found, str):
+            self.found = None
+
+    def keep(self, found):
+        """Write down what was found out, whole or not at all."""
+        self.found = found
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False, encoding="utf-8") as file:
+                json.dump(found, file)
+            os.replace(file.name, self.path)
+        except OSError as error:
+            _log.debug("%s", error)
+
+
+@functools.cache
+def processor():
+    """Describe the processor: XLA's code depends on what it can do."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = [platform.machine(), platform.processor(), cores]
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            lines = {line.partition(":")[::2] for line in file if line.startswith(("model name", "flags", "Features"))}
+    except OSError:
+        lines = ()
+    return found + sorted(lines)
