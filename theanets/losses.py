@@ -202,7 +202,7 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
         errors, classes = self.elementwise(output, target), context.class_weights.get(self._target)
         if classes is None:
             return self.average(errors, context.mask)
-        weights = TT.constant(classes)[target.flatten()].reshape(target.shape, ndim=target.ndim)
+        weights = TT.as_tensor_variable(classes)[target.flatten()].reshape(target.shape, ndim=target.ndim)
         return self.average(errors, context.mask, weights)
 
     def check_context(self, context):

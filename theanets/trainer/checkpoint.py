@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import storage, util
 from ..storage import archive, objects
+from .compiled import updated
 
 __all__ = ["Checkpoint", "identify"]
 
@@ -148,12 +149,7 @@ def _restore_dataset(dataset, state):
 
 def _updated(optimizer):
     """Return the shared variables that the compiled functions update, in an order that is always the same."""
-    found = {}
-    for function in (optimizer.f_step, optimizer.f_eval):
-        for place in function.maker.inputs:
-            if place.update is not None:
-                found.setdefault(id(place.variable), place.variable)
-    return list(found.values())
+    return updated(optimizer.f_step, optimizer.f_eval)
 
 
 def _value_of(variable):

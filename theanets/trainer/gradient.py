@@ -9,7 +9,18 @@ import theano
 from .. import balance, modes, regularizers, schedules, transfer, util
 from ..layers.context import Context
 from .base import Trainer
-from .options import COMMON_OPTIONS, GRADIENT_OPTIONS, check_numbers, get_algorithm, options_of
+from .compiled import Compiled
+from .options import (
+    COMMON_OPTIONS,
+    DATA_KEYWORDS,
+    GRADIENT_OPTIONS,
+    LOOP_OPTIONS,
+    OPTIMIZER_SETTINGS,
+    algorithms,
+    check_numbers,
+    get_algorithm,
+    options_of,
+)
 from .run import Carrier, Run
 from .session import Session
 
@@ -17,6 +28,12 @@ __all__ = ["DownhillTrainer"]
 
 #: The learning rate of downhill, where none is given.
 DEFAULT_RATE = 1e-4
+
+#: Options that do not shape what is compiled, or that are described by something else.
+ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | OPTIMIZER_SETTINGS | {"rng"}) - {
+    "monitors",
+    "monitor_gradients",
+}
 
 
 class DownhillTrainer(Trainer):
@@ -98,12 +115,58 @@ class DownhillTrainer(Trainer):
         """Tell whether all parameters are frozen."""
         return self._frozen(kwargs).issuperset(self.network.params)
 
-    def _build_optimizer(self, kwargs, context):
+    def _describe(self, kwargs, regs, draws, masked, stateful):
+        """Describe all that shapes what is compiled; None if it cannot be used a second time."""
+        network = self.network
+        if network._whole is not None or not draws.are_new:
+            # the layers of a stage are made for it; and streams that go on give each graph other numbers.
+            return None
+        cls = algorithms()[self.algo]
+        left_out = ELSEWHERE
+        if cls.__module__.partition(".")[0] != downhill.__name__:
+            # who knows what it makes of them.
+            left_out = left_out - OPTIMIZER_SETTINGS
+        frozen = self._frozen(kwargs)
+        return network.describe(
+            regs,
+            algorithm=cls,
+            variables=list(self.variables or network.variables),
+            params=[param for param in network.params if param not in frozen],
+            options={key: value for key, value in kwargs.items() if key not in left_out},
+            draws=draws.places,
+            weighted=list(kwargs.get("class_weight") or ()),
+            kind=[bool(masked), bool(stateful), util.FLOAT],
+        )
+
+    def _prepare(self, kwargs, regs, draws, masked, stateful):
+        """Find or make what the training runs by."""
+
+        def make():
+            start = np.asarray(0, "int8")
+            weights = {
+                variable: theano.shared(values, name="class_weights")
+                for variable, values in (kwargs.get("class_weight") or {}).items()
+            }
+            rate = schedules.make_variable(DEFAULT_RATE)
+            return Compiled(rate, theano.shared(start, name="training"), weights, draws.streams)
+
+        description = self._describe(kwargs, regs, draws, masked, stateful)
+        with modes.COMPILING:
+            compiled = make() if description is None else self.network.compiled_for(description, make)
+            compiled.is_used = True
+        return compiled
+
+    def _context(self, compiled, masked, stateful):
+        return Context(
+            mask=self.network.mask_variable() if masked else None,
+            states=self.network.carried_variables() if stateful else None,
+            training=compiled.phase,
+            class_weights=compiled.class_weights,
+        )
+
+    def _build_optimizer(self, kwargs, regs, context):
         network = self.network
         # resolved once, so that loss, updates and monitors belong to the same graph.
-        regs = regularizers.from_kwargs(network, **kwargs)
-        for reg in regs:
-            reg.log()
         kwargs = dict(kwargs, regularizers=regs, context=context)
         loss = network.loss(**kwargs)
         used = {id(variable) for variable in theano.gof.graph.inputs([loss] if hasattr(loss, "type") else [])}
@@ -168,20 +231,18 @@ class DownhillTrainer(Trainer):
         limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
         schedule = self._schedule(dict(kwargs, epochs=epochs, max_updates=max_updates))
         start = kwargs.get("learning_rate")
-        rate = schedules.LearningRate(self.algo, DEFAULT_RATE if start is None else start, schedule)
-        phase = theano.shared(np.asarray(0, "int8"), name="training")
-        context = Context(
-            mask=self.network.mask_variable() if masked else None,
-            states=self.network.carried_variables() if stateful else None,
-            training=phase,
-            class_weights=balance.resolve(kwargs.get("class_weight"), self.network),
-        )
-        with self._in_session(kwargs) as session:
-            optimizer = self._build_optimizer(kwargs, context)
-            session.stage_begins(rate, optimizer._monitor_names)
-            self._compile(optimizer, kwargs, rate)
+        kwargs["class_weight"] = balance.resolve(kwargs.get("class_weight"), self.network)
+        regs = regularizers.from_kwargs(self.network, **kwargs)
+        for reg in regs:
+            reg.log()
+        draws = regularizers.Draws(regs)
+        with self._in_session(kwargs) as session, self._using(kwargs, regs, draws, masked, stateful) as compiled:
+            rate = schedules.LearningRate(
+                self.algo, DEFAULT_RATE if start is None else start, schedule, compiled.rate
+            )
+            self._compile(compiled, kwargs, regs, draws, self._context(compiled, masked, stateful), rate, session)
             run = Run(
-                optimizer,
+                compiled.optimizer,
                 train,
                 train if valid is None else valid,
                 min(limits, default=None),
@@ -190,7 +251,8 @@ class DownhillTrainer(Trainer):
                 session=session,
                 rate=rate,
             )
-            run.phase = phase
+            run.phase = compiled.phase
+            run.loops = compiled.loops
             run.statistics = self.network.statistics
             if stateful:
                 run.carrier = Carrier(self.network, keep=stateful == "keep")
@@ -208,11 +270,45 @@ class DownhillTrainer(Trainer):
             raise util.ConfigurationError("checkpoint=: only train() and itertrain() of a network can keep one")
         return Session(self.network, kwargs.get("callbacks"), kwargs.get("stop_when"))
 
-    def _compile(self, optimizer, kwargs, rate):
+    @contextlib.contextmanager
+    def _using(self, kwargs, regs, draws, masked, stateful):
+        """Context in which what training runs by is at work."""
+        compiled = self._prepare(kwargs, regs, draws, masked, stateful)
+        try:
+            yield compiled
+        finally:
+            compiled.is_used = False
+            compiled.loops.release()
+
+    def _compile(self, compiled, kwargs, regs, draws, context, rate, session):
+        """Compile, unless that is done already, and start with the state of a new training."""
         options = {key: value for key, value in kwargs.items() if key in COMMON_OPTIONS | options_of(self.algo)}
+        options.pop("learning_rate", None)
         if self.algo == "nag":
             options["nesterov"] = True
-        # an input that the loss does not depend on is given all the same, as the data has it.
-        with modes.used(), theano.change_flags(on_unused_input="ignore"):
-            optimizer._compile(**dict(options, learning_rate=rate.variable))
-        rate.attach(optimizer)
+        rate.variable.set_value(np.asarray(rate.value, rate.variable.dtype))
+        for variable, values in kwargs["class_weight"].items():
+            compiled.class_weights[variable].set_value(values)
+        optimizer = compiled.optimizer
+        if optimizer is None:
+            optimizer = self._build_optimizer(kwargs, regs, context)
+        session.stage_begins(rate, optimizer._monitor_names)
+        if compiled.optimizer is None:
+            compiled.compile(optimizer, options, draws, self._owned())
+            rate.attach(optimizer)
+        else:
+            rate.attach(optimizer)
+            compiled.start_anew(options, rate, draws)
+
+    def _owned(self):
+        """Return the shared variables that belong to the network."""
+        network = self.network
+        held = [value for part in [*network.layers, *network.losses] for value in vars(part).values()]
+        inner = [item for value in held if isinstance(value, (list, tuple)) for item in value]
+        inner += [item for value in held if isinstance(value, dict) for item in value.values()]
+        return [
+            *network.params,
+            *network.statistics,
+            *(network._carried or {}).values(),
+            *(value for value in [*held, *inner] if isinstance(value, theano.compile.SharedVariable)),
+        ]

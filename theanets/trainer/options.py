@@ -23,13 +23,16 @@ COMMON_OPTIONS = frozenset(
     ]
 )
 
+#: Those that are no part of the updates. The learning rate is a shared variable.
+OPTIMIZER_SETTINGS = frozenset(["learning_rate", "patience", "validate_every", "min_improvement"])
+
 #: Options that say when to stop, what to report, and what to carry on.
 LOOP_OPTIONS = frozenset(
     ["epochs", "max_updates", "max_seconds", "monitors", "monitor_gradients", "stateful", "callbacks", "stop_when"]
 )
 
 #: Options of training by gradients, whatever the algorithm.
-GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
+GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every", "resume"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
 DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "axis", "name"])

@@ -7,6 +7,7 @@ import downhill
 import numpy as np
 
 from .. import sources
+from .compiled import Loops
 
 __all__ = ["Pass"]
 
@@ -27,14 +28,17 @@ class Pass:
         Its inputs are the arrays of a batch, its outputs are numbers.
     dataset : iterable of batches
         The data.
+    loops : Loops, optional
+        Where compiled loops are kept. Default: nowhere else.
     """
 
-    def __init__(self, function, dataset):
+    def __init__(self, function, dataset, loops=None):
         self.function = function
         self.dataset = dataset
-        self.loop = self._make_loop()
+        self.loops = Loops() if loops is None else loops
+        self.loop = self._find_loop()
 
-    def _make_loop(self):
+    def _find_loop(self):
         if not _by_xla(self.function):
             return None
         inner = self._inner()
@@ -46,8 +50,17 @@ class Pass:
         epochs = importlib.import_module("theanets.xla.epochs")
         axis = axes.pop()
         size = max(where[0][axis].stop - where[0][axis].start for where in inner._slices)
+        arrays = inner._inputs
+
+        def make():
+            try:
+                return epochs.FusedLoop(self.function, arrays, size, axis)
+            except epochs.Unfusable:
+                return None
+
+        key = self.function, epochs.describe(arrays), size, axis
         try:
-            return epochs.FusedLoop(self.function, inner._inputs, size, axis)
+            return self.loops.get(key, make, lambda loop: loop.take(arrays))
         except epochs.Unfusable:
             return None
 
@@ -122,6 +135,7 @@ class Pass:
                 try:
                     values = self.loop.run(starts[done:], seconds)
                 except epochs.Unfusable:
+                    self.loops.give_up(self.loop)
                     self.loop = None
             # by itself: a batch that the loop has stopped at.
             if not values:

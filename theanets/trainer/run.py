@@ -8,6 +8,7 @@ from collections import OrderedDict
 import numpy as np
 
 from .. import sources, util
+from .compiled import Loops
 from .passes import Pass
 from .session import DIVERGED, EXHAUSTED, FAILED, INTERRUPTED, LEFT, Outcome
 
@@ -50,6 +51,8 @@ class Run:
         Variables that belong to the model beside its parameters.
     carrier : Carrier or None
         What carries states on from batch to batch.
+    loops : Loops
+        Where compiled loops over data are kept.
     """
 
     def __init__(self, optimizer, train, valid, max_epochs, max_seconds, network, session, rate):
@@ -71,6 +74,7 @@ class Run:
         self.statistics = []
         self.carrier = None
         self.passes = {}
+        self.loops = Loops()
         self.best_loss = np.inf
         self.best_params = None
         self.best_statistics = []
@@ -163,7 +167,7 @@ class Run:
         # kept, as it may have put the data on the device.
         key = id(function), id(dataset)
         if key not in self.passes:
-            self.passes[key] = Pass(function, dataset)
+            self.passes[key] = Pass(function, dataset, self.loops)
         return self.passes[key]
 
     def _monitors(self, values):
