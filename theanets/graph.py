@@ -442,7 +442,7 @@ class Network(
             for reg in regs
         ]
         parts = dict(
-            layers=self.layers, losses=self.losses, network=[own, overridden, drawn], regularizers=settings, **more
+            layers=self.layers, losses=self.losses, network=[own, overridden], drawn=drawn, regularizers=settings, **more
         )
         return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
 

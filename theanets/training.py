@@ -9,6 +9,9 @@ from . import arguments, balance, data, monitoring, progress, sources, storage, 
 
 __all__ = ["Training"]
 
+#: The algorithm where none is asked for: that of the training before for one that goes on, and this one else.
+DEFAULT_ALGO = util.Unspoken("rmsprop")
+
 
 class Training:
     """The part of a network that is trained."""
@@ -84,11 +87,11 @@ class Training:
         return last[0] if last else self.history.last_pair()
 
     def itertrain(
-        self, train=None, valid=None, algo="rmsprop", subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
+        self, train=None, valid=None, algo=DEFAULT_ALGO, subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
     ):
         """Train, giving back control after each epoch.
 
-        However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
+        What is compiled for a training is kept for the next one of the same network, algorithm and options. However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
         parameters at the end is computed on the way out.
 
         Parameters
@@ -148,6 +151,12 @@ class Training:
             that the arguments ask for. See docs/guide/training.md.
         checkpoint_every : int or float, optional
             Write it after so many epochs (int) or minutes (float). Default: after each epoch.
+        resume : bool, optional
+            Go on from the training before, in the same process: with the state of the optimizer and of the schedule, the
+            history, the random numbers and the parameters of its last epoch, as one long training does. ``epochs`` and
+            ``max_updates`` then count further epochs. Arguments that are left out are those of the training before,
+            except for limits, callbacks, ``stop_when`` and the data. Default False: the optimizer starts anew. See
+            docs/guide/training.md.
         progress : bool, optional
             Whether to show a bar with the losses of the moment. Default: if training takes more than a second, where
             the standard error is a terminal, or in a notebook.
@@ -164,9 +173,13 @@ class Training:
         Raises
         ------
         ConfigurationError
-            At the call, for arguments that nobody uses, for data that does not fit, and for a checkpoint of another
-            training.
+            At the call, for arguments that nobody uses, for data that does not fit, for a checkpoint of another
+            training, and where there is no training to resume.
         """
+        return self._begin(train, valid, algo, subalgo, save_every, save_progress, kwargs)
+
+    def _begin(self, train, valid, algo, subalgo, save_every, save_progress, kwargs, is_incremental=False):
+        """Check arguments and data; return the generator of :meth:`itertrain`."""
         given = dict(kwargs, train=train, valid=valid, algo=algo)
         for old, new in arguments.OLD_TRAINING.items():
             if old in kwargs and new in ("train", "valid", "algo"):
@@ -178,15 +191,67 @@ class Training:
             raise util.DataError("train data: expected arrays, a callable or a dataset, found None")
         self._require_layers()
         self._ensure_loss()
+        before = self._training_before(kwargs)
+        if before is not None:
+            algo = before.algo if algo is DEFAULT_ALGO else algo
+            kwargs = {**before.options, **kwargs}
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
-        bar = {"progress": kwargs.pop("progress", None), "total": kwargs.get("epochs")}
+        total = kwargs.get("epochs")
+        if before is not None and util.is_int(total):
+            total += before.epoch
+        bar = {"progress": kwargs.pop("progress", None), "total": total}
         runner = trainer.build(algo, subalgo, self)
+        if before is not None:
+            if not isinstance(runner, trainer.DownhillTrainer):
+                raise util.ConfigurationError(
+                    f"resume=True: algo={algo!r} cannot go on from a training before; algorithms of downhill can"
+                )
+            runner.before = before
         make, found = self._dataset_maker(train, valid, runner, kwargs)
         saver = storage.Saver(self, save_progress, save_every)
         session = self._make_session(runner, found, kwargs)
+        session.is_incremental = is_incremental
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, done=lambda: len(session.history), **bar))
+
+    def _training_before(self, kwargs):
+        """Return the training that this one is to go on from; None if it starts anew."""
+        resume = kwargs.pop("resume", False)
+        if not isinstance(resume, (bool, np.bool_)):
+            raise util.ConfigurationError(f"resume={resume!r}, expected True or False")
+        if not resume:
+            return None
+        if kwargs.get("checkpoint") is not None:
+            raise util.ConfigurationError(
+                "resume=True and checkpoint=: a training with a checkpoint goes on from its file by itself; give one "
+                "of the two"
+            )
+        if self._session is not None:
+            raise util.ConfigurationError("resume=True: a training of this network is still going on")
+        before = self._trained
+        if before is None:
+            raise util.ConfigurationError(
+                "resume=True: there is no training of this network to go on from. Only one in the same process counts, "
+                "and no copy or file of a network holds its state; give checkpoint= to go on in another process"
+            )
+        if before.state is None:
+            raise util.ConfigurationError(
+                "resume=True: the training before has left nothing to go on from, as its loss was not a finite number "
+                "any more; train without resume=True to start anew from the best parameters"
+            )
+        if "rng" in kwargs and not _is_same(kwargs["rng"], before.options["rng"]):
+            raise util.ConfigurationError(
+                f"resume=True: rng={kwargs['rng']!r}, but training goes on with the random numbers of the training "
+                "before; leave it out"
+            )
+        return before
+
+    def _forget_training(self):
+        """Let go of what a training could go on from."""
+        before, self._trained = self._trained, None
+        if before is not None and not before.compiled.is_used:
+            before.compiled.release()
 
     def _dataset_maker(self, train, valid, runner, kwargs):
         """Check arguments and data; return a function that makes the two datasets, and what it makes them of."""
@@ -238,12 +303,17 @@ class Training:
             checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs)
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
-        runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint)
+        runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)
         return runner.session
 
     @staticmethod
     def _run(runner, make_datasets, saver, session, kwargs):
         with saver, session:
+            before = getattr(runner, "before", None)
+            if before is not session.network._trained:
+                if before is not None:
+                    raise util.ConfigurationError("resume=True: another training of this network has come in between")
+                session.network._forget_training()
             if session.is_done():
                 return
             train, valid, options = make_datasets()
@@ -261,6 +331,10 @@ class Training:
                 except sources.Exhausted:
                     # from a trainer without an end of its own for this.
                     session.runs_out()
+
+
+def _is_same(one, two):
+    return one is two or util.is_int(one) and util.is_int(two) and one == two
 
 
 def _labels(source, variable):

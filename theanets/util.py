@@ -294,6 +294,10 @@ def masked_mean(values, mask=None):
     return (values * mask).sum() / (mask.sum() * TT.prod(values.shape[2:], dtype=FLOAT))
 
 
+class Unspoken(str):
+    """A default that can be told from the same word of the user's."""
+
+
 class ExactName(str):
     """A name that stands for itself where patterns are expected, whatever characters it holds."""
 

@@ -78,6 +78,8 @@ class Compiled:
         The optimizer; None until :meth:`build`.
     loops : Loops
         Loops over data.
+    own, drawn : list of theano shared variables
+        The state of the optimizer, of noise and of dropout, and what of it a validation changes, too.
     is_used : bool
         Whether a training is at work with it.
     """
@@ -90,7 +92,7 @@ class Compiled:
         self.optimizer = None
         self.loops = Loops()
         self.is_used = False
-        self.own, self.initial = [], []
+        self.own, self.initial, self.drawn = [], [], []
         self.seeds = None
 
     def compile(self, optimizer, options, draws, known):
@@ -118,24 +120,27 @@ class Compiled:
             if id(variable) not in others and _number(variable) > first
         ]
         self.initial = [_shortened(variable.get_value()) for variable in self.own]
+        in_validation = {id(variable) for variable in updated(optimizer.f_eval)}
+        self.drawn = [variable for variable in self.own if id(variable) in in_validation]
         optimizer._best_params = []
         self.seeds, self.optimizer = draws.seeds, optimizer
 
-    def start_anew(self, options, rate, draws):
+    def set_options(self, options):
+        """Give the optimizer options of the algorithm. Those that are in the graph are as they were."""
+        # this also logs them.
+        self.optimizer._prepare(**options, learning_rate=self.rate)
+
+    def start_anew(self, rate, draws):
         """Let everything be as if the functions had just been compiled.
 
         Parameters
         ----------
-        options : dict
-            Options of the algorithm. Those that are in the graph are as they were.
         rate : :class:`theanets.schedules.LearningRate`
             The learning rate.
         draws : :class:`theanets.regularizers.Draws`
             What noise and dropout start from.
         """
         optimizer = self.optimizer
-        # which also logs the settings.
-        optimizer._prepare(**options, learning_rate=self.rate)
         optimizer._curr_iter = optimizer._best_iter = 0
         optimizer._best_loss = 1e100
         for variable, value in zip(self.own, self.initial):

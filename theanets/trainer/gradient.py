@@ -21,6 +21,7 @@ from .options import (
     get_algorithm,
     options_of,
 )
+from .resuming import Trained
 from .run import Carrier, Run
 from .session import Session
 
@@ -52,6 +53,8 @@ class DownhillTrainer(Trainer):
     ----------
     outcome : Outcome or None
         Why the last training stopped.
+    before : Trained or None
+        The training that the next one goes on from.
 
     Examples
     --------
@@ -67,7 +70,7 @@ class DownhillTrainer(Trainer):
         super().__init__(network)
         self.algo = get_algorithm(algo)
         self.variables = variables
-        self.outcome = None
+        self.outcome = self.before = None
 
     def keywords(self):
         return super().keywords() | COMMON_OPTIONS | GRADIENT_OPTIONS | options_of(self.algo)
@@ -77,6 +80,8 @@ class DownhillTrainer(Trainer):
         if not self.network.losses:
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
         check_numbers(kwargs)
+        if self.before is not None:
+            self.before.check(self.algo, self.network.describe([]))
         self._schedule(kwargs)
         if self.network.params and self.has_nothing_to_train(kwargs):
             raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter to train")
@@ -98,6 +103,8 @@ class DownhillTrainer(Trainer):
             return None
         schedules.refuse_without(self.algo)
         limits = [kwargs[key] for key in ("epochs", "max_updates") if kwargs.get(key) is not None]
+        if self.before is not None:
+            limits = [limit + self.before.epoch for limit in limits]
         start = kwargs.get("learning_rate")
         return schedules.build(kwargs["schedule"], DEFAULT_RATE if start is None else start, min(limits, default=None))
 
@@ -116,11 +123,8 @@ class DownhillTrainer(Trainer):
         return self._frozen(kwargs).issuperset(self.network.params)
 
     def _describe(self, kwargs, regs, draws, masked, stateful):
-        """Describe all that shapes what is compiled; None if it cannot be used a second time."""
+        """Describe all that shapes what is compiled."""
         network = self.network
-        if network._whole is not None or not draws.are_new:
-            # the layers of a stage are made for it; and streams that go on give each graph other numbers.
-            return None
         cls = algorithms()[self.algo]
         left_out = ELSEWHERE
         if cls.__module__.partition(".")[0] != downhill.__name__:
@@ -134,27 +138,29 @@ class DownhillTrainer(Trainer):
             params=[param for param in network.params if param not in frozen],
             options={key: value for key, value in kwargs.items() if key not in left_out},
             draws=draws.places,
-            weighted=list(kwargs.get("class_weight") or ()),
+            weighted=list(kwargs["class_weight"]),
             kind=[bool(masked), bool(stateful), util.FLOAT],
         )
 
-    def _prepare(self, kwargs, regs, draws, masked, stateful):
-        """Find or make what the training runs by."""
+    def _find(self, description, kwargs, draws):
+        """Find what training runs by, or make it."""
 
         def make():
-            start = np.asarray(0, "int8")
             weights = {
                 variable: theano.shared(values, name="class_weights")
-                for variable, values in (kwargs.get("class_weight") or {}).items()
+                for variable, values in kwargs["class_weight"].items()
             }
             rate = schedules.make_variable(DEFAULT_RATE)
-            return Compiled(rate, theano.shared(start, name="training"), weights, draws.streams)
+            phase = theano.shared(np.asarray(0, "int8"), name="training")
+            return Compiled(rate, phase, weights, draws.streams)
 
-        description = self._describe(kwargs, regs, draws, masked, stateful)
-        with modes.COMPILING:
-            compiled = make() if description is None else self.network.compiled_for(description, make)
-            compiled.is_used = True
-        return compiled
+        # the layers of a stage are made for it; and streams that go on give each graph other numbers.
+        if self.network._whole is not None or not draws.are_new:
+            return make()
+        before = self.before
+        if before is not None and before.description == description and before.mode == modes.key():
+            return before.compiled
+        return self.network.compiled_for(description, make)
 
     def _context(self, compiled, masked, stateful):
         return Context(
@@ -231,15 +237,22 @@ class DownhillTrainer(Trainer):
         limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
         schedule = self._schedule(dict(kwargs, epochs=epochs, max_updates=max_updates))
         start = kwargs.get("learning_rate")
+        if self.before is not None and self.before.has_schedule(kwargs.get("schedule")):
+            schedule = self.before.schedule
+            if schedule is not None and start is not None:
+                schedule.start = start
         kwargs["class_weight"] = balance.resolve(kwargs.get("class_weight"), self.network)
         regs = regularizers.from_kwargs(self.network, **kwargs)
         for reg in regs:
             reg.log()
         draws = regularizers.Draws(regs)
-        with self._in_session(kwargs) as session, self._using(kwargs, regs, draws, masked, stateful) as compiled:
-            rate = schedules.LearningRate(
-                self.algo, DEFAULT_RATE if start is None else start, schedule, compiled.rate
-            )
+        description = self._describe(kwargs, regs, draws, masked, stateful)
+        with (
+            self._in_session(kwargs) as session,
+            self._using(lambda: self._find(description, kwargs, draws)) as compiled,
+        ):
+            start = DEFAULT_RATE if start is None else start
+            rate = schedules.LearningRate(self.algo, start, schedule, compiled.rate)
             self._compile(compiled, kwargs, regs, draws, self._context(compiled, masked, stateful), rate, session)
             run = Run(
                 compiled.optimizer,
@@ -254,12 +267,17 @@ class DownhillTrainer(Trainer):
             run.phase = compiled.phase
             run.loops = compiled.loops
             run.statistics = self.network.statistics
+            run.before = self.before
+            if self.network._whole is None and session.network is self.network:
+                run.memory = Trained(self.algo, session.options, description, compiled)
             if stateful:
                 run.carrier = Carrier(self.network, keep=stateful == "keep")
             try:
                 yield from run
             finally:
                 self.outcome = run.outcome
+                if run.memory is not None:
+                    self.network._trained = run.memory
 
     def _in_session(self, kwargs):
         """Return a context with the session that this training is a part of, or with one of its own."""
@@ -270,10 +288,13 @@ class DownhillTrainer(Trainer):
             raise util.ConfigurationError("checkpoint=: only train() and itertrain() of a network can keep one")
         return Session(self.network, kwargs.get("callbacks"), kwargs.get("stop_when"))
 
+    @staticmethod
     @contextlib.contextmanager
-    def _using(self, kwargs, regs, draws, masked, stateful):
+    def _using(find):
         """Context in which what training runs by is at work."""
-        compiled = self._prepare(kwargs, regs, draws, masked, stateful)
+        with modes.COMPILING:
+            compiled = find()
+            compiled.is_used = True
         try:
             yield compiled
         finally:
@@ -293,12 +314,16 @@ class DownhillTrainer(Trainer):
         if optimizer is None:
             optimizer = self._build_optimizer(kwargs, regs, context)
         session.stage_begins(rate, optimizer._monitor_names)
-        if compiled.optimizer is None:
+        is_new = compiled.optimizer is None
+        if is_new:
             compiled.compile(optimizer, options, draws, self._owned())
-            rate.attach(optimizer)
-        else:
-            rate.attach(optimizer)
-            compiled.start_anew(options, rate, draws)
+        rate.attach(optimizer)
+        if self.before is not None:
+            self.before.hand_over(compiled)
+            compiled.set_options(options)
+        elif not is_new:
+            compiled.set_options(options)
+            compiled.start_anew(rate, draws)
 
     def _owned(self):
         """Return the shared variables that belong to the network."""

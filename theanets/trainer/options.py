@@ -32,7 +32,7 @@ LOOP_OPTIONS = frozenset(
 )
 
 #: Options of training by gradients, whatever the algorithm.
-GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every", "resume"])
+GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
 DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "axis", "name"])
@@ -55,7 +55,7 @@ def options_of(algo):
 def keywords():
     """Return the set of keywords of ``train`` that are no regularizers."""
     own = set().union(*map(options_of, algorithms()))
-    return own | COMMON_OPTIONS | LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | set(arguments.OLD_TRAINING)
+    return own | COMMON_OPTIONS | LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | {"resume"} | set(arguments.OLD_TRAINING)
 
 
 def get_algorithm(algo):

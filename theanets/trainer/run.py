@@ -53,6 +53,8 @@ class Run:
         What carries states on from batch to batch.
     loops : Loops
         Where compiled loops over data are kept.
+    before, memory : Trained or None
+        What the run goes on from, and where its state is kept for another one that goes on from it.
     """
 
     def __init__(self, optimizer, train, valid, max_epochs, max_seconds, network, session, rate):
@@ -75,6 +77,7 @@ class Run:
         self.carrier = None
         self.passes = {}
         self.loops = Loops()
+        self.before = self.memory = None
         self.best_loss = np.inf
         self.best_params = None
         self.best_statistics = []
@@ -85,6 +88,8 @@ class Run:
         if checkpoint is not None:
             # an error here leaves everything as it was.
             checkpoint.resume(self)
+        if self.before is not None:
+            self.before.go_on(self)
         try:
             yield from self._epochs()
         except KeyboardInterrupt:
@@ -110,7 +115,8 @@ class Run:
                 self.outcome = Outcome(f"{self.epoch} epochs are done", is_final=False, is_limit=True)
                 return
             # a training that goes on with more patience has validated already.
-            if self.epoch % self.optimizer.validate_every == 0 and self.validated_epoch != self.epoch:
+            is_due = self.epoch % self.optimizer.validate_every == 0 and self.validated_epoch != self.epoch
+            if is_due or self.best_params is None:
                 self._validate()
                 if self.outcome not in (None, DIVERGED):
                     return
@@ -199,6 +205,12 @@ class Run:
         if is_better:
             self.best_loss = loss
 
+    def forget_best(self):
+        """Compare nothing with what was before: the parameters as they are get validated next, and are the best."""
+        self.best_loss, self.best_params, self.best_statistics = np.inf, None, []
+        self.optimizer._best_loss, self.optimizer._best_iter = 1e100, self.optimizer._curr_iter
+        self.validated_epoch = None
+
     def _check_loss(self, loss, which):
         if np.isfinite(loss):
             return
@@ -209,6 +221,10 @@ class Run:
             RuntimeWarning,
         )
 
+    def _goes_back(self):
+        """Tell whether the best parameters are wanted at the end, rather than the last ones."""
+        return not self.session.is_incremental or self.outcome is DIVERGED
+
     def _leave(self):
         """See whether the parameters at the end are the best, and restore the best ones."""
         failed = self.outcome is None
@@ -217,7 +233,10 @@ class Run:
         try:
             if self.is_whole and self.session.checkpoint is not None:
                 self.session.checkpoint.leave(self)
-            if self.unvalidated:
+            if self.memory is not None and self.outcome is not DIVERGED:
+                with contextlib.suppress(*unwanted) if failed else contextlib.nullcontext():
+                    self.memory.leave(self)
+            if self.unvalidated and not self.session.is_incremental:
                 with contextlib.suppress(*unwanted):
                     monitors = self._evaluate()
                     best = " *" if monitors["loss"] < self.best_loss else ""
@@ -225,10 +244,13 @@ class Run:
                     self._note(monitors["loss"])
                     self.session.validated(monitors)
         finally:
-            if self.best_params is not None:
+            is_restored = self.best_params is not None and self._goes_back()
+            if is_restored:
                 self.optimizer.set_params(self.best_params)
                 for variable, value in zip(self.statistics, self.best_statistics):
                     variable.set_value(value)
+            if self.memory is not None:
+                self.memory.settle([*self.best_params, *self.best_statistics] if is_restored else None)
             self.outcome = self.outcome or FAILED
             self.session.stage_ends(self.outcome)
             util.log(f"training stopped: {self.outcome.words}; best validation loss {self.best_loss:.6f}")
