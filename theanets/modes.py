@@ -28,7 +28,7 @@ class _Choice:
 
 
 #: One function at a time: Theano's settings are the process's, and so are its caches.
-COMPILING = threading.RLock()
+COMPILING = util.anew_after_fork(threading.RLock())
 
 
 def _check(mode, where):
@@ -93,6 +93,8 @@ def get_mode():
 
 def _resolved():
     mode = get_mode()
+    if mode == xla.NAME:
+        xla.check_process()
     if mode == xla.NAME or mode == theano.config.mode:
         # as Theano does for its default: with what the user includes or excludes in his settings.
         with theano.change_flags(mode=mode):

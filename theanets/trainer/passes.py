@@ -36,9 +36,9 @@ class Pass:
         self.function = function
         self.dataset = dataset
         self.loops = Loops() if loops is None else loops
-        self.loop = self._find_loop()
+        self.loop = self._make_loop()
 
-    def _find_loop(self):
+    def _make_loop(self):
         if not _by_xla(self.function):
             return None
         inner = self._inner()

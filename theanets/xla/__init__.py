@@ -18,6 +18,7 @@
 ``state``        shared variables that stay on the device
 ``host``         Theano's own implementations, for what XLA cannot run
 ``devices``      where it runs, and where compiled code is kept
+``forking``      what is left of all this in processes that are forked
 ================ =======================================================================================
 
 This package does not import JAX; the first function that is compiled does.
@@ -26,7 +27,9 @@ This package does not import JAX; the first function that is compiled does.
 import numpy as np
 import theano
 
+from .forking import ForkedError
+from .forking import check as check_process
 from .linker import NAME, XLALinker, is_available, register
 from .registry import scalar, translates
 
-__all__ = ["NAME", "XLALinker", "is_available", "register", "scalar", "translates"]
+__all__ = ["NAME", "ForkedError", "XLALinker", "check_process", "is_available", "register", "scalar", "translates"]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import devices, examples
+from . import devices, examples, forking
 from .program import Program
 from .tracing import GiveUp, NeedsValue
 
@@ -77,6 +77,7 @@ class FusedLoop:
 
     def take(self, arrays):
         """Put data on the device: the first, or others of which :func:`describe` says the same."""
+        forking.check()
         placed = [make(array) for make, array in zip(self.makers, arrays)]
         if sum(item.nbytes for item in placed) > budget():
             raise Unfusable("the data are too large to lie on the device")
@@ -179,6 +180,7 @@ class FusedLoop:
         Unfusable
             If it turns out that this does not work; nothing has happened then.
         """
+        forking.check()
         program = self.program
         self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // self.size))))
         is_new = self.capacity not in self.functions
