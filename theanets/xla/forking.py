@@ -6,6 +6,7 @@ What lies on the device can still be read there, if it has arrived, which is see
 
 import atexit
 import contextlib
+import ctypes
 import functools
 import os
 import sys
@@ -90,10 +91,19 @@ def _in_child():
     if not _Process.will_be_stranded:
         return
     _Process.is_stranded = True
-    # at its end JAX takes apart what is not there, and crashes.
+    # when the process ends, JAX would take apart what threads belong to, which waits for them, or crashes.
     clean_up = getattr(sys.modules.get("jax._src.api"), "clean_up", None)
     if clean_up is not None:
         atexit.unregister(clean_up)
+    for owner in _owners_of_threads():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
+
+
+def _owners_of_threads():
+    """Return the objects of JAX's that own threads, as far as they are known."""
+    clients = getattr(sys.modules["jax._src.xla_bridge"], "_backends", {}).values()
+    pool = getattr(sys.modules.get("jax._src.interpreters.mlir"), "global_thread_pool", None)
+    return [*clients, pool]
 
 
 @functools.cache
