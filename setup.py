@@ -10,7 +10,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 # The version is written down once, in the package; importing the package to ask for it would need Theano.
 VERSION = re.search(
     r"^__version__ = ['\"]([^'\"]+)['\"]",
-    (HERE / "theanets" / "__init__.py").read_text(encoding="utf-8"),
+    (HERE / "theanets" / "_version.py").read_text(encoding="utf-8"),
     re.MULTILINE,
 ).group(1)
 
@@ -56,6 +56,7 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     packages=find_packages(include=["theanets", "theanets.*"]),
+    package_data={"theanets": ["py.typed"]},
     include_package_data=False,
     zip_safe=False,
     python_requires=">=3.10",
@@ -98,9 +99,13 @@ setup(
             *EXAMPLES,
             *ONNX,
             "hypothesis>=6",
+            # Checks the floors of modules in pyproject.toml.
+            "import-linter>=2.17,<3",
             # Runs the notebooks among the examples.
             "ipykernel>=6",
             "joblib>=1.3",
+            # Checks types; new releases bring new complaints.
+            "mypy==2.4.*",
             "nbclient>=0.10",
             "onnxruntime>=1.20",
             "pandas>=2.1",

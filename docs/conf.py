@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 project = "theanets"
 author = "theanets developers"
 project_copyright = author
-release = version = re.search(r'__version__ = "(.+?)"', (ROOT / "theanets/__init__.py").read_text(encoding="utf-8"))[1]
+release = version = re.search(r'__version__ = "(.+?)"', (ROOT / "theanets/_version.py").read_text(encoding="utf-8"))[1]
 
 extensions = [
     "myst_parser",

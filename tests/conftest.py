@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import theanets  # before anything that imports Theano
 
-DATA = pathlib.Path(__file__).parent / "data"
+DATA = pathlib.Path(__file__).parent / "files"
 
 
 @pytest.fixture(scope="session")

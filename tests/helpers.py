@@ -17,7 +17,7 @@ import theano
 import theano.tensor as TT
 from theanets import util
 
-DATA = pathlib.Path(__file__).parent / "data"
+DATA = pathlib.Path(__file__).parent / "files"
 ROOT = pathlib.Path(theanets.__file__).resolve().parent.parent
 
 

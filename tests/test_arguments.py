@@ -252,3 +252,45 @@ def test_arguments_that_an_overridden_loss_may_use_pass_with_a_warning():
 def test_noise_in_a_layer_spec_is_sent_to_train():
     with pytest.raises(theanets.util.ConfigurationError, match="'input_noise'; pass it to train"):
         theanets.Regressor([dict(size=2, input_noise=0.3), 2, 1])
+
+
+def test_repr_tells_what_a_part_of_a_network_is():
+    net = theanets.convolution.Classifier(
+        [(8, 8, 1), dict(form="conv2", size=4, filter_size=3, name="filters"), "flat", (3, "tanh"), (3, "prelu"), 2],
+        loss=dict(form="xe", weight=2),
+    )
+    assert [repr(layer) for layer in net.layers] == [
+        "Input(name='in', shape=(8, 8, 1))",
+        "Conv2(name='filters', shape=(6, 6, 4), activation='relu')",
+        "Flatten(name='hid2', size=144)",
+        "Feedforward(name='hid3', size=3, activation='tanh')",
+        "Feedforward(name='hid4', size=3, activation='prelu')",
+        "Feedforward(name='out', size=2, activation='softmax')",
+    ]
+    assert repr(net.layers[4].activate) == "Prelu('prelu')"
+    assert repr(net.losses) == "[CrossEntropy(weight=2, output_name='out:out')]"
+    regs = theanets.regularizers.from_kwargs(net, weight_l2=0.1, input_noise=0.2)
+    assert [repr(reg) for reg in regs] == [
+        "GaussianNoise(pattern=('in:out',), weight=0.2)",
+        "WeightL2(pattern='*', weight=0.1)",
+    ]
+    # of sequences, and before a layer knows its input.
+    assert repr(theanets.recurrent.Regressor([3, (4, "lstm"), 1]).layers[1]) == "LSTM(name='hid1', size=4)"
+    assert repr(theanets.layers.Feedforward(size=3, name="a")) == "Feedforward(name='a', size=3, activation='relu')"
+
+
+def test_repr_works_for_any_class_of_a_users():
+    class Named(theanets.Layer):
+        def __init__(self, **kwargs):
+            assert repr(self).startswith("Named(")  # as in an error message of a constructor that has just begun
+            super().__init__(**kwargs)
+
+    class Scaled(theanets.Loss):
+        def __init__(self, target, scale=1, **kwargs):
+            super().__init__(target, **kwargs)
+            self.scale = scale
+
+        def elementwise(self, output, target):
+            return self.scale * abs(output - target)
+
+    assert "scale=3" in repr(Scaled(2, scale=3)) and "name='x'" in repr(Named(name="x"))

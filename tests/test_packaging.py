@@ -88,7 +88,9 @@ def test_sdist_contains_everything_that_a_clone_does(built):
         "pyproject.toml",
         "setup.py",
         "tests/conftest.py",
-        "tests/data/golden-trajectories.json",
+        "CONTRIBUTING.md",
+        ".pre-commit-config.yaml",
+        "tests/files/golden-trajectories.json",
         "theanets/layers/base.py",
     } <= names
     assert not [name for name in names if name.endswith(".pyc")]

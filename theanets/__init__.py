@@ -10,7 +10,11 @@ It is trained by ``net.train([data])``, used by ``net.predict(data)``, and saved
 for the models.
 """
 
+import importlib
+import sys
+
 from . import logs
+from ._version import __version__
 
 logs.install()
 
@@ -31,8 +35,10 @@ from . import (  # noqa: E402
     losses,
     main,
     modes,
+    network,
     recurrent,
     regularizers,
+    show,
     trainer,
     util,
 )
@@ -46,19 +52,30 @@ from .modes import get_mode, set_mode  # noqa: E402
 from .regularizers import Regularizer  # noqa: E402
 from .util import log  # noqa: E402
 
-__version__ = "0.9.0"
-
 #: Modules that need packages which not everybody has: they are imported when they are asked for.
 OPTIONAL = ("estimators", "plot")
+
+#: Where modules of the releases up to 0.9 went, which had these names.
+for _old, _module in {
+    "drawing": show.drawing,
+    "history": trainer.history,
+    "inspection": network.inspection,
+    "monitoring": network.monitoring,
+    "progress": trainer.progress,
+    "schedules": trainer.schedules,
+    "specs": network.specs,
+}.items():
+    sys.modules[f"{__name__}.{_old}"] = globals()[_old] = _module
 
 
 def __getattr__(name):
     if name in OPTIONAL:
-        import importlib
-
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+
+def __dir__():
+    return sorted({*__all__, *OPTIONAL, *(name for name in globals() if name.startswith("__"))})
 
 
 __all__ = [

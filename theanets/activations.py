@@ -99,7 +99,7 @@ FUNCTIONS = {
 COMMON = FUNCTIONS
 
 
-class Activation(util.Registrar("Root", (), {"_kind": "activation"})):
+class Activation(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "activation"})):  # type: ignore[misc]
     """Base class of activations with settings or parameters of their own.
 
     Parameters
@@ -133,6 +133,9 @@ class Activation(util.Registrar("Root", (), {"_kind": "activation"})):
         self.layer = layer
         self.kwargs = kwargs
         self.params = []
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.name!r})"
 
     def __call__(self, x):
         """Apply the function to an expression of any rank whose last axis holds the units."""

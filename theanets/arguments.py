@@ -6,6 +6,7 @@ more is answered with what to write instead.
 """
 
 import inspect
+from collections.abc import Callable
 
 from . import util
 
@@ -56,6 +57,21 @@ REFUSED_CONSTRUCTOR = {
     "tied_weights": "make the decoding layers 'tied', e.g. layers=[10, 20, (10, 'tied')]",
     "decode_from": "pass layer= to encode() or decode()",
 }
+
+
+#: Functions that return the names of keywords of ``train``; modules that define such keywords add theirs.
+_TRAINING_KEYWORDS: list[Callable[[], set[str]]] = []
+
+
+def declare_training_keywords(function):
+    """Register a function that returns a set of keywords which ``train`` takes; return the function."""
+    _TRAINING_KEYWORDS.append(function)
+    return function
+
+
+def training_keywords():
+    """Return the set of all keywords that ``train`` takes, old spellings included."""
+    return set().union(*(function() for function in _TRAINING_KEYWORDS))
 
 
 def renamed(kwargs, table):
@@ -136,6 +152,37 @@ def named_parameters(cls, method="__init__"):
                 if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                     names.add(parameter.name)
     return names - {"self"}
+
+
+def show_call(thing, **settings):
+    """Return text like the call that makes an object: its class, and its settings.
+
+    Parameters
+    ----------
+    thing : object
+        What to describe.
+    **settings
+        What to show of it. Default: the arguments of its constructor that it keeps under their names, as far as they
+        are plain values and differ from the defaults.
+
+    Examples
+    --------
+    >>> import theanets
+    >>> show_call(theanets.regularizers.WeightL2(weight=0.1))
+    "WeightL2(pattern='*', weight=0.1)"
+    """
+    shown = settings or {
+        parameter.name: vars(thing)[parameter.name]
+        for base in type(thing).__mro__
+        if "__init__" in vars(base) and base is not object
+        for parameter in inspect.signature(vars(base)["__init__"]).parameters.values()
+        if _is_telling(vars(thing).get(parameter.name), parameter.default)
+    }
+    return f"{type(thing).__name__}({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
+
+
+def _is_telling(value, default):
+    return isinstance(value, (str, bool, int, float, list, tuple, dict)) and value != default
 
 
 def takes_anything(cls, methods, package):

@@ -9,7 +9,7 @@ estimator                           what it does
 ==================================  ===============================================
 
 The sizes of the first and of the last layer follow from the data. What is between them is given as layer specs, see
-:mod:`theanets.specs`. The network itself is the attribute ``network_`` of a fitted estimator.
+:mod:`theanets.network.specs`. The network itself is the attribute ``network_`` of a fitted estimator.
 
 This module needs scikit-learn: ``pip install theanets[sklearn]``.
 
@@ -23,6 +23,7 @@ True
 """
 
 import contextlib
+import functools
 import logging
 from numbers import Integral, Real
 
@@ -39,7 +40,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from . import feedforward, specs, util
+from . import feedforward, util
+from .network import specs
 
 __all__ = ["AutoencoderTransformer", "NetworkClassifier", "NetworkRegressor"]
 
@@ -166,7 +168,9 @@ class _NetworkEstimator(BaseEstimator):
             "epochs": epochs,
             **(self.options or {}),
         }
-        with contextlib.closing(self.network_.itertrain(train, valid, **options)) as steps:
+        # what partial_fit() is given is one epoch of a training that never ends.
+        begin = functools.partial(self.network_.itertrain, valid=valid) if split else self.network_._train_on
+        with contextlib.closing(begin(train, **options)) as steps:
             for monitors, validation in steps:
                 self.loss_curve_.append(float(monitors["loss"]))
                 self.validation_curve_.append(float(validation["loss"]))

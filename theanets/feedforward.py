@@ -13,7 +13,8 @@ All of them are networks, and are trained and used like them; see :class:`theane
 
 import theano
 
-from . import data, evaluation, graph, layers, util
+from . import data, graph, layers, util
+from .network import evaluation
 
 __all__ = ["Autoencoder", "Regressor", "Classifier"]
 
@@ -28,7 +29,7 @@ class Autoencoder(graph.Network):
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`. The last layer must have the size of the first.
+        See :mod:`theanets.network.specs`. The last layer must have the size of the first.
     loss : str, dict, :class:`theanets.Loss` or None, optional
         Default ``'mse'``. The target is the input.
     weighted : bool, optional
@@ -228,7 +229,7 @@ class Regressor(graph.Network):
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`.
+        See :mod:`theanets.network.specs`.
     loss : str, dict, :class:`theanets.Loss` or None, optional
         Default ``'mse'``.
     weighted : bool, optional
@@ -258,7 +259,7 @@ class Classifier(graph.Network):
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`. The size of the last layer is the number of classes.
+        See :mod:`theanets.network.specs`. The size of the last layer is the number of classes.
     loss : str, dict, :class:`theanets.Loss` or None, optional
         Default ``'xe'``.
     weighted : bool, optional

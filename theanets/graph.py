@@ -7,26 +7,10 @@ say what the target is and how the output is to be read.
 
 from collections import OrderedDict
 
-from . import (
-    arguments,
-    caching,
-    evaluation,
-    gradients,
-    history,
-    inspection,
-    layers,
-    losses,
-    modes,
-    monitoring,
-    regularizers,
-    specs,
-    storage,
-    trainer,
-    training,
-    transfer,
-    util,
-)
+from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
 from .layers.context import Context, Outputs
+from .network import caching, evaluation, gradients, inspection, monitoring, specs, training, transfer
+from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
 
@@ -58,6 +42,7 @@ class _OnClass:
         )
 
 
+@storage.register_network
 class Network(
     training.Training, transfer.Transfer, gradients.Gradients, evaluation.Evaluation, inspection.Inspection
 ):
@@ -66,7 +51,7 @@ class Network(
     Parameters
     ----------
     layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`. The first layer must be an input. By default each further layer reads the one
+        See :mod:`theanets.network.specs`. The first layer must be an input. By default each further layer reads the one
         before it; layers are called ``in``, ``hid1``, ``hid2``, ..., ``out``.
     loss : str, dict, function, :class:`theanets.Loss` or None, optional
         See :meth:`add_loss`. Default ``'mse'``.
@@ -111,7 +96,7 @@ class Network(
 
     def __init__(self, layers=(), loss="mse", weighted=False, rng=13, **unknown):
         if unknown:
-            hints = dict.fromkeys(trainer.keywords() | regularizers.keywords(), "pass it to train()")
+            hints = dict.fromkeys(arguments.training_keywords(), "pass it to train()")
             hints.update(arguments.REFUSED_CONSTRUCTOR)
             known = arguments.named_parameters(type(self))
             arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
@@ -180,7 +165,7 @@ class Network(
         Parameters
         ----------
         layer : layer spec
-            See :mod:`theanets.specs`.
+            See :mod:`theanets.network.specs`.
         is_output : bool, optional
             Whether this is going to be the last layer: it is then called ``out``, and has the output activation of the
             model, unless told otherwise. Default False.
@@ -331,6 +316,12 @@ class Network(
         """Add the loss that the constructor asked for, once there are layers for it."""
         if self._default_loss is not None and self.layers:
             self.add_loss(**self._default_loss)
+
+    def _make_autoencoder(self, layer_specs):
+        """Return a network of the given layers that learns to reproduce its input, whatever the model of this one."""
+        result = Network(layer_specs, loss=None, rng=self.rng)
+        result.add_loss("mse", target=result.inputs[0])
+        return result
 
     def add_loss(self, loss=None, **kwargs):
         """Add a loss.

@@ -43,7 +43,7 @@ __all__ = [
 EPSILON = 1e-8
 
 
-class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
+class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # type: ignore[misc]
     r"""Base class of losses.
 
     Parameters
@@ -102,6 +102,9 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):
                 f"{len(self.TARGETS) - 1}, or a variable"
             )
         return target
+
+    def __repr__(self):
+        return arguments.show_call(self)
 
     @property
     def variables(self):

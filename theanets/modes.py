@@ -43,7 +43,7 @@ def _check(mode, where):
     return mode
 
 
-def set_mode(mode):
+def set_mode(mode: str | theano.compile.Mode | None) -> None:
     """Choose what networks are compiled by from now on.
 
     Functions that are compiled already are compiled anew when they are used again. What a user compiles by
@@ -72,7 +72,7 @@ def set_mode(mode):
     _Choice.mode = _check(mode, "set_mode()")
 
 
-def get_mode():
+def get_mode() -> str | theano.compile.Mode:
     """Return what networks are compiled by: a mode of Theano's, or the name of one.
 
     Returns
@@ -96,7 +96,7 @@ def _resolved():
     if mode == xla.NAME:
         xla.check_process()
     if mode == xla.NAME or mode == theano.config.mode:
-        # as Theano does for its default: with what the user includes or excludes in his settings.
+        # like Theano's default mode: with the optimizer_including and _excluding of the user's settings.
         with theano.change_flags(mode=mode):
             return theano.compile.mode.get_mode(None)
     return theano.compile.mode.get_mode(mode)

@@ -264,14 +264,8 @@ class Autoencoder(feedforward.Autoencoder):
 
     Parameters
     ----------
-    layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`. The last layer must have the size of the first.
-    loss : str, dict, :class:`theanets.Loss` or None, optional
-        Default ``'mse'``. The target is the input.
-    weighted : bool, optional
-        If true, the elements of the input have weights, given with the data. Default False.
-    rng : int, None or numpy.random.RandomState, optional
-        The seed of everything random. Default 13.
+    layers, loss, weighted, rng
+        See :class:`theanets.Autoencoder`. The last layer must have the size of the first.
 
     Notes
     -----
@@ -296,14 +290,8 @@ class Regressor(feedforward.Regressor):
 
     Parameters
     ----------
-    layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`.
-    loss : str, dict, :class:`theanets.Loss` or None, optional
-        Default ``'mse'``.
-    weighted : bool, optional
-        If true, the elements of the target have weights, given with the data. Default False.
-    rng : int, None or numpy.random.RandomState, optional
-        The seed of everything random. Default 13.
+    layers, loss, weighted, rng
+        See :class:`theanets.Regressor`.
 
     Notes
     -----
@@ -327,14 +315,8 @@ class Classifier(feedforward.Classifier):
 
     Parameters
     ----------
-    layers : iterable of layer specs, optional
-        See :mod:`theanets.specs`. The size of the last layer is the number of classes.
-    loss : str, dict, :class:`theanets.Loss` or None, optional
-        Default ``'xe'``.
-    weighted : bool, optional
-        If true, steps have weights, given with the data. Default False.
-    rng : int, None or numpy.random.RandomState, optional
-        The seed of everything random. Default 13.
+    layers, loss, weighted, rng
+        See :class:`theanets.Classifier`. The size of the last layer is the number of classes.
 
     Notes
     -----

@@ -50,7 +50,7 @@ TABLES = ("dropout", "noise")
 CLEAN_SUFFIXES = ("-predrop", "-prenoise")
 
 
-class Regularizer(util.Registrar("Root", (), {"_kind": "regularizer"})):
+class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regularizer"})):  # type: ignore[misc]
     """Base class of regularizers.
 
     Parameters
@@ -78,6 +78,9 @@ class Regularizer(util.Registrar("Root", (), {"_kind": "regularizer"})):
     #: The pattern that stands for ``None``.
     DEFAULT_PATTERN = "*"
 
+    #: One is made for each call of ``train`` or ``predict``, from the same keywords.
+    is_known_by_settings = True
+
     def __init__(self, pattern=None, weight=0.0, **unknown):
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"regularizer {type(self).__name__}")
         if util.is_real(pattern):
@@ -86,6 +89,9 @@ class Regularizer(util.Registrar("Root", (), {"_kind": "regularizer"})):
             raise util.ConfigurationError(f"regularizer {type(self).__name__}: weight={weight!r}, expected a number")
         self.pattern = self.DEFAULT_PATTERN if pattern is None else pattern
         self.weight = weight
+
+    def __repr__(self):
+        return arguments.show_call(self)
 
     def log(self):
         """Write a line that describes the regularizer."""
@@ -333,6 +339,13 @@ class _Stochastic:
         self.seed = None if _is_stream(rng) else seed_of(rng)
         self.rng = rng if self.seed is None else _make_stream(self.seed)
 
+    def graph_settings(self):
+        settings = super().graph_settings()
+        if self.seed is None:
+            # the noise comes from a stream that the user made, rather than from a seed.
+            settings["stream"] = self.rng
+        return settings
+
     def modify_graph(self, outputs):
         for name, value in list(util.outputs_matching(outputs, self.pattern)):
             if name.endswith(CLEAN_SUFFIXES):
@@ -455,6 +468,7 @@ class Draws:
             stream.seed(_in_range(seed))
 
 
+@arguments.declare_training_keywords
 def keywords():
     """Return the set of keywords that :func:`from_kwargs` understands, in lower case."""
     registered = {key for key in Regularizer._registry if key != "regularizer"}

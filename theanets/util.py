@@ -158,7 +158,7 @@ class Registrar(type):
 
     def _enter(cls, key):
         old = cls._registry.get(key)
-        # running a notebook cell again makes a class of the same name once more: nobody needs to hear of that.
+        # no warning when a notebook cell that defines the class is run again.
         if old is not None and (old.__module__, old.__qualname__) != (cls.__module__, cls.__qualname__):
             warn(f"{cls.__module__}.{cls.__qualname__} replaces {old.__module__}.{old.__qualname__} under {key!r}")
         cls._registry[key] = cls
@@ -181,6 +181,21 @@ class Registrar(type):
     def is_registered(cls, key):
         """Tell whether there is a class of the name ``key``."""
         return isinstance(key, str) and key.lower() in cls._registry
+
+
+class ShapesGraph:
+    """Base of the parts of a network whose attributes decide which graph is built.
+
+    A cache of graphs compares :meth:`graph_settings` to see whether a graph that was built before is still right.
+    """
+
+    #: Whether two parts of the same class with equal settings build the same graph. If not, each stands for itself.
+    is_known_by_settings = False
+
+    def graph_settings(self):
+        """Return a dict of the attributes that decide which graph is built."""
+        # the random generator affects values only, not the graph; the layer has a cache key of its own.
+        return {key: value for key, value in vars(self).items() if key not in ("layer", "rng")}
 
 
 def is_int(value):

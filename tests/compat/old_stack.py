@@ -1,6 +1,6 @@
 """Expressions whose dtype and value must be those of the stack that Theano was written for.
 
-The figures in ``tests/data/theano-old-stack.json`` come from Python 3.8, NumPy 1.21.6, SciPy 1.7.3 and Theano 1.0.5,
+The figures in ``tests/files/theano-old-stack.json`` come from Python 3.8, NumPy 1.21.6, SciPy 1.7.3 and Theano 1.0.5,
 in Python mode, by running this file there, from the root of the repository::
 
     python3.8 -m venv old && old/bin/pip install numpy==1.21.6 "scipy<1.8" Theano==1.0.5
@@ -16,7 +16,7 @@ import numpy as np
 import theano
 import theano.tensor as TT
 
-FIGURES = os.path.join(os.path.dirname(__file__), os.pardir, "data", "theano-old-stack.json")
+FIGURES = os.path.join(os.path.dirname(__file__), os.pardir, "files", "theano-old-stack.json")
 FLOATX = ("float32", "float64")
 
 VALUES = {

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from theanets import util
 from theanets.storage import archive, pickles
 
-LEGACY = pathlib.Path(__file__).parent.parent / "data" / "legacy"
+LEGACY = pathlib.Path(__file__).parent.parent / "files" / "legacy"
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text() | st.binary(),

@@ -11,7 +11,8 @@ import scipy.sparse
 import theanets
 import theano
 import theano.tensor as TT
-from theanets import sources, util
+from theanets import util
+from theanets.data import sources
 from theanets.trainer import passes
 from theanets.xla import epochs
 from theano import sparse

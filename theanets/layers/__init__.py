@@ -12,3 +12,7 @@ from .feedforward import *
 from .inputs import Input
 from .normalization import *
 from .recurrent import *
+
+# aliases: earlier releases had these classes in layers.base.
+for _cls in (Input, feedforward.Concatenate, feedforward.Flatten, feedforward.Product, feedforward.Reshape):
+    setattr(base, _cls.__name__, _cls)

@@ -22,7 +22,7 @@ __all__ = ["Layer"]
 PER_PARAMETER = re.compile(r"(mean|std|sparsity|diagonal|radius)_(.+)")
 
 
-class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
+class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  # type: ignore[misc]
     """Base class of layers.
 
     Parameters
@@ -71,7 +71,7 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
     """
 
     #: Names of the options that this class adds to those of its bases.
-    keywords = (
+    keywords: tuple[str, ...] = (
         "size",
         "shape",
         "inputs",
@@ -88,14 +88,14 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
     applies_activation = True
 
     #: The activation that a network asks for if the spec does not; None for the network's own default.
-    default_activation = None
+    default_activation: str | None = None
 
     #: Whether the inputs of the layer are integer labels.
     reads_labels = False
 
     #: Whether a step of the output follows from the same step of the inputs, and from states that are carried on from
     #: step to step; None if nobody has said so.
-    stepwise = None
+    stepwise: bool | None = None
 
     _count = 0
 
@@ -116,6 +116,16 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
         self.activate = None
         self.rng = util.random_state(kwargs.get("rng", kwargs.get("nrng")))
 
+    def __repr__(self):
+        shape = vars(self).get("_output_shapes", {}).get("out") or vars(self).get("_given_shape") or ()
+        # leave out unknown leading lengths, as those of sequences are.
+        is_vector = all(entry is None for entry in shape[:-1])
+        settings = {} if not shape else {"size": shape[-1]} if is_vector else {"shape": shape}
+        if self.applies_activation:
+            activation = vars(self).get("kwargs", {}).get("activation", "relu")
+            settings["activation"] = getattr(activation, "name", activation)
+        return arguments.show_call(self, name=vars(self).get("name"), **settings)
+
     # -- options ------------------------------------------------------------------------------------------------------
 
     @classmethod
@@ -131,9 +141,7 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
         names = [key for key in self.kwargs if key not in known and not PER_PARAMETER.fullmatch(str(key))]
         if not names:
             return
-        from .. import regularizers, trainer
-
-        hints = dict.fromkeys(trainer.keywords() | regularizers.keywords(), "pass it to train()")
+        hints = dict.fromkeys(arguments.training_keywords(), "pass it to train()")
         # a user's class may read its options from kwargs; it can tell their names in its attribute 'keywords'.
         is_open = not type(self).__module__.startswith(__package__ + ".")
         arguments.refuse(names, known, f"layer {self.name!r}", {} if is_open else hints, is_open)
@@ -619,15 +627,6 @@ def _probe_shape(layer, output, layers):
         mode="FAST_COMPILE",
         on_unused_input="ignore",
     )
-    # far apart and long, as strides make equal lengths of similar ones, and filters need some room.
+    # two lengths far apart, so that strides do not round them to one result, and long enough for filters.
     lengths = [measure(*[source.zeros(length) for source in sources]) for length in (97, 160)]
     return tuple(int(a) if a == b else None for a, b in zip(*(length[1:] for length in lengths)))
-
-
-def __getattr__(name):
-    # earlier releases had these classes in this module.
-    if name in ("Input", "Concatenate", "Flatten", "Product", "Reshape"):
-        from .. import layers
-
-        return getattr(layers, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -52,7 +52,7 @@ class Embed(Layer):
 
     def transform(self, inputs):
         labels = inputs[self.input_name]
-        # one index vector selects rows faster than an array of indexes does.
+        # indexing with one flat vector is faster than with an array of indices.
         shape = [labels.shape[i] for i in range(labels.ndim)]
         rows = self.find("w")[labels.flatten()]
         pre = rows.reshape([*shape, self.output_size], ndim=labels.ndim + 1)

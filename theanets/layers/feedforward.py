@@ -154,7 +154,7 @@ class Flatten(_Structural):
     def transform(self, inputs):
         self._refuse_padding(inputs)
         x = util.dense(inputs[self.input_name])
-        # the length comes from the shape, as Theano cannot infer a -1 for an empty batch.
+        # an explicit length, because Theano cannot infer -1 in a reshape of an empty batch.
         return x.reshape((x.shape[0], TT.prod(x.shape[1:])), ndim=2), []
 
 
@@ -315,7 +315,7 @@ class Tied(Layer):
 
     def __init__(self, partner, **kwargs):
         super().__init__(**kwargs)
-        # the size follows from the partner: one that is asked for is compared with it, and not kept.
+        # the size follows from the partner: a given size is only checked against it.
         self.kwargs.update(size=None, shape=None)
         self.partner = partner
 

@@ -214,5 +214,5 @@ def max_and_argmax(op, node, build, value):
     largest = build.add("ReduceMax", value, build.constant(list(op.axis), "int64"), keepdims=0)
     if len(op.axis) == 1:
         return [largest, build.add("ArgMax", value, axis=int(op.axis[0]), keepdims=0)]
-    # nothing of ours asks for the place along several axes; whoever does gets an error.
+    # argmax over several axes is not translated; no layer of the library needs it.
     return [largest]

@@ -26,7 +26,7 @@ def scan(op, node, build, steps, *values):
     count_in, count_states = op.n_seqs, op.n_sit_sot
     count_new = op.n_nit_sot
     sequences, buffers = values[:count_in], values[count_in : count_in + count_states]
-    # behind the buffers come the numbers of steps that new outputs are for, and then what stays the same.
+    # after the buffers come the lengths of the outputs without a state, then the non-sequences.
     constants = values[count_in + count_states + count_new :]
     first = build.constant(0, "int64")
     states = [build.add("Gather", buffer, first, axis=0) for buffer in buffers]
@@ -40,7 +40,7 @@ def scan(op, node, build, steps, *values):
     try:
         results = body.translate(op.outputs)
     except Untranslated as error:
-        # for whoever looks for the layer, the loop is in the graph and what is in the loop is not.
+        # errors name the layer that owns the loop, since nodes inside of it are not in the outer graph.
         raise Untranslated(node, str(error)) from error
     named = list(zip(results, op.outputs))
     outputs = [body.add_output(value, body.fresh("next"), variable) for value, variable in named[:count_states]]

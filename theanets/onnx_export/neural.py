@@ -45,7 +45,7 @@ def convolve(op, node, build, images, filters):
     dilated = [(length - 1) * step + 1 for length, step in zip(lengths, op.filter_dilation)]
     pads = abstract_conv.border_mode_to_pad(op.border_mode, 2, dilated)
     if op.filter_flip:
-        # ONNX does not turn filters around.
+        # ONNX computes a cross-correlation: its filters are not flipped.
         back = build.constant([np.iinfo("int64").min] * 2, "int64")
         ends = build.constant([-1, -1], "int64")
         filters = build.add("Slice", filters, ends, back, build.constant([2, 3], "int64"), ends)
@@ -80,6 +80,6 @@ def pooling(op, node, build, value, *settings):
     if op.mode == "sum":
         mean = build.add("AveragePool", value, count_include_pad=1, **options)
         return build.add("Mul", mean, build.constant(np.prod(window), node.outputs[0].dtype))
-    # without padding both kinds of mean are over the entries of the input.
+    # without padding, including or excluding it makes no difference to the mean.
     include = int(op.mode == "average_inc_pad" and any(pad))
     return build.add("AveragePool", value, count_include_pad=include, **options)

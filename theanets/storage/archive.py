@@ -42,6 +42,7 @@ import zipfile
 import numpy as np
 
 from .. import util
+from .._version import __version__
 from . import blueprint, files
 from .objects import Maker, check_extent, families, find_class, is_ours, make_array, make_generator, refuse, subclasses
 from .pickles import shorten
@@ -108,9 +109,23 @@ def read(source, trusted=(), max_bytes=None):
     LoadError
         If the file is damaged, or is no archive of a network.
     """
-    from . import load_all
+    return files.read_from(source, lambda opened: load(opened, trusted), max_bytes)
 
-    return load_all(source, trusted, max_bytes)
+
+def load(source, trusted=()):
+    """Read an archive from an opened :class:`theanets.storage.files.Source`, and leave the file behind it.
+
+    Returns
+    -------
+    network : :class:`theanets.Network`
+    sections : dict
+    """
+    if not source.peek(len(MAGIC)).startswith(MAGIC):
+        raise util.LoadError("it is no archive")
+    content = source.read()
+    network, sections, end = unpack(content, source.allowed(len(content)), trusted)
+    source.handle.seek(source.start + end)
+    return network, sections
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -161,8 +176,6 @@ def pack(network, sections=None, partly=False):
 
 
 def _heading():
-    from .. import __version__
-
     return {"format": FORMAT, "version": VERSION, "library": f"theanets {__version__}"}
 
 
@@ -207,7 +220,7 @@ def _zip(members):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
-            # neither the time nor the system show in the bytes.
+            # fixed timestamp and system, so that the same network gives the same bytes.
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             info.create_system, info.external_attr = 3, 0o644 << 16
             archive.writestr(info, content)
@@ -342,7 +355,7 @@ class _Writer:
         if isinstance(kernel, families()[-1]):
             plan.options = {**plan.options, "kernel": kernel.bandwidth}
         where = f"loss {plan.cls.__name__}"
-        # the order of options is that of the alphabet, as they come from a set.
+        # sorted by name, because the options come from a set.
         plan.options = dict(sorted(plan.options.items()))
         spec = self._thing(plan, where)
         spec["target"] = plan.target if isinstance(plan.target, str) else {"variable": self._label(plan.target, where)}

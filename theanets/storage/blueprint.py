@@ -14,7 +14,9 @@ import numpy as np
 import theano
 
 from .. import arguments, util
-from .objects import check_extent, is_ours
+from ..layers import Layer
+from ..losses import Loss
+from .objects import check_extent, is_ours, network_base
 from .pickles import shorten
 
 __all__ = ["Blueprint", "LayerPlan", "LossPlan", "Reference", "describe", "build"]
@@ -211,13 +213,10 @@ def describe(network, keep_own=False):
     plan : Blueprint
         It shares arrays and generators with the network.
     """
-    from .. import graph
-
     layers, losses = whole_of(network)
     if len(layers) > MAX_PARTS or len(losses) > MAX_PARTS:
         raise util.LoadError(f"it holds more than {MAX_PARTS} layers or losses")
-    twin = object.__new__(graph.Network)
-    graph.Network.__init__(twin)
+    twin = network_base()()
     with _quietly():
         return Blueprint(
             type(network),
@@ -233,7 +232,7 @@ def describe(network, keep_own=False):
 
 
 def _describe_history(history):
-    # what was unpickled holds the state of a history in its place.
+    # a network that was just unpickled has the state of its history here, not a History.
     return history.state() if hasattr(history, "state") else history
 
 
@@ -241,29 +240,23 @@ class _quietly(warnings.catch_warnings):
     """Keep constructors from repeating what they said when the network was made, and from counting layers."""
 
     def __enter__(self):
-        from ..layers import Layer
-
         self.count = Layer._count
         super().__enter__()
         warnings.simplefilter("ignore")
 
     def __exit__(self, *error):
-        from ..layers import Layer
-
         super().__exit__(*error)
         Layer._count = self.count
 
 
 def _attributes(thing, twin):
     """Return the attributes that a bare object of the same base does not have."""
-    # what a class of ours kept to itself in another version of the library has no meaning here.
+    # private attributes of our own classes may come from another version of the library: skip them.
     is_shown = lambda key: not key.startswith("_") or not is_ours(type(thing))  # noqa: E731
     return {key: value for key, value in vars(thing).items() if key not in vars(twin) and is_shown(key)}
 
 
 def _describe_layer(layer, keep_own):
-    from ..layers import Layer
-
     if not isinstance(layer, Layer):
         raise util.LoadError(f"it holds a {type(layer).__name__} where a layer should be")
     shell = layer if keep_own else None
@@ -295,14 +288,12 @@ def _layer_options(layer):
     if hasattr(layer, "input") and base.__name__ == "Input":
         ndim = layer.input.ndim + bool(layer.labels)
         if ndim != len(options["shape"]) + 1:
-            # a number of dimensions that the shape does not tell.
+            # the number of dimensions does not follow from the shape: keep it.
             options.update(size=options.pop("shape")[-1], ndim=ndim)
     return options
 
 
 def _describe_loss(loss, layers, keep_own):
-    from ..losses import Loss
-
     if not isinstance(loss, Loss):
         raise util.LoadError(f"it holds a {type(loss).__name__} where a loss should be")
     sources = {id(layer.input): layer.name for layer in layers if hasattr(layer, "input")}
@@ -341,8 +332,6 @@ def build(plan):
     LoadError
         If no network consists of this.
     """
-    from .. import graph
-
     if len(plan.layers) > MAX_PARTS or len(plan.losses) > MAX_PARTS:
         raise util.LoadError(f"it holds more than {MAX_PARTS} layers or losses")
     _check_rest(plan)
@@ -351,7 +340,7 @@ def build(plan):
     blank = Blank(sum(sizes) + ALLOWANCE)
     network = plan.shell or object.__new__(plan.model)
     vars(network).clear()
-    graph.Network.__init__(network, loss=None)
+    network_base().__init__(network, loss=None)
     with _quietly():
         for layer in plan.layers:
             network._append(_make_layer(layer, blank))
@@ -422,12 +411,12 @@ def _make_layer(plan, blank):
     key = _rng_key(plan)
     library_base(plan.cls).__init__(layer, name=plan.name, **{**plan.options, key: blank})
     if variable is not None and getattr(layer, "input", variable).type == variable.type:
-        # losses and layers of the user's classes may hold it.
+        # layers and losses of the user's own classes may refer to this very object.
         layer.input = variable
     _set_attributes(layer, {key: _resolve(value, {}) for key, value in plan.attributes.items()})
     values = {name: _as_variable(name, value) for name, value in plan.values.items() if name in _parameters(plan)}
     for part in parts_of(layer):
-        # parameters of the right names and shapes are kept when the layer is bound.
+        # bind() keeps existing parameters of the right name and shape.
         part._params = [value for name, value in values.items() if name.startswith(f"{part.name}.")]
     return layer
 
@@ -464,7 +453,7 @@ def _finish_layer(layer, plan, network):
             found[variable.name] = variable
     if values:
         raise util.LoadError(f"it holds a value for {shorten(next(iter(values)))!r}, which layer {plan.name!r} lacks")
-    # setup() of a user's class may have begun anew with some of them.
+    # restored after bind(), because setup() of a user's class may have reset them.
     _set_attributes(layer, {key: _resolve(value, found) for key, value in plan.attributes.items()})
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import pathlib
 import tempfile
@@ -9,7 +10,7 @@ import zlib
 
 from .. import util
 
-__all__ = ["write_atomically", "Source"]
+__all__ = ["Source", "is_handle", "read_from", "write_atomically"]
 
 #: The largest number of bytes that are read, and that a compressed file may grow to, if the caller says nothing else.
 MAX_BYTES = 4 << 30
@@ -39,7 +40,7 @@ def write_atomically(path, content):
     """
     path = pathlib.Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
-        # a device or a pipe is nothing that could be replaced.
+        # devices and pipes cannot be replaced by a rename: write to them.
         path.write_bytes(content)
         return
     temporary = None
@@ -82,7 +83,7 @@ def _give_name(descriptor, path):
     for attempt in range(1000):
         name = path.parent / f".{path.name[:200]}.{os.getpid()}.{attempt}.tmp"
         try:
-            # with a folder, which an absolute path does without, links are followed to the file itself.
+            # given a directory descriptor, os.link follows the symbolic link in /proc to the file itself.
             os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=descriptor)
         except FileExistsError:
             continue
@@ -105,7 +106,7 @@ def _write_temporary(path, content):
 
 
 def _umask():
-    # the mask can only be read by setting it.
+    # os.umask can be read only by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -119,6 +120,41 @@ def _flush_folder(folder):
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def is_handle(target):
+    """Tell whether this is an open file rather than a path."""
+    return hasattr(target, "write") or hasattr(target, "read")
+
+
+def read_from(source, read, max_bytes=None):
+    """Open a file, and name it in errors about what it holds.
+
+    Parameters
+    ----------
+    source : str, pathlib.Path or readable binary file
+        An open file is read from its position, and left open.
+    read : callable
+        Called with a :class:`Source`.
+    max_bytes : int, optional
+        See :class:`Source`.
+
+    Returns
+    -------
+    result : object
+        What ``read`` has returned.
+    """
+    if not is_handle(source):
+        with open(pathlib.Path(source), "rb") as handle:
+            return read_from(handle, read, max_bytes)
+    name = getattr(source, "name", None)
+    where = repr(name) if isinstance(name, (str, bytes)) else "the open file"
+    if not (hasattr(source, "seekable") and source.seekable()):
+        source = io.BytesIO(source.read())
+    try:
+        return read(Source(source, max_bytes))
+    except util.LoadError as error:
+        raise type(error)(f"{where} cannot be loaded: {error}") from error
 
 
 class Source:
@@ -153,7 +189,7 @@ class Source:
         if count is not None and count > self.limit:
             raise self.too_large()
         pieces = []
-        # piece by piece, as memory for all that is asked for may be reserved at once.
+        # in blocks, because read(n) may allocate n bytes at once.
         while wanted > 0:
             piece = self.handle.read(min(wanted, BLOCK))
             if not piece:

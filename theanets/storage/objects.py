@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from .. import util
+from .. import activations, layers, losses, util
 from .pickles import Global, Record, shorten
 
 __all__ = ["Maker", "TRANSIENT", "find_class", "make_array", "make_generator", "is_ours", "families", "subclasses"]
@@ -45,11 +45,24 @@ TRANSIENT = frozenset(
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
+#: The base class of networks, which registers itself: it is built on top of this package.
+_network_base: list[type] = []
+
+
+def register_network(cls):
+    """Register the base class of all networks; return it, so that this can decorate the class."""
+    _network_base[:] = [cls]
+    return cls
+
+
+def network_base():
+    """Return the base class of all networks."""
+    return _network_base[0]
+
+
 def families():
     """Return the classes whose subclasses a network may consist of."""
-    from .. import activations, graph, layers, losses
-
-    return graph.Network, layers.Layer, losses.Loss, activations.Activation, losses.GaussianKernel
+    return network_base(), layers.Layer, losses.Loss, activations.Activation, losses.GaussianKernel
 
 
 def is_ours(cls):
@@ -131,7 +144,7 @@ def make_array(dtype, shape, content, order="C"):
     if math.prod(shape) * dtype.itemsize != len(content):
         raise util.LoadError(f"it holds an array of the shape {shape} and type {dtype} in {len(content)} bytes")
     array = np.frombuffer(content, np.uint8 if dtype.kind == "b" else dtype)
-    # any other byte than 0 and 1 is no boolean.
+    # in a boolean array, every byte other than 0 counts as true.
     array = array != 0 if dtype.kind == "b" else array.astype(dtype.newbyteorder("="))
     return array.reshape(shape, order="F" if order == "F" else "C")
 
@@ -170,7 +183,7 @@ def _check_generator(name, state):
     inner = state["state"]
     if name == "MT19937":
         key = np.asarray(inner["key"])
-        # the lower bits of the first number are no part of the state.
+        # only the top bit of the first word belongs to the state of MT19937.
         if key.shape != (624,) or key.dtype.kind not in "iu" or not (key[1:].any() or int(key[0]) >> 31):
             raise ValueError("the key is not one of 624 numbers")
         if not util.is_int(inner["pos"]) or not 0 <= inner["pos"] <= 624:
@@ -268,13 +281,13 @@ class Maker:
             check_extent(value)
             result = self._make_container(value)
         self.depth -= 1
-        # the record is kept as well, so that nothing else gets its id.
+        # keep a reference to the record, too, so that its id is not reused.
         self.made[id(value)] = value, result
         return result
 
     def _make_container(self, value):
         if isinstance(value, dict):
-            # something within may refer to the container before it is complete.
+            # registered before it is filled, because its items may refer back to it.
             result = {}
             self.made[id(value)] = value, result
             result.update((key, self.make(item)) for key, item in value.items())
@@ -295,7 +308,7 @@ class Maker:
     def _make_object(self, record):
         module = record.module
         if module.startswith("numpy.core."):
-            # the name that NumPy 1 wrote for what NumPy 2 keeps elsewhere.
+            # the module was called numpy.core in NumPy 1.
             module = f"numpy._core.{module.removeprefix('numpy.core.')}"
         method = _METHODS.get((module, record.name))
         if method is None:
@@ -330,7 +343,7 @@ class Maker:
         if record.items or record.pairs:
             raise refuse(record.full_name, ", which is a container as well")
         self._set_state(record, result, setter)
-        if isinstance(result, families()[0]):
+        if isinstance(result, network_base()):
             self.models.append(result)
         return result
 
@@ -364,7 +377,7 @@ class Maker:
 
     def _bytes_of(self, content):
         content = self.make(content)
-        # Python 2 wrote bytes as text.
+        # pickles from Python 2 store bytes as latin-1 text.
         return content.encode("latin1") if isinstance(content, str) else content
 
     def _frombuffer(self, record, content, dtype, shape, order):

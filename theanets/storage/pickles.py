@@ -140,7 +140,7 @@ def sealed_length(start):
     """
     if start[: len(SEAL_START)] == SEAL_START and start[SEAL_SIZE - 1 : SEAL_SIZE] == pickle.POP:
         return int.from_bytes(start[len(SEAL_START) : len(SEAL_START) + 8], "little")
-    # a string of bytes is no network, and nothing but a seal begins like this.
+    # no pickle of a network starts with a bytes object, so this prefix identifies the checksum header.
     if start[:3] == SEAL_START[:3] or SEAL_START[4:] in start[: len(SEAL_START)]:
         raise util.LoadError("its first bytes are damaged")
     return None
@@ -385,7 +385,7 @@ class _Machine:
         if type(arguments) is not tuple or not isinstance(keywords, (dict, type(None))):
             raise util.LoadError(f"it calls {function.full_name} with arguments that are none")
         if called and (function.module, function.name) in _INSTANCE_MAKERS:
-            # roundabout ways to ask for an empty instance.
+            # further ways in which pickles create an empty instance.
             function, *rest = arguments
             arguments = () if len(rest) == 2 and isinstance(rest[0], Global) and rest[1] is None else tuple(rest)
             return self._record(function, arguments)

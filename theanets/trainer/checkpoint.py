@@ -14,7 +14,8 @@ from collections import OrderedDict
 import downhill
 import numpy as np
 
-from .. import sources, storage, util
+from .. import storage, util
+from ..data import sources
 from ..storage import archive, objects
 from .compiled import updated
 

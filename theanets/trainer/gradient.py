@@ -6,8 +6,11 @@ import downhill
 import numpy as np
 import theano
 
-from .. import balance, modes, regularizers, schedules, transfer, util
+from .. import modes, regularizers, util
+from ..data import balance
 from ..layers.context import Context
+from ..layers.selection import select
+from . import schedules
 from .base import Trainer
 from .compiled import Compiled
 from .options import (
@@ -116,7 +119,7 @@ class DownhillTrainer(Trainer):
         whole = self.network._whole
         # a stage may lack what the network has.
         layers = self.network.layers if whole is None else [*whole[0], *self.network.layers]
-        return frozenset(transfer.select(layers, freeze, "freeze"))
+        return frozenset(select(layers, freeze, "freeze"))
 
     def has_nothing_to_train(self, kwargs):
         """Tell whether all parameters are frozen."""

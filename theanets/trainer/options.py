@@ -34,6 +34,9 @@ LOOP_OPTIONS = frozenset(
 #: Options of training by gradients, whatever the algorithm.
 GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
 
+#: Options that trainers do not get to see.
+CALL_OPTIONS = frozenset(["resume"])
+
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
 DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "axis", "name"])
 
@@ -52,10 +55,11 @@ def options_of(algo):
     return names - {"self", "kwargs"}
 
 
+@arguments.declare_training_keywords
 def keywords():
     """Return the set of keywords of ``train`` that are no regularizers."""
     own = set().union(*map(options_of, algorithms()))
-    return own | COMMON_OPTIONS | LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | {"resume"} | set(arguments.OLD_TRAINING)
+    return own | COMMON_OPTIONS | LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | CALL_OPTIONS | set(arguments.OLD_TRAINING)
 
 
 def get_algorithm(algo):

@@ -6,7 +6,7 @@ import time
 import downhill
 import numpy as np
 
-from .. import sources
+from ..data import sources
 from .compiled import Loops
 
 __all__ = ["Pass"]

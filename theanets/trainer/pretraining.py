@@ -205,8 +205,6 @@ class UnsupervisedPretrainer(Trainer):
 
     def _shadow(self):
         """Make an autoencoder of the hidden layers, with the parameters that they have."""
-        from ..feedforward import Autoencoder
-
         source, *hidden = self.network.layers[:-1]
         taken = {layer.name for layer in (source, *hidden)}
         specs = [layer.to_spec() for layer in (source, *hidden)]
@@ -217,7 +215,7 @@ class UnsupervisedPretrainer(Trainer):
             taken.add(name)
             activation = "linear" if before is source else before.activation
             specs.append(dict(form="tied", name=name, partner=layer.name, activation=activation))
-        shadow = Autoencoder(specs, rng=self.network.rng)
+        shadow = self.network._make_autoencoder(specs)
         self._copy(hidden, shadow.layers[1:])
         return shadow
 

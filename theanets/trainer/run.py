@@ -7,7 +7,8 @@ from collections import OrderedDict
 
 import numpy as np
 
-from .. import sources, util
+from .. import util
+from ..data import sources
 from .compiled import Loops
 from .passes import Pass
 from .session import DIVERGED, EXHAUSTED, FAILED, INTERRUPTED, LEFT, Outcome
@@ -32,7 +33,7 @@ class Run:
         What is trained.
     session : Session
         What goes on around it.
-    rate : :class:`theanets.schedules.LearningRate`
+    rate : :class:`theanets.trainer.schedules.LearningRate`
         The learning rate.
 
     Attributes
@@ -183,7 +184,7 @@ class Run:
         """Validate on schedule, and see whether patience has run out."""
         self.is_whole = False
         monitors = self._evaluate()
-        if self.optimizer._test_patience(monitors):
+        if self.optimizer._test_patience(monitors) and not self.session.is_incremental:
             count = self.optimizer._curr_iter - self.optimizer._best_iter
             self.outcome = Outcome(
                 f"patience has run out, {count} validations without improvement", is_final=False, is_done=True

@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from .. import util
-from ..history import PREFIXES, History
+from .history import PREFIXES, History
 
 __all__ = ["Outcome", "Session"]
 
@@ -141,9 +141,9 @@ class Session:
 
     Attributes
     ----------
-    history : :class:`theanets.history.History`
+    history : :class:`theanets.trainer.history.History`
         What has happened.
-    rate : :class:`theanets.schedules.LearningRate` or None
+    rate : :class:`theanets.trainer.schedules.LearningRate` or None
         The learning rate of the present stage.
     stage : int
         Its number, from 1 on.
@@ -229,7 +229,7 @@ class Session:
 
         Parameters
         ----------
-        rate : :class:`theanets.schedules.LearningRate`
+        rate : :class:`theanets.trainer.schedules.LearningRate`
             Its learning rate.
         monitors : list of str
             Names of its monitors.

@@ -11,7 +11,8 @@
 ================ =======================================================================================
 ``linker``       the linker and the mode that Theano knows
 ``program``      one compiled function: where its arguments come from and its results go
-``tracing``      the graph, run on values that are known and values that JAX traces
+``graph``        the graph, run on values that are known and values that JAX traces
+``tracing``      what translations may ask of these values, and guards
 ``registry``     translations by the class of an Op
 ``translations`` the translations, a module for each kind of Op
 ``values``       values between Theano's types and JAX

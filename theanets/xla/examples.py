@@ -78,7 +78,7 @@ class DenseExamples(Examples):
     """
 
     def __init__(self, type_, array, size, axis):
-        # on a CPU this shares memory with the array, which nobody but the user writes to.
+        # zero-copy on a CPU: the device array shares memory with the user's array, which is only read.
         super().__init__(np.ascontiguousarray(array, type_.dtype))
         self.axis = axis
 
@@ -115,7 +115,7 @@ class SparseExamples(Examples):
         bounds = matrix.indptr[np.minimum(np.arange(0, length + size, size), length)]
         self.capacity = int(np.diff(bounds).max())
         places = np.repeat(np.arange(length, dtype="int32"), np.diff(matrix.indptr))
-        # behind the last example, so that as many entries follow wherever a batch begins.
+        # padding after the last example, so that a slice of fixed length fits wherever a batch begins.
         padding = 0, self.capacity
         super().__init__(
             np.pad(matrix.data.astype(type_.dtype, copy=False), padding),

@@ -1,7 +1,7 @@
 """Processes that were forked after XLA had been at work in the process before.
 
-A fork leaves XLA's threads behind: whatever waits for them waits for ever. So nothing is asked of XLA in such a process.
-What lies on the device can still be read there, if it has arrived, which is seen to before a process forks.
+A fork leaves XLA's threads behind, and whatever waits for them waits for ever. So nothing is asked of XLA in such a
+process. What lies on the device can still be read there, if it has arrived, which is seen to before a process forks.
 """
 
 import atexit

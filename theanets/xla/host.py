@@ -11,7 +11,7 @@ from .tracing import Dynamic, TranslationError, guard, is_known, on_host
 
 __all__ = ["HostProgram", "call_back", "warn_once"]
 
-_warned = set()
+_warned: set[object] = set()
 
 
 class FallbackWarning(RuntimeWarning):
@@ -71,7 +71,7 @@ def output_shapes(node, values):
     try:
         if infer is None:
             raise NotImplementedError
-        # it may ask for the value of an input: a constant if it is known, or else there is no answer.
+        # infer_shape may ask for the value of an input: pass known values as constants.
         inputs = [
             variable.type.make_constant(value) if is_known(value) else variable
             for variable, value in zip(node.inputs, values)
@@ -82,7 +82,7 @@ def output_shapes(node, values):
         )
         return [tuple(int(theano.tensor.get_scalar_constant_value(item)) for item in shape) for shape in symbolic]
     except (NotImplementedError, theano.tensor.ShapeError, theano.tensor.NotScalarConstantError):
-        # what it makes of ones; should another value give another shape, the function falls back as a whole.
+        # shapes of the results for arrays of ones; if real values give other shapes, the whole function falls back.
         examples = [
             value if is_known(value) else np.ones(value.shape, value.dtype) for value in values
         ]
@@ -109,7 +109,7 @@ def call_back(node, values):
     arguments = [jax.ShapeDtypeStruct(np.shape(value), value.dtype) for value in values]
 
     def run(*arrays):
-        # an error would take the state of the function with it: it is raised again when the whole function runs.
+        # an exception here would lose donated buffers: report failure, and let the whole function run again and raise.
         try:
             results = on_host(node, [_unpack_on_host(*item) for item in zip(map(np.asarray, arrays), arguments)])
             if all(np.shape(result) == expected.shape for result, expected in zip(results, declared)):

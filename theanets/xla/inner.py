@@ -17,8 +17,9 @@ from theano import scalar
 from theano.tensor import basic, elemwise
 from theano.tensor.subtensor import Subtensor
 
-from .linker import optimize
-from .tracing import GiveUp, Graph, NeedsValue, frame
+from .graph import Graph
+from .rewrites import optimize
+from .tracing import GiveUp, NeedsValue, frame
 
 __all__ = ["Inner", "inner_of"]
 
@@ -31,7 +32,7 @@ CHEAP = (scalar.Add, scalar.Sub, scalar.Mul, scalar.Neg, scalar.Sqr, scalar.Seco
 #: What is computed before the loop may take so many times the memory of what it is computed from.
 GROWTH = 4
 
-_inner = weakref.WeakKeyDictionary()
+_inner: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class Inner:
@@ -91,7 +92,7 @@ class Inner:
         rest = [term for term in terms if term not in products]
         factors = [tuple(len(wanted) + 2 * i + j for j in (0, 1)) for i in range(len(products))]
         wanted.extend(factor for term in products for factor in term.owner.inputs)
-        # the state itself has no more part in the loop, unless something else is added to it.
+        # the state need not be carried through the loop, unless something else is added to it there.
         wanted[place] = functools.reduce(basic.add, rest) if rest else state
         self.sums[position] = bool(rest), factors
 
@@ -171,7 +172,7 @@ class Inner:
                     return None
                 return jax.vmap(at_once)(*sequences)
             except (GiveUp, NeedsValue):
-                # if it is impossible in the loop as well, that will say so.
+                # an error, if there is one, is raised when the loop itself is traced.
                 return None
 
     def step(self, values, inputs):
@@ -222,7 +223,7 @@ def from_sequences(fgraph, sequences, others):
         ):
             continue
         known.update(node.outputs)
-        # what is the same for all steps is for XLA to find.
+        # loop-invariant code motion is left to XLA.
         if not moving.isdisjoint(node.inputs):
             moving.update(node.outputs)
             found.update(node.outputs)

@@ -10,11 +10,12 @@ from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
 
 from . import forking, rewrites, state
+from .rewrites import NAME
 
-__all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "optimize", "register"]
+__all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
 
-#: Name of the linker, and of the mode.
-LINKER, NAME = "xla", "XLA"
+#: Name of the linker.
+LINKER = "xla"
 
 
 @functools.cache
@@ -152,11 +153,6 @@ class WithoutC:
             return self.optimizer(fgraph)
 
     optimize = __call__
-
-
-def optimize(fgraph):
-    """Rewrite a graph, as that of a loop, as the mode does it with the graph of a function."""
-    modes.predefined_modes[NAME].optimizer(fgraph)
 
 
 class XLAMode(modes.Mode):

@@ -13,8 +13,9 @@ from theano.tensor import TensorType
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
 from . import devices, forking, state, translations  # noqa: F401  (registers the translations)
+from .graph import Graph
 from .host import HostProgram, warn_once
-from .tracing import LARGE, GiveUp, Graph, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
+from .tracing import LARGE, GiveUp, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
 from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, to_device
 
 __all__ = ["Program"]
@@ -198,7 +199,8 @@ class Program:
 
     def held_arrays(self):
         """Return the arrays on the device that shared variables hold."""
-        return [leaf for cell, _ in self.shared_cells for leaf in jax.tree.leaves(cell[0]) if isinstance(leaf, jax.Array)]
+        leaves = [leaf for cell, _ in self.shared_cells for leaf in jax.tree.leaves(cell[0])]
+        return [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
 
     @property
     def graph(self):

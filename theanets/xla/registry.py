@@ -33,10 +33,10 @@ __all__ = ["scalar", "translate", "translates"]
 SCALARS = {}
 
 #: Classes of Ops whose translation is called even if all values are known while tracing.
-NEVER_ON_HOST = set()
+NEVER_ON_HOST: set[type] = set()
 
 #: Classes of Ops whose translation gets functions that compute the values, rather than the values.
-LAZY = set()
+LAZY: set[type] = set()
 
 
 class Untranslated(NotImplementedError):

@@ -5,16 +5,25 @@ import collections
 import theano
 import theano.sparse
 import theano.tensor as TT
+from theano.compile import mode as modes
 from theano.sparse import basic
 from theano.tensor.elemwise import Elemwise
 
-__all__ = ["TAG", "register"]
+__all__ = ["NAME", "TAG", "optimize", "register"]
+
+#: Name of the mode.
+NAME = "XLA"
 
 #: Tag of the rewrites, which no other mode includes.
 TAG = "xla"
 
 #: A place in Theano's order of rewrites behind those that simplify and specialize, and before those in place.
 AFTER = 48.9
+
+
+def optimize(fgraph):
+    """Rewrite a graph, such as the body of a loop, as the mode rewrites the graph of a function."""
+    modes.predefined_modes[NAME].optimizer(fgraph)
 
 
 def _made_by(variable, *ops):

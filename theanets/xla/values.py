@@ -66,7 +66,7 @@ class SparseArray:
             matrix.sum_duplicates()
         entries = matrix.tocoo()
         count = entries.data.size
-        # at most an eighth too many.
+        # capacity rounded up by at most 1/8, so that few different shapes are compiled.
         step = 1 << max(int(count).bit_length() - 3, 4)
         padding = (0, -count % step)
         return cls(

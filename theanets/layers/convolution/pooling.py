@@ -108,7 +108,7 @@ class Pooling(Sliding, Layer):
         ]
         maps = self._read_maps(inputs, needed)
         mode = POOLING_MODES[self.mode]
-        # Theano computes this mean, but has no gradient of it.
+        # Theano's own mode for this mean has no gradient.
         divide = mode == "average_exc_pad" and any(self.padding)
         pooled = pool_2d(
             maps,

@@ -25,7 +25,7 @@ class LongEnough(Assert):
         out[0][0] = value
 
     def c_code(self, *args):
-        # that of the base class knows another exception, and cannot tell the shape.
+        # Op.infer_shape of the base class raises another exception and cannot infer the shape.
         raise MethodNotDefined()
 
 

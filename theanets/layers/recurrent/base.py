@@ -65,7 +65,7 @@ class Recurrent(Layer):
     states = OrderedDict(out="h_0")
 
     #: Outputs that each step returns, in their order.
-    steps = ("out",)
+    steps: tuple[str, ...] = ("out",)
 
     def __init__(self, h_0=None, **kwargs):
         super().__init__(**kwargs)
@@ -280,7 +280,7 @@ class Recurrent(Layer):
                 values[name] = zeros + self.find(option)
             else:
                 value = inputs[source]
-                # one row stands for all examples.
+                # a single row is broadcast over the batch.
                 values[name] = zeros + value if value.broadcastable[0] else value
         return values
 

@@ -24,7 +24,7 @@ class _Rated(Recurrent):
     """A recurrent layer that mixes old and new values at a rate."""
 
     #: Known kinds of rates; the first one is the default.
-    RATES = ()
+    RATES: tuple[str, ...] = ()
 
     def __init__(self, rate=None, **kwargs):
         super().__init__(**kwargs)

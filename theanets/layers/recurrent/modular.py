@@ -154,7 +154,7 @@ class Clockwork(_Modular):
             clock = clock + offset.dimshuffle(0, "x", 1)
             passed = x.shape[1] if context.mask is None else context.mask.sum(axis=1, keepdims=True)
             context.final_states[self._clock_name()] = TT.cast(offset + passed, "int32")
-        # one clock for each example, so that all sequences of the loop have the same axes.
+        # the clock is repeated for each example, so that all sequences of the scan have a batch axis.
         clock = TT.unbroadcast(clock + TT.zeros((x.shape[0], x.shape[1], 1), "int32"), 0, 1, 2)
         return [projected, clock], outputs
 

@@ -11,11 +11,12 @@ from theano.ifelse import IfElse
 from theano.printing import Print
 from theano.tensor import opt
 
-from ..linker import optimize
+from ..graph import Graph
 from ..registry import translates
-from ..tracing import Dynamic, Graph, frame, guard, is_known
+from ..rewrites import optimize
+from ..tracing import Dynamic, frame, guard, is_known
 
-_graphs = weakref.WeakKeyDictionary()
+_graphs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 @translates(IfElse, lazy=True)

@@ -15,7 +15,7 @@ def _settings(op, ndim):
     if getattr(op, "unshared", False):
         raise TranslationError("a convolution whose filters differ from place to place")
     dilation = tuple(getattr(op, "filter_dilation", (1,) * ndim))
-    # the classes for C code compute without turning the filters around.
+    # the Ops for C code compute cross-correlations: they do not flip the filters.
     flip = getattr(op, "filter_flip", False)
     return op.border_mode, tuple(op.subsample), dilation, flip, getattr(op, "num_groups", 1)
 
@@ -74,7 +74,7 @@ class Geometry:
         self._check(gradient)
         groups, (outputs, channels, *size) = self.groups, self.filters
         filters = self.turned(filters, not self.flip)
-        # channels of all groups come from the outputs of their own.
+        # grouped convolution: the channels of a group depend on the outputs of that group only.
         filters = filters.reshape(groups, outputs // groups, channels, *size).swapaxes(1, 2)
         filters = filters.reshape(groups * channels, outputs // groups, *size)
         before = [extent - 1 - low for extent, (low, _) in zip(self.extents, self.pad)]
@@ -89,13 +89,13 @@ class Geometry:
     def filters_gradient(self, images, gradient):
         """Pull a gradient of the outputs back to the filters."""
         self._check(gradient)
-        # what the last window does not reach is cut off, by a negative padding.
+        # negative padding cuts off what the last window does not reach.
         pad = [
             (low, extent - 1 + spread - length - low)
             for (low, _), length, spread, extent in zip(self.pad, self.images[2:], self.spread, self.extents)
         ]
         parts = [
-            # examples are summed over, as channels are otherwise.
+            # for the gradient of the filters, the batch axis takes the role of the channels.
             _product(
                 a.swapaxes(0, 1), b.swapaxes(0, 1), pad, strides=self.dilation, rhs_dilation=self.strides
             ).swapaxes(0, 1)
@@ -116,7 +116,7 @@ def _product(images, filters, pad, strides=None, lhs_dilation=None, rhs_dilation
     """
     ndim = images.ndim - 2
     if lhs_dilation is None:
-        # in the images, so that no padding is negative, which that code does not know.
+        # cropped beforehand, because the fast code path does not support negative padding.
         crop = [(min(low, 0), min(high, 0), 0) for low, high in pad]
         images = jax.lax.pad(images, np.zeros((), images.dtype), [(0, 0, 0), (0, 0, 0), *crop])
         pad = [(max(low, 0), max(high, 0)) for low, high in pad]

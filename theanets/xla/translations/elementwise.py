@@ -58,7 +58,7 @@ def cast_array(value, dtype):
     if value.dtype.kind == "c" and dtype.kind != "c":
         value = value.real
     if value.dtype.kind == "f" and dtype.kind in "ui" and dtype.itemsize < 8:
-        # by way of a wider type, as NumPy does for what does not fit.
+        # cast through a wider integer type, so that values out of range wrap around as in NumPy.
         wide = "int64" if dtype == "uint32" else "int32"
         return value.astype(wide).astype(dtype)
     return value.astype(dtype)
@@ -68,7 +68,7 @@ def cast_array(value, dtype):
 def elementwise(op, node, *values):
     check_lengths(node, values)
     results = apply(op.scalar_op, values, [output.dtype for output in node.outputs])
-    # an Op may leave an input aside, as Second does; its shape counts all the same.
+    # an input that an Op ignores, as Second does, still takes part in broadcasting.
     shape = np.broadcast_shapes(*(value.shape for value in values))
     return tuple(jnp.broadcast_to(result, shape) for result in results)
 
@@ -86,7 +86,7 @@ def composite(types, *values):
     def get(variable):
         return found[variable] if variable in found else np.asarray(variable.data, variable.dtype)
 
-    # the nodes say that they compute numbers; what they are given are arrays.
+    # the nodes of a Composite declare scalars, but are applied to arrays here.
     for node in theano.gof.graph.io_toposort(op.inputs, op.outputs):
         arguments = [get(variable) for variable in node.inputs]
         found.update(zip(node.outputs, apply(node.op, arguments, [output.dtype for output in node.outputs])))
@@ -260,10 +260,10 @@ def power(types, base, exponent):
     dtype = np.dtype(types.outputs[0])
     if dtype.kind in "iu":
         if exponent.dtype.kind == "i":
-            # NumPy refuses these.
+            # NumPy raises for negative integer powers of integers.
             guard(exponent >= 0)
         return jnp.power(cast_array(base, dtype), cast_array(exponent, dtype))
-    # as C's pow, which is exact for small whole exponents.
+    # like pow() of C, which is exact for small integer exponents.
     return jnp.power(cast_array(base, dtype), cast_array(exponent, dtype))
 
 

@@ -23,6 +23,6 @@ def forward(op, node, x, shape):
 @translates(fft.IRFFTOp)
 def backward(op, node, x, shape):
     lengths, axes = _lengths(shape)
-    # without the factor that NumPy has here.
+    # unnormalized: undo the factor 1/n of numpy.fft.
     result = jnp.fft.irfftn(x[..., 0] + 1j * x[..., 1], lengths, axes) * np.prod(lengths)
     return result.astype(node.outputs[0].dtype)

@@ -227,7 +227,7 @@ def put_rows(op, node, x, y, index):
 def _put(x, index, y, replace):
     if not replace:
         return x.at[index].add(y, mode=CHECKED)
-    # where several values go to one place, the last one counts, which XLA does not promise.
+    # with duplicate indices the last value must win, which XLA's scatter does not guarantee.
     places = jnp.arange(x.size, dtype="int32").reshape(x.shape).at[index].get(mode=CHECKED)
     y = jnp.broadcast_to(y, places.shape).ravel()
     if not y.size:

@@ -83,7 +83,7 @@ def determinant(op, node, x):
 @translates(slinalg.Cholesky)
 def cholesky(op, node, x):
     (x,) = _cast(node, x)
-    # only one half of the matrix counts.
+    # only one triangle of the symmetric matrix is read.
     lower = jnp.tril(x) if op.lower else jnp.triu(x).T
     result = jnp.linalg.cholesky(lower + jnp.tril(lower, -1).T, symmetrize_input=False)
     if op.on_error == "raise":
@@ -132,7 +132,7 @@ def symmetric_eigenvalues(op, node, x):
 def symmetric_eigenvalues_gradient(op, node, x, w, v, values_gradient, vectors_gradient):
     apart = w[None, :] - w[:, None]
     same = np.eye(w.shape[0], dtype=bool)
-    # of the eigenvectors: by how far the others lie from each.
+    # the gradient of the eigenvectors divides by the differences of the eigenvalues.
     mixed = jnp.where(same, 0, jnp.dot(v.T, vectors_gradient) / jnp.where(same, 1, apart))
     full = jnp.dot(v, jnp.dot(jnp.diag(values_gradient) + mixed, v.T))
     return _as_declared(node, _to_half(full.T, op.UPLO == "L"))
@@ -165,7 +165,7 @@ def _generalized(matrices, lower):
 def orthogonal_triangular(op, node, x):
     if op.mode not in ("full", "reduced", "complete", "r"):
         raise TranslationError(f"a decomposition in mode {op.mode!r}")
-    # NumPy's own name for what it calls "reduced" now.
+    # the old name of mode "reduced" in NumPy.
     result = jnp.linalg.qr(x, mode="reduced" if op.mode == "full" else op.mode)
     return _as_declared(node, *(result if isinstance(result, tuple) else (result,)))
 

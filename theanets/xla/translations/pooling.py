@@ -34,7 +34,7 @@ class Windows:
         self.output = tuple(int(length) for length in full[len(shape) - nd :])
         if min(self.output) < 0:
             raise ValueError(f"windows of {self.size} do not fit into {self.lengths}")
-        # how far the last window reaches beyond the image.
+        # padding at the far end: how far the last window extends beyond the image.
         self.after = tuple(
             max(0, (out - 1) * step + window - length - low)
             for out, step, window, length, low in zip(self.output, self.stride, self.size, self.lengths, self.pad)

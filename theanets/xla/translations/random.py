@@ -23,7 +23,7 @@ M1, M2 = (np.int32(modulus) for modulus in (rng_mrg.M1, rng_mrg.M2))
 
 
 def _reduced(y, modulus):
-    # of a sum of two residues: what has overflowed has become negative, and the difference overflows back.
+    # reduction modulo m in int32: a sum that overflowed is negative, and subtracting m wraps back.
     return jnp.where((y < 0) | (y >= modulus), y - modulus, y)
 
 
@@ -61,7 +61,7 @@ def as_uniform(drawn, dtype):
     else:
         raise TypeError(f"no uniform numbers of {dtype}")
     integers = (drawn.astype("uint32") & np.uint32(mask)) + np.uint32(offset)
-    # whatever the result's type, NumPy computes the product in double precision.
+    # NumPy computes the product in float64 whatever the result's dtype.
     return (integers.astype("float64") * np.float64(norm)).astype(dtype)
 
 
@@ -142,7 +142,7 @@ def _check_samples(probabilities, uniform, count):
 
 @translates(multinomial.MultinomialFromUniform)
 def multinomial_from_uniform(op, node, probabilities, uniform, count=1):
-    # graphs that were pickled by old versions come without a count.
+    # graphs pickled by old versions of Theano lack the number of draws.
     count = int(known(count) if not isinstance(count, int) else count)
     _check_samples(probabilities, uniform, count)
     dtype = node.outputs[0].dtype
@@ -154,7 +154,7 @@ def multinomial_from_uniform(op, node, probabilities, uniform, count=1):
     sums = running_sums(jnp.asarray(probabilities), "float64")
     uniform = jnp.asarray(uniform).reshape(count, rows).astype("float64")
     drawn = (sums < uniform[:, :, None]).sum(axis=2, dtype="int32")
-    # beyond the last outcome there is none; where the sums do not grow, what a binary search finds is not the first.
+    # a draw above the last cumulative sum has no outcome; where the sums decrease, NumPy's binary search differs.
     guard(drawn < outcomes)
     guard(sums[:, 1:] >= sums[:, :-1])
     guard(~jnp.isnan(uniform))
@@ -163,7 +163,7 @@ def multinomial_from_uniform(op, node, probabilities, uniform, count=1):
     else:
         counts = jnp.zeros((rows, outcomes), "int32").at[np.arange(rows), drawn].add(1, mode="drop")
         if dtype == "float16":
-            # counted one by one, which is as far as they can.
+            # a float16 count that is incremented one by one stops at 2048.
             counts = jnp.minimum(counts, 2048)
     return counts.astype(dtype)
 
@@ -198,7 +198,7 @@ def choice_from_uniform(op, node, probabilities, uniform, count):
         raise TypeError(f"choices from {probabilities.dtype}, as {dtype}")
     if not uniform.size:
         return jnp.full((rows, count), -1, dtype)
-    # NumPy 2 adds in the type of the numbers, earlier versions in double precision.
+    # NumPy 2 sums in the dtype of the values, NumPy 1 in float64.
     precision = (0 + np.zeros((), probabilities.dtype)[()]).dtype
 
     def step(probabilities, uniform):

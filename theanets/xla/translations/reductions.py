@@ -41,9 +41,9 @@ def reduce(op, node, x):
         raise TranslationError(f"a reduction by {op.scalar_op}")
     if kind in (ts.Add, ts.Mul):
         if x.dtype == dtype == "float32":
-            # Theano adds up one number after the other, and needs more digits for it. XLA adds up blocks of sums.
+            # Theano sums sequentially and so needs a wider accumulator; XLA sums in blocks.
             wide = dtype
-        # half precision is summed in single, as NumPy does.
+        # float16 is accumulated in float32, as NumPy does.
         x = cast_array(x, "float32" if wide == "float16" else wide)
     if kind in (ts.Maximum, ts.Minimum) and 0 in [x.shape[axis] for axis in axes]:
         raise ValueError("a maximum or minimum of nothing")

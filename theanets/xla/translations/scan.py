@@ -53,7 +53,7 @@ class Recurrent:
     def start(self):
         """Return the values handed to the first step, the oldest first."""
         values = [self.buffer[i] for i in range(self.reach)]
-        # room for values that are kept though no step reads them.
+        # rows of the buffer that are kept although no step reads them.
         return tuple([jnp.zeros_like(values[0])] * (self.size - self.reach) + values)
 
     def read(self, window):
@@ -102,7 +102,7 @@ class Gradient:
         self.taps, self.written, self.steps = taps, list(written), steps
         if min([*taps, *written]) < 0 or self.buffer.shape[0] < steps + max([*taps, *written]):
             raise TranslationError(f"a buffer of {self.buffer.shape[0]} places for {steps} steps")
-        # what is read after it has been written, and by which tap: the one that wrote last.
+        # entries that are read after they were written, with the tap that wrote them last.
         self.source = {tap: min((o for o in written if o > tap), default=None) for tap in taps}
 
     def sequences(self):
@@ -286,7 +286,7 @@ def _run(body, given, ahead):
 
     single = ()
     if any(length <= 1 for length in given.lengths):
-        # what is only kept from the last step has no value before the first one, but a type.
+        # an output of which only the last step is kept has no initial value: carry zeros of its type.
         with frame():
             carry = windows, states, given.shared, ()
             shapes = jax.eval_shape(lambda *a: body(*a)[0][3], carry, first(items))
@@ -307,7 +307,7 @@ def _finish(op, given, apart, carry, collected):
             pairs = [next(factors) for _ in apart[position][1]]
             window = tuple(
                 functools.reduce(jnp.add, [product(a, b, given.steps - back) for a, b in pairs], value)
-                # of these, XLA computes what is used: the last one.
+                # XLA removes the unused rows, so only the last one is computed.
                 for back, value in zip(reversed(range(len(window))), window)
             )
         results.append(state.finish(window, next(recurrent) if state.collected else None))
@@ -334,7 +334,7 @@ def count_steps(op, node, given):
         for state, window in zip(given.states, states):
             taken.extend(state.read(window))
         with frame():
-            # what it guards is guarded in the loop that follows, too.
+            # its guards are repeated in the loop that follows.
             outputs = inner.step(None, [*taken, *shared, *given.others])
         _, recurrent, _, shared, (condition,) = split(op, outputs)
         states = tuple(

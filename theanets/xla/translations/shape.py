@@ -78,7 +78,7 @@ def alloc_empty(op, node, *shape):
 def arange(op, node, start, stop, step):
     values = [known(value) for value in (start, stop, step)]
     result = np.arange(*values, dtype=op.dtype)
-    # a large one is no constant of the compiled code, if whole numbers make it exact anyway.
+    # large ranges are computed by an iota instead of embedded as constants, where integers make it exact.
     if result.size > LARGE and result.dtype.kind in "iu":
         return (jnp.arange(result.size, dtype=result.dtype) * int(values[2]) + int(values[0])).astype(result.dtype)
     return result
@@ -164,7 +164,7 @@ def fill_diagonal(op, node, x, value):
     if x.ndim > 2 and len(set(x.shape)) > 1:
         raise ValueError("all dimensions must be of equal length")
     if x.ndim == 2:
-        # NumPy goes on below a tall matrix.
+        # numpy.fill_diagonal wraps around in tall matrices.
         places = np.arange(0, x.size if x.shape[0] <= x.shape[1] else x.shape[1] ** 2, x.shape[1] + 1)
         return jnp.asarray(x).ravel().at[places].set(cast_array(value, x.dtype)).reshape(x.shape)
     return jnp.asarray(x).at[(np.arange(count),) * x.ndim].set(cast_array(value, x.dtype))

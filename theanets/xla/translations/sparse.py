@@ -40,7 +40,7 @@ def result(node, data, rows, columns, shape):
 
 def with_data(node, x, data):
     """Return a sparse matrix with other values in the same places."""
-    # what is read at a place outside may be infinite, and zero times that no number.
+    # values gathered out of bounds may be infinite, and 0 * inf is NaN.
     return result(node, jnp.where(x.rows < x.shape[0], data, 0), x.rows, x.columns, x.shape)
 
 
@@ -199,7 +199,7 @@ def add_dense(op, node, x, y):
 def add(op, node, x, y):
     x, y, dtype = sparse(x), sparse(y), node.outputs[0].dtype
     _same_shape(x, y)
-    # once in each place, for what comes after.
+    # duplicates summed, as the following Ops expect.
     return from_dense(node, to_dense(x, dtype) + to_dense(y, dtype))
 
 
@@ -310,7 +310,7 @@ def from_rows(op, node, shape, values, index):
 def from_parts_gradient(op, node, data, indices, pointers, shape, *gradient):
     """Read, at the places of some entries, what other entries add up to."""
     shape = [int(length) for length in known(shape)]
-    # as Theano's own implementation tells the formats apart.
+    # the same distinction of formats as in Theano's perform().
     lines, length = (pointers.shape[0] - 1, shape[1] if pointers.shape[0] - 1 == shape[0] else shape[0])
     values, places, ends, _ = gradient
     total = jnp.zeros((lines, length), values.dtype)

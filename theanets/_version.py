@@ -1,0 +1,3 @@
+"""The version of the package, written down once."""
+
+__version__ = "0.9.0"

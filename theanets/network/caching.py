@@ -1,0 +1,218 @@
+"""Caches of graphs and compiled functions, and the cache keys of layers and regularizers.
+
+A cached graph may be used again if everything that shaped it is as it was. :func:`fingerprint` describes a layer, a
+regularizer or a loss by its class and the contents of its attributes, so that any change of a setting shows, whoever
+made it. A function of the user's is described by what it takes from around it, too. Objects without a describable
+content (parameters, generators) stand for themselves; a change of a parameter's *value* therefore changes nothing.
+"""
+
+import dis
+import functools
+import hashlib
+import types
+from collections import OrderedDict
+
+import numpy as np
+
+from .. import util
+
+__all__ = ["Cache", "Memo", "fingerprint"]
+
+#: Types whose values describe themselves.
+ATOMS = frozenset([type(None), str, bytes, bool, int, float, complex])
+
+#: Packages whose functions are what they are.
+FIXED = frozenset([__package__.partition(".")[0], "theano", "downhill", "numpy", "scipy", "jax"])
+
+#: An array of more bytes than this is described by a hash.
+LARGE = 4096
+
+
+class Cache:
+    """A dict of limited size that evicts the least recently used entry (LRU cache).
+
+    Parameters
+    ----------
+    size : int
+        The largest number of entries.
+    """
+
+    def __init__(self, size):
+        self.size = size
+        self.entries = OrderedDict()
+
+    def get(self, key, make):
+        """Return the value for a key, calling ``make`` if there is none."""
+        try:
+            self.entries.move_to_end(key)
+            return self.entries[key]
+        except KeyError:
+            # a miss, also if another thread has evicted the entry in the meantime.
+            pass
+        value = self.entries[key] = make()
+        if len(self.entries) > self.size:
+            self.entries.popitem(last=False)
+        return value
+
+    def forget(self, key):
+        """Forget one entry, if it is there."""
+        self.entries.pop(key, None)
+
+    def clear(self):
+        """Forget everything."""
+        self.entries.clear()
+
+    def __len__(self):
+        return len(self.entries)
+
+
+class Identity:
+    """Stands for one object: equal only for the same one, which is kept alive so that its id is not used again."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+    def __hash__(self):
+        return id(self.value)
+
+    def __eq__(self, other):
+        return isinstance(other, Identity) and self.value is other.value
+
+
+def fingerprint(value, _seen=()):
+    """Return a hashable cache key for a value: equal keys mean that the same graph is built.
+
+    Parameters
+    ----------
+    value : object
+        A layer, activation, regularizer or loss, or anything that may be found in one.
+
+    Returns
+    -------
+    description : hashable
+    """
+    kind = type(value)
+    # the most frequent types first: this runs for every prediction.
+    if kind in ATOMS:
+        return kind, value
+    if kind is tuple or kind is list:
+        return kind, tuple([fingerprint(item, _seen) for item in value])
+    if isinstance(value, (str, bytes, int, float, complex)):
+        return kind, value
+    if isinstance(value, dict):
+        return dict, tuple([(key, fingerprint(item, _seen)) for key, item in value.items()])
+    if isinstance(value, (set, frozenset)):
+        return frozenset(fingerprint(item, _seen) for item in value)
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype != object:
+        content = value.tobytes() if value.nbytes <= LARGE else hashlib.sha256(np.ascontiguousarray(value)).digest()
+        return np.ndarray, value.shape, value.dtype.str, content
+    if isinstance(value, util.ShapesGraph) and not any(value is other for other in _seen):
+        who = kind if value.is_known_by_settings else Identity(value)
+        return who, fingerprint(value.graph_settings(), (*_seen, value))
+    if callable(value) and not isinstance(value, type) and not any(value is other for other in _seen):
+        return _describe_callable(value, (*_seen, value))
+    return Identity(value)
+
+
+def _describe_callable(value, seen):
+    """Describe a function, or an object that can be called, by itself and by what it refers to."""
+    if isinstance(value, types.MethodType):
+        return types.MethodType, fingerprint(value.__func__, seen), fingerprint(value.__self__, seen)
+    if isinstance(value, functools.partial):
+        return functools.partial, fingerprint([value.func, value.args, value.keywords], seen)
+    kind = value if isinstance(value, types.FunctionType) else type(value)
+    if kind.__module__.partition(".")[0] in FIXED:
+        return Identity(value)
+    if isinstance(value, types.FunctionType):
+        around = {name: value.__globals__.get(name) for name in _globals_of(value.__code__)}
+        for name, cell in zip(value.__code__.co_freevars, value.__closure__ or ()):
+            try:
+                around[name] = cell.cell_contents
+            except ValueError:
+                # it has no value yet.
+                around[name] = None
+        return Identity(value), fingerprint([value.__defaults__, value.__kwdefaults__, around], seen)
+    return Identity(value), fingerprint(getattr(value, "__dict__", None), seen)
+
+
+@functools.lru_cache(maxsize=256)
+def _globals_of(code):
+    """Return the names of the global variables that a function, or one within it, reads."""
+    names = {item.argval for item in dis.get_instructions(code) if item.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names.update(_globals_of(constant))
+    return tuple(sorted(names))
+
+
+class Described:
+    """A cache key whose hash is computed only once, as keys are long and looked up often."""
+
+    __slots__ = ("hash", "value")
+
+    def __init__(self, value):
+        self.value = value
+        self.hash = hash(value)
+
+    def __hash__(self):
+        return self.hash
+
+    def __eq__(self, other):
+        return self is other or isinstance(other, Described) and self.value == other.value
+
+
+class Memo:
+    """Remembers the fingerprint of a value for as long as nothing in it changes.
+
+    To see that nothing has changed takes a comparison of what each container in it holds, which is much quicker than
+    to describe them all again.
+
+    Examples
+    --------
+    >>> settings, memo = {"size": [3]}, Memo()
+    >>> before = memo.fingerprint(settings)
+    >>> settings["size"].append(4)
+    >>> memo.fingerprint(settings) == before
+    False
+    """
+
+    def __init__(self):
+        self.value = self.description = None
+        self.containers, self.copies = [None], []
+
+    def fingerprint(self, value):
+        """Return what is equal only for equal results of :func:`fingerprint`."""
+        try:
+            # identical objects compare equal at once, so each list comparison goes one level deep only.
+            if value is self.value and self.containers == self.copies:
+                return self.description
+        except ValueError:
+            # comparing an array with another object gives an array, which has no single truth value.
+            pass
+        self.containers, arrays = [], []
+        self._collect(value, set(), arrays)
+        self.copies = [container.copy() for container in self.containers]
+        if arrays:
+            # arrays can be modified in place without a trace here: never reuse the cache key.
+            self.copies.append(None)
+        self.value, self.description = value, Described(fingerprint(value))
+        return self.description
+
+    def _collect(self, value, seen, arrays):
+        if type(value) in ATOMS or id(value) in seen:
+            return
+        seen.add(id(value))
+        if isinstance(value, util.ShapesGraph):
+            value = vars(value)
+        if isinstance(value, (dict, list, set)):
+            self.containers.append(value)
+        if isinstance(value, np.ndarray):
+            arrays.append(value)
+        elif isinstance(value, dict):
+            for item in value.values():
+                self._collect(item, seen, arrays)
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            for item in value:
+                self._collect(item, seen, arrays)

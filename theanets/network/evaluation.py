@@ -1,0 +1,510 @@
+"""Computing outputs of a network: for arrays, for sequences of different lengths, and one step at a time."""
+
+import threading
+from collections import OrderedDict
+
+import numpy as np
+import theano
+import theano.tensor as TT
+
+from .. import data, layers, modes, util
+from ..layers.context import Context
+from . import caching
+
+__all__ = ["Evaluation"]
+
+class Guarded:
+    """A compiled function that several threads may call: it keeps its values in one place, and so takes turns.
+
+    Parameters
+    ----------
+    function : theano function
+        The function.
+    """
+
+    def __init__(self, function):
+        self.function = function
+        self.lock = util.anew_after_fork(threading.Lock())
+
+    def __call__(self, *args):
+        with self.lock:
+            return self.function(*args)
+
+
+class Evaluation:
+    """The part of a network that compiles its graphs, and computes outputs."""
+
+    # -- what is expected of data -------------------------------------------------------------------------------------
+
+    def _input_slots(self, carried=False):
+        """Describe the arrays that the inputs take.
+
+        Parameters
+        ----------
+        carried : bool, optional
+            Leave out those inputs that only give states to start from, as these are carried on instead.
+        """
+        key = "slots", self._layers_memo.fingerprint(self.layers), carried
+        return self._graphs.get(key, lambda: self._make_slots(carried))
+
+    def _make_slots(self, carried):
+        sizes, read = {}, set()
+        for layer in self.layers:
+            sizes.update(layer.initial_sources())
+            read.update(layer.input_names)
+        slots = []
+        for source in self.layers:
+            if not isinstance(source, layers.Input):
+                continue
+            shape, num_classes = source.output_shape, None
+            if source.labels:
+                shape, num_classes = shape[:-1], shape[-1]
+            if source.output_name in sizes and source.output_name not in read:
+                # what counts is the size of the state, whatever the input says of itself.
+                shape = (sizes[source.output_name],)
+                if carried:
+                    continue
+            slots.append(data.Slot(source.name, source.input, shape, num_classes))
+        return slots
+
+    def slots(self):
+        """Describe the arrays that the network is trained on.
+
+        Returns
+        -------
+        slots : list of :class:`theanets.data.Slot`
+            One for each of :attr:`variables`.
+        """
+        result = OrderedDict(zip(map(id, self.inputs), self._input_slots()))
+        shapes = {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}
+        for loss in self.losses:
+            shape = loss.target_shape(shapes)
+            classes = loss.num_classes(shapes)
+            target, *weights = loss.variables
+            result.setdefault(id(target), data.Slot(target.name, target, shape, classes))
+            for variable in weights:
+                result.setdefault(id(variable), data.Slot(variable.name, variable, shape, per_example=True))
+        return [result[id(variable)] for variable in self.variables]
+
+    # -- compiled functions -------------------------------------------------------------------------------------------
+
+    def _symbol(self, name, ndim, dtype=util.FLOAT):
+        """Return the symbolic variable of this name and kind, always the same one."""
+        key = name, ndim, str(dtype)
+        if key not in self._symbols:
+            self._symbols[key] = TT.TensorType(str(dtype), (False,) * ndim)(name)
+        return self._symbols[key]
+
+    def mask_variable(self):
+        """Return the variable that says which steps of padded sequences count."""
+        return self._symbol("mask", 2)
+
+    def _context(self, masked=False, state=None, single_step=False):
+        states = {name: self._symbol(name, value.ndim, value.dtype) for name, value in (state or {}).items()}
+        return Context(
+            mask=self.mask_variable() if masked else None, states=states or None, single_step=single_step
+        )
+
+    def _function(self, key, inputs, make_outputs):
+        """Return a compiled function; what it computes is described by the key."""
+
+        def compile_it():
+            outputs, updates = make_outputs()
+            function = modes.function(inputs, outputs, updates=updates, on_unused_input="ignore")
+            # arrays have been cast, which is all that Theano would look at.
+            function.trust_input = True
+            return Guarded(function)
+
+        with modes.COMPILING:
+            return self._functions.get((key, modes.key(), tuple(map(caching.Identity, inputs))), compile_it)
+
+    def _plain_function(self, names, slots):
+        """Return the compiled function for some outputs, without anything special; it takes less time to find."""
+        key = self._layers_memo.fingerprint(self.layers), tuple(names), modes.key()
+        with modes.COMPILING:
+            return self._plain_functions.get(key, lambda: self._output_function(names, slots, (), self._context()))
+
+    def _output_function(self, names, slots, regs, context, state=None):
+        """Return the compiled function for some outputs, and for the states that follow."""
+        key = self._graph_key(regs, context)
+
+        def make_outputs():
+            outputs, updates = self.build_graph(regs, context)
+            wanted = [self._get_output(outputs, name) for name in names]
+            return wanted + [outputs.context.final_states[name] for name in state or ()], updates
+
+        inputs = [slot.variable for slot in slots]
+        if context.mask is not None:
+            inputs.append(context.mask)
+        if state:
+            inputs.extend(context.states[name] for name in state)
+        return self._function((key, tuple(names), tuple(state or ())), inputs, make_outputs)
+
+    def _evaluate(self, names, x, regs, batch_size=None, state=None):
+        """Compute outputs by name; return a list of arrays, or of lists of arrays for a list of sequences."""
+        slots = self._input_slots(carried=state is not None)
+        arrays, lengths = data.cast_sequences(x, slots)
+        masked = lengths is not None and len(set(lengths)) > 1
+        if masked:
+            arrays = [*arrays, data.make_mask(lengths)]
+        if masked or regs or state:
+            function = self._output_function(names, slots, regs, self._context(masked, state), state)
+        else:
+            function = self._plain_function(names, slots)
+        results = in_batches(function, [*arrays, *(state or {}).values()], batch_size)
+        if lengths is None:
+            return results
+        # what has a time axis is cut to the lengths of the sequences again.
+        count = len(names)
+        return [
+            [value[:length] for value, length in zip(result, lengths)] if i < count and result.ndim > 2 else result
+            for i, result in enumerate(results)
+        ]
+
+    @staticmethod
+    def _get_output(outputs, name):
+        if name not in outputs:
+            raise util.UnknownNameError(f"there is no output {name!r} (outputs: {', '.join(outputs)})")
+        return outputs[name]
+
+    # -- outputs ------------------------------------------------------------------------------------------------------
+
+    def feed_forward(self, x, batch_size=None, **kwargs):
+        """Compute every output of every layer.
+
+        Parameters
+        ----------
+        x : array-like (num-examples, num-variables)
+            Data for the input; with several inputs, a list of arrays in their order, or a dict by their names.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
+
+        Returns
+        -------
+        outputs : dict
+            Arrays by full output name, such as ``hid1:out``.
+        """
+        self._require_layers()
+        regs = self._regularizers(kwargs, "feed_forward()")
+        names = list(self.build_graph(regs)[0])
+        return OrderedDict(zip(names, self._evaluate(names, x, regs, batch_size)))
+
+    def _output(self, name, x, batch_size, kwargs, where, state=None):
+        self._require_layers()
+        regs = self._regularizers(kwargs, where)
+        if state is not None:
+            state = self._check_state(state)
+        result, *final = self._evaluate([name], x, regs, batch_size, state)
+        return result if state is None else (result, OrderedDict(zip(state, final)))
+
+    def _sample_output(self, name, x, batch_size, kwargs, where, samples):
+        """Compute an output many times with other noise; return the mean and the standard deviation."""
+        if not util.is_int(samples) or samples < 1:
+            raise util.ConfigurationError(f"samples={samples!r}, expected a positive integer")
+        self._require_layers()
+        regs = self._regularizers(kwargs, where)
+        outputs, updates = self.build_graph(regs)
+        sources = theano.gof.graph.inputs([self._get_output(outputs, name)])
+        # streams of random numbers move on by themselves.
+        if not updates and not any(hasattr(source, "default_update") for source in sources):
+            raise util.ConfigurationError(
+                f"samples={samples!r}: nothing is random here, so that all samples would be the same; ask for noise or "
+                "dropout, such as hidden_dropout=0.3"
+            )
+        mean = squares = None
+        for count in range(1, samples + 1):
+            (value,) = self._evaluate([name], x, regs, batch_size)
+            pieces = [np.asarray(piece, "float64") for piece in (value if isinstance(value, list) else [value])]
+            if mean is None:
+                mean, squares = pieces, [np.zeros_like(piece) for piece in pieces]
+                continue
+            for i, piece in enumerate(pieces):
+                # Welford's formula, which loses no digits where the mean is large.
+                change = piece - mean[i]
+                mean[i] = mean[i] + change / count
+                squares[i] += change * (piece - mean[i])
+        results = [piece.astype(util.FLOAT) for piece in mean], [
+            np.sqrt(piece / samples).astype(util.FLOAT) for piece in squares
+        ]
+        return results if isinstance(value, list) else (results[0][0], results[1][0])
+
+    def _read_output(self, output):
+        """Turn the output of the last layer into a prediction."""
+        return output
+
+    def predict(self, x, batch_size=None, state=None, samples=None, **kwargs):
+        """Compute the output of the last layer.
+
+        Parameters
+        ----------
+        x : array-like (num-examples, num-variables)
+            Data for the input; with several inputs, a list of arrays in their order, or a dict by their names. Models
+            of sequences take arrays (num-examples, num-steps, num-variables), or lists of sequences (num-steps,
+            num-variables) of different lengths.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        state : dict, optional
+            What recurrent layers start from, as :meth:`initial_state`, :meth:`step` or this method return it.
+        samples : int, optional
+            Compute the output so many times with other noise and dropout, which tells how sure the network is.
+            Default: once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
+
+        Returns
+        -------
+        y : ndarray (num-examples, num-outputs), or (num-examples, num-steps, num-outputs)
+            For a list of sequences, a list of arrays (num-steps, num-outputs).
+        state : dict
+            The state that recurrent layers end with, only if one was given.
+        mean, std : ndarray
+            In the place of y, if ``samples`` is given: the mean of the samples, and their standard deviation, each of
+            the shape of y. For a classifier, those of the probabilities of the classes.
+
+        Raises
+        ------
+        ConfigurationError
+            For samples without anything random, or with a state.
+
+        Notes
+        -----
+        Y Gal, Z Ghahramani, "Dropout as a Bayesian Approximation: Representing Model Uncertainty in Deep Learning",
+        ICML 2016, https://arxiv.org/abs/1506.02142
+
+        Examples
+        --------
+        >>> import theanets
+        >>> net = theanets.Regressor([4, 30, 1])
+        >>> mean, std = net.predict(np.ones((5, 4)), samples=50, hidden_dropout=0.3)
+        >>> mean.shape, std.shape, bool((std > 0).all())
+        ((5, 1), (5, 1), True)
+        """
+        self._require_layers()
+        if samples is not None:
+            if state is not None:
+                raise util.ConfigurationError("predict(): give either samples or a state")
+            return self._sample_output(self.layers[-1].output_name, x, batch_size, kwargs, "predict()", samples)
+        result = self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict()", state)
+        if state is not None:
+            return map_sequences(self._read_output, result[0]), result[1]
+        return map_sequences(self._read_output, result)
+
+    def score(self, x, y, w=None, batch_size=None, **kwargs):
+        r"""Compute the coefficient of determination of the predictions.
+
+        .. math:: R^2 = 1 - \frac{\sum_i w_i (y_i - \hat y_i)^2}{\sum_i w_i (y_i - \bar y)^2}
+
+        The sums are over all elements, and :math:`\bar y` is the mean of all elements of y: one number.
+
+        Parameters
+        ----------
+        x : array-like (num-examples, num-variables)
+            Data for the input, see :meth:`predict`.
+        y : array-like (num-examples, num-outputs)
+            What should be predicted.
+        w : array-like (num-examples, num-outputs) or (num-examples, ), optional
+            Weights. Default: 1 for all.
+        batch_size : int, optional
+            Compute for so many examples at a time. Default: for all at once.
+        **kwargs
+            Regularizers, see :func:`theanets.regularizers.from_kwargs`.
+
+        Returns
+        -------
+        score : float
+            1 for perfect predictions, 0 for those no better than the mean.
+        """
+        predicted = self.predict(x, batch_size=batch_size, **kwargs)
+        target, weights = align(predicted, y, "y"), 1
+        if w is not None:
+            weights = align(predicted, w, "w", per_example=True)
+        predicted = join_sequences(predicted)
+        residual = (weights * (target - predicted) ** 2).sum()
+        total = (weights * (target - target.mean()) ** 2).sum()
+        # a target without variance gives -inf, or nan for a perfect prediction of it, and no warning.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 1 - residual / total
+
+    # -- states that are carried on in training -----------------------------------------------------------------------
+
+    def carried_variables(self):
+        """Return the shared variables that hold states in training, by name."""
+        if self._carried is None:
+            self._carried = OrderedDict(
+                (name, theano.shared(value[:0], name=name)) for name, value in self.initial_state(1).items()
+            )
+        return self._carried
+
+    def carried_length(self):
+        """Return the number of sequences that are followed in training; None if there never were any."""
+        if self._carried is None:
+            return None
+        return len(next(iter(self._carried.values())).get_value(borrow=True))
+
+    def reset_state(self, n=None):
+        """Let recurrent layers start afresh, in training that carries their states on from batch to batch.
+
+        Parameters
+        ----------
+        n : int, optional
+            Number of sequences that are going to be followed. Default: as many as there are in the next batch.
+        """
+        for name, value in self.initial_state(n or 1).items():
+            self.carried_variables()[name].set_value(value if n else value[:0])
+
+    # -- one step at a time -------------------------------------------------------------------------------------------
+
+    def initial_state(self, n=1):
+        """Return the state of the recurrent layers before the first step.
+
+        Parameters
+        ----------
+        n : int, optional
+            Number of sequences that are going to be followed at the same time. Default 1.
+
+        Returns
+        -------
+        state : dict
+            Arrays whose first axis has the length n, by name.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no recurrent layer, or if one of them runs backwards.
+
+        See Also
+        --------
+        step : Advance by one step.
+        """
+        if not util.is_int(n) or n < 1:
+            raise util.ConfigurationError(f"initial_state({n!r}): expected a positive number of sequences")
+        state = OrderedDict()
+        for layer in self.layers:
+            if hasattr(layer, "carried_states"):
+                state.update(layer.carried_states(int(n)))
+        if not state:
+            raise util.ConfigurationError(f"this {type(self).__name__} has no recurrent layer that could carry a state")
+        return state
+
+    def _check_state(self, state):
+        expected = self.initial_state(1)
+        if not hasattr(state, "keys") or sorted(state) != sorted(expected):
+            found = sorted(state) if hasattr(state, "keys") else state
+            raise util.DataError(f"state: expected a dict with {', '.join(expected)}, found {found!r}")
+        checked, count = OrderedDict(), None
+        for name, example in expected.items():
+            value = np.require(np.asarray(state[name]), example.dtype, "A")
+            count = len(value) if count is None and value.ndim else count
+            if value.shape != (count, *example.shape[1:]):
+                raise util.DataError(
+                    f"state: array {name!r} has the shape {value.shape}, expected {(count, *example.shape[1:])}"
+                )
+            checked[name] = value
+        return checked
+
+    def step(self, x, state):
+        """Predict for the next step of some sequences.
+
+        Parameters
+        ----------
+        x : array-like (num-sequences, num-variables)
+            The step; with several inputs, a list of arrays.
+        state : dict
+            The state that the step before has left; see :meth:`initial_state`.
+
+        Returns
+        -------
+        y : ndarray (num-sequences, num-outputs)
+            What :meth:`predict` would give for this step of the whole sequences.
+        state : dict
+            The state after this step.
+
+        Examples
+        --------
+        >>> import theanets
+        >>> net = theanets.recurrent.Regressor([2, (3, "gru"), 1])
+        >>> x = np.random.RandomState(0).randn(1, 5, 2)
+        >>> state, outputs = net.initial_state(1), []
+        >>> for t in range(5):
+        ...     y, state = net.step(x[:, t], state)
+        ...     outputs.append(y)
+        >>> bool(np.allclose(np.stack(outputs, axis=1), net.predict(x), atol=1e-6))
+        True
+        """
+        output, state = self._step(x, state)
+        return self._read_output(output), state
+
+    def _step(self, x, state):
+        """Compute the output of the last layer for one step."""
+        self._require_layers()
+        for layer in self.layers:
+            if layer.stepwise is False:
+                raise util.ConfigurationError(
+                    f"step(): layer {layer.name!r} ({type(layer).__name__.lower()}) needs more than one step at a time"
+                )
+        state = self._check_state(state)
+        slots = self._input_slots(carried=True)
+        arrays = data.cast_all(x, [slot.of_step() for slot in slots])
+        count = len(next(iter(state.values())))
+        if len(arrays[0]) != count:
+            raise util.DataError(f"step(): x holds {len(arrays[0])} sequences, but the state is of {count}")
+        arrays = [array[:, None] if slot.is_sequence else array for array, slot in zip(arrays, slots)]
+        context = self._context(state=state, single_step=True)
+        function = self._output_function([self.layers[-1].output_name], slots, [], context, state)
+        output, *final = function(*arrays, *state.values())
+        return output[:, 0], OrderedDict(zip(state, final))
+
+
+def in_batches(function, arrays, batch_size):
+    """Call a function for some examples at a time, and join the results."""
+    if batch_size is not None and (not util.is_int(batch_size) or batch_size < 1):
+        raise util.ConfigurationError(f"batch_size={batch_size!r}, expected a positive integer")
+    count = arrays[0].shape[0] if arrays else 0
+    if batch_size is None or count <= batch_size:
+        return function(*arrays)
+    parts = [
+        function(*[array[start : start + batch_size] for array in arrays]) for start in range(0, count, batch_size)
+    ]
+    return [_join(pieces) for pieces in zip(*parts)]
+
+
+def _join(pieces):
+    if hasattr(pieces[0], "tocsr"):
+        import scipy.sparse
+
+        return scipy.sparse.vstack(pieces, format=pieces[0].format)
+    return np.concatenate(pieces)
+
+
+def map_sequences(function, values):
+    """Apply a function to an array, or to each of a list of arrays."""
+    return [function(value) for value in values] if isinstance(values, list) else function(values)
+
+
+def join_sequences(values):
+    """Return an array, or the arrays of a list joined along time."""
+    return np.concatenate(values) if isinstance(values, list) else values
+
+
+def _score_slot(name, shape, **kwargs):
+    return data.Slot(name, TT.TensorType("float64", (False,) * (len(shape) + 1))(name), shape, **kwargs)
+
+
+def align(predicted, values, name, per_example=False):
+    """Cast targets or weights to the shape of predictions; join both along time if they are lists of sequences.
+
+    Raises
+    ------
+    DataError
+        If they do not fit.
+    """
+    if isinstance(predicted, list):
+        if len(values) != len(predicted):
+            raise util.DataError(f"array {name!r} has {len(values)} sequences, but 'x' has {len(predicted)}")
+        return np.concatenate([align(*pair, name, per_example) for pair in zip(predicted, values)])
+    result = data.cast(values, _score_slot(name, predicted.shape[1:], per_example=per_example))
+    if len(result) != len(predicted):
+        raise util.DataError(f"array {name!r} has {len(result)} examples, but 'x' has {len(predicted)}")
+    return result

@@ -1,0 +1,132 @@
+"""Gradients of what a network computes, with respect to its data, its hidden units and its parameters."""
+
+import theano
+
+from .. import data, util
+from . import caching, monitoring
+
+__all__ = ["Gradients"]
+
+
+class Gradients:
+    """The part of a network that can be asked what its outputs depend on."""
+
+    def gradient(self, of, wrt, x):
+        """Compute the gradient of a number with respect to data, outputs or parameters.
+
+        Parameters
+        ----------
+        of : str, tuple or callable
+            The number. ``'loss'`` is the loss that is trained, without regularizers. The name of a layer or an output,
+            such as ``'out'`` or ``'hid1:pre'``, stands for the sum of its elements; a pair of such a name and an index
+            for the sum of one unit, over all examples. A function is called with a dict of the expressions of all
+            outputs, by full name, and returns an expression, whose elements are summed.
+        wrt : str or list of str
+            Names of layers or outputs, such as ``'in'``; or of parameters, such as ``'hid1.w'``.
+        x : array-like (num-examples, num-variables)
+            Data for the input, as for :meth:`predict`; for the loss, data as for :meth:`train`.
+
+        Returns
+        -------
+        gradient : ndarray
+            Of the shape of what it is taken with respect to. With respect to the input this is the gradient of each
+            example, as examples do not depend on each other. For several names, a list of arrays; for a list of
+            sequences and an output, a list of arrays (num-steps, num-units).
+
+        Raises
+        ------
+        KeyError
+            If there is no such output or parameter.
+        ConfigurationError
+            If what is asked for does not depend on ``wrt``, or is no number that has a gradient.
+
+        Notes
+        -----
+        K Simonyan, A Vedaldi, A Zisserman, "Deep Inside Convolutional Networks: Visualising Image Classification Models
+        and Saliency Maps", ICLR workshop 2014, https://arxiv.org/abs/1312.6034
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import theanets
+        >>> net = theanets.Classifier([4, 3, 2])
+        >>> x = np.random.RandomState(0).randn(5, 4)
+        >>> saliency = abs(net.gradient(("out:pre", 1), "in", x))
+        >>> saliency.shape
+        (5, 4)
+        >>> [g.shape for g in net.gradient("loss", ["hid1.w", "hid1:out"], [x, [0, 1, 1, 0, 1]])]
+        [(4, 3), (5, 3)]
+        """
+        self._require_layers()
+        names = [wrt] if isinstance(wrt, str) else wrt
+        if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
+            raise util.ConfigurationError(f"gradient(): wrt={wrt!r}, expected the name of an output or a parameter")
+        slots = self._input_slots()
+        if of == "loss":
+            self._ensure_loss()
+            slots = self.slots()
+        arrays, lengths = data.cast_sequences(x, slots)
+        masked = lengths is not None and len(set(lengths)) > 1
+        context = self._context(masked)
+        inputs = [slot.variable for slot in slots]
+        if masked:
+            arrays, inputs = [*arrays, data.make_mask(lengths)], [*inputs, context.mask]
+
+        def make_outputs():
+            outputs, _ = self.build_graph((), context)
+            variables = [self._find_variable(name, outputs) for name in names]
+            return self._gradients(self._number(of, outputs, context), of, variables), []
+
+        what = caching.Identity(of) if callable(of) else of
+        # losses may be changed in place.
+        losses = [(type(loss), vars(loss)) for loss in self.losses] if of == "loss" else []
+        key = "gradient", what, tuple(names), self._graph_key((), context), caching.fingerprint(losses)
+        results = self._function(key, inputs, make_outputs)(*arrays)
+        if lengths is not None:
+            params = {param.name for param in self.params}
+            results = [
+                value if name in params or value.ndim < 3 else [row[:n] for row, n in zip(value, lengths)]
+                for name, value in zip(names, results)
+            ]
+        return results[0] if isinstance(wrt, str) else results
+
+    def _number(self, of, outputs, context):
+        """Return the expression of the number that is asked about."""
+        if of == "loss":
+            return self.loss(context=context)
+        if callable(of):
+            value = of(outputs)
+            if not hasattr(value, "type"):
+                raise util.ConfigurationError(f"gradient(): {of!r} returned {value!r}, expected an expression")
+            return value.sum()
+        name, *index = of if isinstance(of, tuple) else (of,)
+        if not isinstance(name, str) or len(index) > 1 or not all(map(util.is_int, index)):
+            raise util.ConfigurationError(
+                f"gradient(): of={of!r}, expected 'loss', the name of an output, a pair of a name and the index of a "
+                "unit, or a function of the outputs"
+            )
+        value = monitoring.counted(self._get_output(outputs, util.output_name(name)), context)
+        return value[..., int(index[0])].sum() if index else value.sum()
+
+    def _find_variable(self, name, outputs):
+        """Return the output or the parameter of a name."""
+        params = {param.name: param for param in self.params}
+        if name in params:
+            return params[name]
+        full = util.output_name(name)
+        if full not in outputs:
+            raise util.unknown("output or parameter", name, [*outputs, *params])
+        if "float" not in outputs[full].dtype:
+            raise util.ConfigurationError(f"gradient(): {name!r} holds integers, which have no gradient")
+        return outputs[full]
+
+    @staticmethod
+    def _gradients(total, of, variables):
+        if getattr(total, "ndim", None) != 0 or "float" not in total.dtype:
+            raise util.ConfigurationError(f"gradient(): of={of!r} is no number that has a gradient")
+        try:
+            return [util.dense(gradient) for gradient in theano.grad(total, variables)]
+        except theano.gradient.DisconnectedInputError as error:
+            raise util.ConfigurationError(
+                f"gradient(): of={of!r} does not depend on all of {', '.join(v.name or str(v) for v in variables)}"
+            ) from error

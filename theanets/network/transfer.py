@@ -1,0 +1,76 @@
+"""Taking over parameters from another network."""
+
+from collections.abc import Sequence
+
+from .. import util
+from ..layers.selection import select
+from .part import Part
+
+__all__ = ["Transfer"]
+
+
+class Transfer(Part):
+    """The part of a network that takes over what another one has learned."""
+
+    def copy_params_from(self, other: "Transfer", only: str | Sequence[str] | None = None) -> list[str]:
+        """Copy the parameters of another network that have the same names as one's own.
+
+        Running averages, such as those of ``batchnorm``, are copied along with the parameters of their layers.
+
+        Parameters
+        ----------
+        other : :class:`theanets.Network`
+            Where to copy from. Its other parameters are left aside.
+        only : str or sequence of str, optional
+            Shell patterns for names of parameters or of layers, as in ``train(..., freeze=...)``. Default: all of the
+            names that both networks have.
+
+        Returns
+        -------
+        names : list of str
+            Names of what was copied.
+
+        Raises
+        ------
+        ConfigurationError
+            If parameters of the same name have different shapes, or if there is nothing to copy. Nothing has been
+            changed then.
+
+        Examples
+        --------
+        >>> import theanets
+        >>> coder = theanets.Autoencoder([8, (4, "tanh"), (8, "tied")])
+        >>> net = theanets.Classifier([8, (4, "tanh"), 3])
+        >>> net.copy_params_from(coder, only="hid*")
+        ['hid1.w', 'hid1.b']
+        """
+        if not isinstance(other, Transfer):
+            raise util.ConfigurationError(f"copy_params_from({other!r}): expected a theanets.Network")
+        own = self.params if only is None else select(self.layers, only, "only")
+        theirs = {variable.name: variable for variable in [*other.params, *other.statistics]}
+        if only is not None:
+            missing = [param.name for param in own if param.name not in theirs]
+            if missing:
+                raise util.ConfigurationError(
+                    f"copy_params_from(): the other network has no parameter {missing[0]!r} "
+                    f"(it has: {', '.join(param.name for param in other.params)})"
+                )
+        chosen = {id(param) for param in own}
+        averages = [v for layer in self.layers if any(id(p) in chosen for p in layer.params) for v in layer.statistics]
+        pairs = [(variable, theirs[variable.name]) for variable in [*own, *averages] if variable.name in theirs]
+        if not pairs:
+            raise util.ConfigurationError(
+                "copy_params_from(): the networks have no parameter of the same name (there: "
+                f"{', '.join(param.name for param in other.params)}; here: {', '.join(p.name for p in self.params)})"
+            )
+        values = [source.get_value() for _, source in pairs]
+        for (variable, _), value in zip(pairs, values):
+            shape = variable.get_value(borrow=True).shape
+            if value.shape != shape:
+                raise util.ConfigurationError(
+                    f"copy_params_from(): {variable.name!r} has the shape {value.shape} there, but {shape} here; "
+                    "choose others by only=[...]"
+                )
+        for (variable, _), value in zip(pairs, values):
+            variable.set_value(value.astype(variable.dtype, copy=False))
+        return [variable.name for variable, _ in pairs]

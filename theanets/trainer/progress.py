@@ -1,0 +1,95 @@
+"""A bar that shows how far training has come, where somebody is watching."""
+
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+
+from .. import logs, util
+
+__all__ = ["shown"]
+
+#: Seconds after which a bar appears: quick work needs none.
+DELAY = 1.0
+
+
+def _is_notebook():
+    """Tell whether this runs in a notebook, by the shell that a kernel of Jupyter's has."""
+    shell = sys.modules.get("IPython")
+    shell = shell.get_ipython() if shell is not None else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def _is_watched():
+    stream = sys.stderr
+    return _is_notebook() or stream is not None and stream.isatty()
+
+
+def _words(monitors):
+    """Return the monitors of an epoch in a few words, whatever a trainer of the user's own yields."""
+    pair = monitors if isinstance(monitors, tuple) and len(monitors) == 2 else (monitors, None)
+    train, valid = (_numbers(part) for part in pair)
+    shown = {name: f"{value:.4g}" for name, value in train.items() if name in ("loss", "acc")}
+    if "loss" in valid:
+        shown["valid"] = f"{valid['loss']:.4g}"
+    others = [name for name in train if name not in ("loss", "acc", "err")]
+    shown.update((name, f"{train[name]:.3g}") for name in others[:3])
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
+
+
+def _numbers(monitors):
+    """Return those monitors that are single numbers, as floats."""
+    if not isinstance(monitors, Mapping):
+        return {}
+    return {
+        name: float(value)
+        for name, value in monitors.items()
+        if np.ndim(value) == 0 and np.issubdtype(np.asarray(value).dtype, np.number)
+    }
+
+
+def shown(epochs, progress=None, total=None, done=None):
+    """Pass epochs on, showing them in a bar.
+
+    Parameters
+    ----------
+    epochs : generator of (dict, dict)
+        The monitors of each epoch, as a trainer yields them.
+    progress : bool, optional
+        Whether to show a bar. Default: where the standard error is a terminal, or in a notebook.
+    total : int, optional
+        Number of epochs there will be at most.
+    done : callable, optional
+        Returns how many epochs are done, those of an earlier run that this one goes on from among them. Default: they
+        are counted.
+
+    Returns
+    -------
+    epochs : generator
+        The same, closed as the other one is.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``progress`` is neither of True, False and None.
+    """
+    if progress not in (True, False, None):
+        raise util.ConfigurationError(f"progress={progress!r}, expected True, False or None")
+    wanted = _is_watched() if progress is None else progress
+    return _with_bar(epochs, total, done, 0.0 if progress else DELAY) if wanted else epochs
+
+
+def _with_bar(epochs, total, done, delay):
+    from tqdm.auto import tqdm
+
+    bar = tqdm(total=total, desc="training", unit="epoch", delay=delay, dynamic_ncols=True)
+    logs.ConsoleHandler.beside = tqdm.external_write_mode
+    try:
+        for monitors in epochs:
+            bar.set_postfix_str(_words(monitors), refresh=False)
+            bar.update(1 if done is None else done() - bar.n)
+            yield monitors
+    finally:
+        logs.ConsoleHandler.beside = None
+        bar.close()
+        epochs.close()
