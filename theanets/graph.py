@@ -432,9 +432,8 @@ class Network(
             (type(reg), {key: value for key, value in vars(reg).items() if key not in ("seed", "rng")})
             for reg in regs
         ]
-        parts = dict(
-            layers=self.layers, losses=self.losses, network=[own, overridden], drawn=drawn, regularizers=settings, **more
-        )
+        parts = dict(layers=self.layers, losses=self.losses, network=[own, overridden], drawn=drawn, **more)
+        parts["regularizers"] = settings
         return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
 
     def compiled_for(self, description, make):

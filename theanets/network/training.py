@@ -95,8 +95,10 @@ class Training:
     ):
         """Train, giving back control after each epoch.
 
-        What is compiled for a training is kept for the next one of the same network, algorithm and options. However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
+        However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
         parameters at the end is computed on the way out.
+
+        What is compiled is kept with the network, for the next training by the same algorithm and the same options.
 
         Parameters
         ----------
@@ -157,11 +159,11 @@ class Training:
         checkpoint_every : int or float, optional
             Write it after so many epochs (int) or minutes (float). Default: after each epoch.
         resume : bool, optional
-            Go on from the training before, in the same process: with the state of the optimizer and of the schedule, the
-            history, the random numbers and the parameters of its last epoch, as one long training does. ``epochs`` and
-            ``max_updates`` then count further epochs. Arguments that are left out are those of the training before,
-            except for limits, callbacks, ``stop_when`` and the data. Default False: the optimizer starts anew. See
-            docs/guide/training.md.
+            Go on from the training before, in the same process: with the state of the optimizer and of the schedule,
+            the history, the random numbers and the parameters of its last epoch, as one long training does.
+            ``epochs`` and ``max_updates`` then count further epochs. Arguments that are left out are those of the
+            training before, except for limits, callbacks, ``stop_when`` and the data. Default False: the optimizer
+            starts anew. See docs/guide/training.md.
         progress : bool, optional
             Whether to show a bar with the losses of the moment. Default: if training takes more than a second, where
             the standard error is a terminal, or in a notebook.

@@ -5,7 +5,7 @@ the state of the optimizer, and that of noise and dropout. A training that start
 functions were made; one that goes on finds them as the one before has left them.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 import numpy as np
 import theano
@@ -13,6 +13,9 @@ import theano
 from .. import modes
 
 __all__ = ["Compiled", "Loops", "updated"]
+
+#: So many shapes of data are remembered.
+SEEN = 64
 
 #: So many loops over data of different shapes are kept for each optimizer.
 LOOPS = 8
@@ -31,9 +34,27 @@ class Loops:
 
     def __init__(self):
         self.entries = OrderedDict()
+        self.seen = deque(maxlen=SEEN)
 
-    def get(self, key, make, renew):
-        """Return the loop for a key, or None if there cannot be one: made, or made ready for other data."""
+    def get(self, key, make, renew, is_passing=False):
+        """Return a loop, made or made ready for other data; None if there is not to be one.
+
+        Parameters
+        ----------
+        key : tuple
+            The function, and what tells data apart that need loops of their own.
+        make : callable
+            Makes the loop; returns None if there cannot be one.
+        renew : callable
+            Gives a loop its data.
+        is_passing : bool, optional
+            Whether the data are one of many parts, which may have any size. To compile a loop for one that does not
+            come again takes longer than all of its batches. Default False.
+        """
+        if is_passing and key not in self.entries and key not in self.seen:
+            self.seen.append(key)
+            if any(other[0] is key[0] for other in self.entries):
+                return None
         if key in self.entries:
             self.entries.move_to_end(key)
             loop = self.entries[key]

@@ -1,5 +1,6 @@
 """The options of training: which there are, and who uses them."""
 
+import functools
 import inspect
 
 import downhill
@@ -48,18 +49,24 @@ def algorithms():
 
 def options_of(algo):
     """Return the names of the options that an algorithm takes beside the common ones."""
+    return _options_of(algorithms()[algo])
+
+
+@functools.lru_cache(maxsize=64)
+def _options_of(algorithm):
     names = set()
-    for cls in algorithms()[algo].__mro__:
+    for cls in algorithm.__mro__:
         if "_prepare" in vars(cls):
             names.update(inspect.signature(cls._prepare).parameters)
-    return names - {"self", "kwargs"}
+    return frozenset(names - {"self", "kwargs"})
 
 
 @arguments.declare_training_keywords
 def keywords():
     """Return the set of keywords of ``train`` that are no regularizers."""
     own = set().union(*map(options_of, algorithms()))
-    return own | COMMON_OPTIONS | LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | CALL_OPTIONS | set(arguments.OLD_TRAINING)
+    own |= COMMON_OPTIONS | LOOP_OPTIONS | GRADIENT_OPTIONS | CALL_OPTIONS
+    return own | DATA_KEYWORDS | set(arguments.OLD_TRAINING)
 
 
 def get_algorithm(algo):

@@ -30,12 +30,15 @@ class Pass:
         The data.
     loops : Loops, optional
         Where compiled loops are kept. Default: nowhere else.
+    is_passing : bool, optional
+        Whether the data may well not come again. Default False.
     """
 
-    def __init__(self, function, dataset, loops=None):
+    def __init__(self, function, dataset, loops=None, is_passing=False):
         self.function = function
         self.dataset = dataset
         self.loops = Loops() if loops is None else loops
+        self.is_passing = is_passing
         self.loop = self._make_loop()
 
     def _make_loop(self):
@@ -60,7 +63,7 @@ class Pass:
 
         key = self.function, epochs.describe(arrays), size, axis
         try:
-            return self.loops.get(key, make, lambda loop: loop.take(arrays))
+            return self.loops.get(key, make, lambda loop: loop.take(arrays), self.is_passing)
         except epochs.Unfusable:
             return None
 

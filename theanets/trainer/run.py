@@ -174,7 +174,7 @@ class Run:
         # kept, as it may have put the data on the device.
         key = id(function), id(dataset)
         if key not in self.passes:
-            self.passes[key] = Pass(function, dataset, self.loops)
+            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental)
         return self.passes[key]
 
     def _monitors(self, values):
