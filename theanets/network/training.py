@@ -333,31 +333,41 @@ class Training:
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)
         return runner.session
 
+    @classmethod
+    def _run(cls, runner, make_datasets, saver, session, kwargs):
+        network, before = session.network, getattr(runner, "before", None)
+        history = network._history
+        if before is None:
+            network._forget_training()
+        elif before is not network._trained:
+            raise util.ConfigurationError("resume=True: another training of this network has come in between")
+        try:
+            with saver, session:
+                if not session.is_done():
+                    yield from cls._epochs(runner, make_datasets, saver, session, kwargs)
+        except Exception:
+            if before is not None and network._trained is before:
+                # it did not come to going on.
+                network._history = history
+            raise
+
     @staticmethod
-    def _run(runner, make_datasets, saver, session, kwargs):
-        with saver, session:
-            before = getattr(runner, "before", None)
-            if before is not session.network._trained:
-                if before is not None:
-                    raise util.ConfigurationError("resume=True: another training of this network has come in between")
-                session.network._forget_training()
-            if session.is_done():
-                return
-            train, valid, options = make_datasets()
-            # the trainer is closed first, so that the saver finds the best parameters.
-            with contextlib.closing(runner.itertrain(train, valid, **kwargs, **options)) as epochs:
-                try:
-                    for i, monitors in enumerate(epochs):
-                        outcome = session.see(monitors)
-                        saver.epoch_ends()
-                        trainer.renew()
-                        yield monitors
-                        saver.next_epoch_begins(i)
-                        if outcome is not None:
-                            break
-                except sources.Exhausted:
-                    # from a trainer without an end of its own for this.
-                    session.runs_out()
+    def _epochs(runner, make_datasets, saver, session, kwargs):
+        train, valid, options = make_datasets()
+        # the trainer is closed first, so that the saver finds the best parameters.
+        with contextlib.closing(runner.itertrain(train, valid, **kwargs, **options)) as epochs:
+            try:
+                for i, monitors in enumerate(epochs):
+                    outcome = session.see(monitors)
+                    saver.epoch_ends()
+                    trainer.renew()
+                    yield monitors
+                    saver.next_epoch_begins(i)
+                    if outcome is not None:
+                        break
+            except sources.Exhausted:
+                # from a trainer without an end of its own for this.
+                session.runs_out()
 
 
 def _is_same(one, two):
