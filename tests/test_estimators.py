@@ -2,6 +2,7 @@
 
 import pickle
 
+import downhill
 import numpy as np
 import pytest
 import theanets
