@@ -409,18 +409,12 @@ class Network(
         description : dict
             Hashable values, in parts of which each can be compared by itself.
         """
-        own = {
-            key: value
-            for key, value in vars(self).items()
-            if key not in storage.TRANSIENT and key not in ("layers", "losses", "rng", "_seed", "_history")
-        }
-        overridden = [
-            vars(cls)[name]
-            for cls in type(self).__mro__
-            if cls.__module__.partition(".")[0] != __package__
-            for name in OVERRIDABLE
-            if name in vars(cls)
-        ]
+        # methods of a subclass may make use of any attribute.
+        ours = (__package__, "builtins")
+        foreign = [cls for cls in type(self).__mro__ if cls.__module__.partition(".")[0] not in ours]
+        overridden = [vars(cls)[name] for cls in foreign for name in OVERRIDABLE if name in vars(cls)]
+        known = {*storage.TRANSIENT, "layers", "losses", "rng", "_seed", "_history"}
+        own = {key: value for key, value in vars(self).items() if foreign and key not in known}
         # a stream of a layer's own gives each graph other numbers.
         drawn = [
             len(value.state_updates)
@@ -447,6 +441,10 @@ class Network(
             Makes a :class:`theanets.trainer.compiled.Compiled`.
         """
         key = modes.key(), tuple(description.items())
+        before = self._compiled.entries.get(key)
+        if before is not None and before.optimizer is None and not before.is_used:
+            # it failed to compile.
+            self._compiled.forget(key)
         found = self._compiled.get(key, make)
         if found.is_used:
             # by a training that is not over yet.

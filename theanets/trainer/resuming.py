@@ -21,7 +21,7 @@ CALL = frozenset(
 )
 
 #: Parts of a description that may not change, and what they are called.
-STRUCTURE = {"layers": "its layers", "losses": "its losses", "network": "its attributes"}
+STRUCTURE = {"layers": "its layers", "losses": "its losses"}
 
 #: So many elements of an array are looked at to see whether it is another one.
 SAMPLE = 4096
