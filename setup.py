@@ -4,6 +4,7 @@ import pathlib
 import re
 
 from setuptools import find_packages, setup
+from setuptools.command import build_py
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -27,6 +28,25 @@ SKLEARN = ["scikit-learn>=1.6"]
 ONNX = ["onnx>=1.17"]
 
 EXAMPLES = [*PLOT, *SKLEARN]
+
+#: By this file, beside the packages of an installation, Python imports the module of that name whenever it starts.
+HOOK = "theanets-hook.pth"
+
+
+class BuildPy(build_py.build_py):
+    """Builds what is installed, with the file that makes Python import the hook; not where the checkout is used."""
+
+    def run(self):
+        super().run()
+        if not getattr(self, "editable_mode", False):
+            self.copy_file(str(HERE / HOOK), self._target())
+
+    def get_outputs(self, *args, **kwargs):
+        return [*super().get_outputs(*args, **kwargs), self._target()]
+
+    def _target(self):
+        return str(pathlib.Path(self.build_lib) / HOOK)
+
 
 setup(
     name="theanets",
@@ -55,6 +75,8 @@ setup(
         "Topic :: Scientific/Engineering",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
+    cmdclass={"build_py": BuildPy},
+    py_modules=["_theanets_hook"],
     packages=find_packages(include=["theanets", "theanets.*"]),
     package_data={"theanets": ["py.typed"]},
     include_package_data=False,

@@ -350,10 +350,10 @@ def test_default_loss(model, kind):
 
 
 def test_keywords_of_add_loss(network):
-    network.set_loss(form="mae", weight=2, output_name="hid1:pre")
+    network.set_loss(form="mae", weight=2, output_name="out:pre")
     network.add_loss(None)
     assert [(type(loss).__name__, loss.weight, loss.output_name) for loss in network.losses] == [
-        ("MeanAbsoluteError", 2, "hid1:pre"), ("MeanSquaredError", 1, "out:out")]
+        ("MeanAbsoluteError", 2, "out:pre"), ("MeanSquaredError", 1, "out:out")]
 
 
 def test_unknown_loss(network):

@@ -65,7 +65,7 @@ def test_wheel_contains_the_packages_and_nothing_else(built):
         for path in (ROOT / "theanets").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     ]
-    assert content(built[0]) == sorted(expected)
+    assert content(built[0]) == sorted([*expected, "_theanets_hook.py", "theanets-hook.pth"])
     assert {"theanets/__init__.py", "theanets/compat/__init__.py", "theanets/layers/base.py"} <= set(expected)
 
 
@@ -85,8 +85,10 @@ def test_sdist_contains_everything_that_a_clone_does(built):
         "README.md",
         "examples/digits_autoencoder.py",
         "install.py",
+        "_theanets_hook.py",
         "pyproject.toml",
         "setup.py",
+        "theanets-hook.pth",
         "tests/conftest.py",
         "CONTRIBUTING.md",
         ".pre-commit-config.yaml",
@@ -133,6 +135,19 @@ def test_wheel_imports_from_outside_the_checkout(built, tmp_path):
     result = python("-c", code, folder=tmp_path, path=site)
     assert result.returncode == 0, result.stderr
     assert pathlib.Path(result.stdout.strip()).parent == site / "theanets"
+
+
+def test_installed_theanets_comes_before_theano_whoever_is_imported_first(built, tmp_path):
+    site = tmp_path / "site"
+    with zipfile.ZipFile(built[0]) as archive:
+        archive.extractall(site)
+    # what Python does with its folder of packages when it starts.
+    code = f"import site, sys; site.addsitedir({str(site)!r}); assert 'theanets' not in sys.modules; import theano; " \
+        "import theanets; print(theanets.__file__, theanets.Regressor([3, 2]).num_params)"
+    result = python("-c", code, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    path, count = result.stdout.splitlines()[-1].split()
+    assert pathlib.Path(path).parent == site / "theanets" and count == "8"
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,17 @@ To add a function, write it here and enter it into the table. To add one from ou
 import numpy as np
 import theano
 import theano.tensor as TT
+from theano.gradient import disconnected_grad
 
 from . import util
 
-__all__ = ["build", "Activation", "Compose", "Prelu", "LGrelu", "Elu", "Maxout", "COMMON"]
+__all__ = ["build", "log_of", "Activation", "Compose", "Prelu", "LGrelu", "Elu", "Maxout", "COMMON"]
 
 #: Keeps the ``norm:*`` functions from dividing by zero.
 EPSILON = 1e-8
+
+#: Values above this are multiplied by a small number, a power of two, before they are squared.
+LARGE, SMALL = 1e15, 2.0**-80
 
 
 def softmax(x):
@@ -31,29 +35,57 @@ def softmax(x):
     return z / z.sum(axis=-1, keepdims=True)
 
 
+def log_softmax(x):
+    """Compute the logarithm of :func:`softmax`, which stays exact where a probability is too small for a number."""
+    # what is subtracted makes no difference, and needs no gradient.
+    x = x - disconnected_grad(x.max(axis=-1, keepdims=True))
+    return x - TT.log(TT.exp(x).sum(axis=-1, keepdims=True))
+
+
+def log_sigmoid(x):
+    """Compute the logarithm of the logistic function, which stays exact where that is too small for a number."""
+    return -TT.nnet.softplus(-x)
+
+
+# Values at a kink are written down by themselves: they have the mean of both slopes for a derivative. Sums of absolute
+# values would do as well, but lose the smaller terms beside large ones.
+
+
 def rect_max(x):
     """Compute max(0, x), with a derivative of 1/2 at 0."""
-    return (x + abs(x)) / 2
+    return TT.switch(TT.gt(x, 0), x, TT.switch(TT.lt(x, 0), 0, x / 2))
 
 
 def rect_min(x):
     """Compute min(1, x), with a derivative of 1/2 at 1."""
-    return (x + 1 - abs(x - 1)) / 2
+    return TT.switch(TT.lt(x, 1), x, TT.switch(TT.gt(x, 1), 1, (x + 1) / 2))
 
 
 def rect_minmax(x):
     """Compute min(1, max(0, x)), with a derivative of 1/2 at 0 and at 1."""
-    return (abs(x) + 1 - abs(x - 1)) / 2
+    return rect_min(rect_max(x))
 
 
 def norm_mean(x):
     """Subtract from each example the mean of its units."""
+    # the mean of equal values may differ from them in the last digit; that of zeros does not.
+    x = x - disconnected_grad(TT.shape_padright(x[..., 0]))
     return x - x.mean(axis=-1, keepdims=True)
+
+
+def _to_scale(x):
+    """Multiply each example by a number that makes its squares fit the float type, and ``EPSILON`` by the same number.
+
+    It is 1 unless values are very large.
+    """
+    scale = TT.switch(TT.gt(abs(x).max(axis=-1, keepdims=True), LARGE), SMALL, 1)
+    return x * scale, EPSILON * scale
 
 
 def norm_max(x):
     """Divide each example by the largest absolute value of its units."""
-    return x / (abs(x).max(axis=-1, keepdims=True) + EPSILON)
+    x, epsilon = _to_scale(x)
+    return x / (abs(x).max(axis=-1, keepdims=True) + epsilon)
 
 
 def _deviation(x):
@@ -66,12 +98,14 @@ def _deviation(x):
 
 def norm_std(x):
     """Divide each example by the standard deviation of its units."""
-    return x / (_deviation(x) + EPSILON)
+    x, epsilon = _to_scale(x)
+    return x / (_deviation(x) + epsilon)
 
 
 def norm_z(x):
     """Subtract from each example the mean of its units, and divide it by their standard deviation."""
-    return norm_mean(x) / (_deviation(x) + EPSILON)
+    x, epsilon = _to_scale(x)
+    return norm_mean(x) / (_deviation(x) + epsilon)
 
 
 #: The functions without parameters. ``softmax`` and ``norm:*`` work along the last axis, the others elementwise.
@@ -94,6 +128,75 @@ FUNCTIONS = {
     "norm:z": norm_z,
     "softmax": softmax,
 }
+
+#: Ops that put the values of an array, or of several, in other places, and leave them as they are.
+ARRANGING = (TT.DimShuffle, TT.Join, TT.Rebroadcast, TT.Reshape, TT.subtensor.Subtensor)
+
+
+def made_alike(x, y):
+    """Tell whether two expressions apply the same Ops to the same variables."""
+    if x is y:
+        return True
+    if isinstance(x, theano.Constant) and isinstance(y, theano.Constant):
+        return x.equals(y)
+    if None in (x.owner, y.owner) or x.owner.op != y.owner.op or x.index != y.index:
+        return False
+    return len(x.owner.inputs) == len(y.owner.inputs) and all(map(made_alike, x.owner.inputs, y.owner.inputs))
+
+
+def _softened(x):
+    """Return what an expression is the softmax of; None if it is none."""
+    if isinstance(x.owner.op, TT.nnet.Softmax):
+        return x.owner.inputs[0]
+    argument = x
+    # through a division, an exponential and a difference.
+    for _ in range(3):
+        if argument.owner is None or not isinstance(argument.owner.op, TT.Elemwise):
+            return None
+        argument = argument.owner.inputs[0]
+    return argument if made_alike(x, softmax(argument)) else None
+
+
+def log_of(x):
+    """Return the logarithm of probabilities, made of what softmax or sigmoid have made them of.
+
+    The logarithm of a probability that is too small for a number, or too close to 1, is wrong, and has no gradient;
+    that of the function has both.
+
+    Parameters
+    ----------
+    x : expression
+        Probabilities.
+
+    Returns
+    -------
+    logarithm : expression or None
+        None if the expression is not found to be softmax or sigmoid of another one.
+
+    Examples
+    --------
+    >>> z = TT.matrix()
+    >>> value = log_of(TT.nnet.sigmoid(z)[:, :1])
+    >>> value.eval({z: np.array([[-1000, 0]], z.dtype)}).item()
+    -1000.0
+    >>> log_of(TT.tanh(z)) is None
+    True
+    """
+    node = x.owner
+    if node is None:
+        return None
+    if isinstance(node.op, ARRANGING):
+        # numbers behind the arrays, or in front of them, say where to put them.
+        first, count = (1, len(node.inputs)) if isinstance(node.op, TT.Join) else (0, 1)
+        logs = [log_of(part) for part in node.inputs[first:count]]
+        if any(log is None for log in logs):
+            return None
+        return node.op(*node.inputs[:first], *logs, *node.inputs[count:])
+    if isinstance(node.op, TT.Elemwise) and isinstance(node.op.scalar_op, TT.nnet.sigm.ScalarSigmoid):
+        return log_sigmoid(node.inputs[0])
+    argument = _softened(x)
+    return None if argument is None else log_softmax(argument)
+
 
 #: The name under which the reference release had this table.
 COMMON = FUNCTIONS
@@ -202,7 +305,7 @@ class Prelu(Activation):
         self.leak = self._add_log_slope("leak")
 
     def __call__(self, x):
-        return (x + abs(x)) / 2 + TT.exp(self.leak) * (x - abs(x)) / 2
+        return rect_max(x) - TT.exp(self.leak) * rect_max(-x)
 
 
 class LGrelu(Activation):
@@ -221,7 +324,7 @@ class LGrelu(Activation):
         self.leak = self._add_log_slope("leak")
 
     def __call__(self, x):
-        return TT.exp(self.gain) * (x + abs(x)) / 2 + TT.exp(self.leak) * (x - abs(x)) / 2
+        return TT.exp(self.gain) * rect_max(x) - TT.exp(self.leak) * rect_max(-x)
 
 
 class Elu(Activation):
@@ -241,7 +344,7 @@ class Elu(Activation):
 
     def __call__(self, x):
         # both branches of a switch have gradients: the exponential must not see the large positive values.
-        negative = TT.exp(self.gain) * (TT.exp(TT.switch(TT.lt(x, 0), x, 0)) - 1)
+        negative = TT.exp(self.gain) * TT.expm1(TT.switch(TT.lt(x, 0), x, 0))
         return TT.switch(TT.ge(x, 0), x, negative)
 
 

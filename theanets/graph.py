@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
 from .layers.context import Context, Outputs
-from .network import caching, evaluation, gradients, inspection, monitoring, specs, training, transfer
+from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -101,6 +101,7 @@ class Network(
             known = arguments.named_parameters(type(self))
             arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
         util.random_state(rng)  # refuses what cannot be one.
+        util.check_float_type()
         self.rng = rng
         self.layers = []
         self.losses = []
@@ -192,11 +193,11 @@ class Network(
         self._append(new)
         try:
             new.bind(self)
+            if is_output:
+                self._ensure_loss()
         except Exception:
             self.layers.remove(new)
             raise
-        if is_output:
-            self._ensure_loss()
 
     def _append(self, layer):
         if any(layer.name == other.name for other in self.layers):
@@ -338,7 +339,8 @@ class Network(
         Raises
         ------
         ConfigurationError
-            If there is no such loss, or it does not take these arguments.
+            If there is no such loss, or it does not take these arguments; or if the target cannot fit the output, as
+            far as their shapes are known.
 
         Examples
         --------
@@ -352,6 +354,7 @@ class Network(
             loss = self._build_loss(loss, kwargs)
         for other in self.losses:
             loss.share_variables(other)
+        fitting.check(loss, self.layers, self.losses)
         self._default_loss = None
         self.losses.append(loss)
 
@@ -365,14 +368,22 @@ class Network(
             form = form or loss
         elif loss:
             form = loss
+        takes_labels = issubclass(losses.Loss.get_class(self.DEFAULT_LOSS), losses.CrossEntropy)
         if form is not None and not isinstance(form, str):
             options["function"], form = form, "formula"
             losses.check_function(options["function"])
-            takes_labels = issubclass(losses.Loss.get_class(self.DEFAULT_LOSS), losses.CrossEntropy)
             options.setdefault("labels", takes_labels)
-        options.setdefault("target", self._default_target())
         options.setdefault("output_name", self.layers[-1].output_name)
-        return losses.Loss.build(form or self.DEFAULT_LOSS, **options)
+        form = form or self.DEFAULT_LOSS
+        if "target" in options:
+            return losses.Loss.build(form, **options)
+        target = self._default_target()
+        result = losses.Loss.build(form, target=target, **options)
+        # the target of the model has as many axes as the output asks for.
+        ndim = fitting.count_axes(result, self.layers) if util.is_int(target) else None
+        if ndim in (None, target) or losses.takes_labels(result) != takes_labels:
+            return result
+        return losses.Loss.build(form, target=ndim, **options)
 
     def set_loss(self, *args, **kwargs):
         """Replace all losses by a new one; see :meth:`add_loss` for the arguments."""

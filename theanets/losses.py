@@ -23,9 +23,10 @@ import inspect
 
 import numpy as np
 import theano.tensor as TT
+from theano.gradient import disconnected_grad
 
-from . import arguments, util
-from .layers.context import context_of
+from . import activations, arguments, util
+from .layers.context import context_of, unrolled
 
 __all__ = [
     "Loss",
@@ -39,8 +40,35 @@ __all__ = [
     "Formula",
 ]
 
-#: Probabilities below this are raised to it before their logarithm is taken.
+#: Probabilities below this are raised to it before their logarithm is taken, where it is not known what made them.
 EPSILON = 1e-8
+
+
+def log_of_probabilities(x, highest=1):
+    r"""Return the logarithm of probabilities, with a gradient everywhere.
+
+    What softmax or sigmoid has made is taken from their arguments, without a limit. Anything else is clipped to
+    [1e-8, ``highest``]. The derivative is then :math:`1/x` above the lower limit, and below it the one at the same
+    distance above: it points to larger values, and is the smaller the further they are.
+
+    Parameters
+    ----------
+    x : expression
+        Probabilities, or any other numbers.
+    highest : float, optional
+        The upper limit. Default 1.
+    """
+    log = activations.log_of(x)
+    return _clipped_log(x, highest) if log is None else log
+
+
+def _clipped_log(x, highest):
+    is_above = TT.ge(x, EPSILON)
+    mirrored = TT.log(TT.switch(is_above, x, 2 * EPSILON - x))
+    slope = TT.switch(is_above, mirrored, -mirrored)
+    # a zero, with this derivative.
+    slope = slope - disconnected_grad(slope)
+    return disconnected_grad(TT.log(TT.clip(x, EPSILON, highest))) + slope
 
 
 class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # type: ignore[misc]
@@ -84,6 +112,9 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
 
     #: Targets with at least so many dimensions hold sequences, of shape (batch, time, ...).
     SEQUENCE_NDIM = 3
+
+    #: Whether errors are made of the logarithm of the output, for which it matters what made it.
+    takes_logarithm = False
 
     def __init__(self, target, weight=1.0, weighted=False, output_name="out", **unknown):
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"loss {type(self).__name__}")
@@ -199,7 +230,8 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
             )
 
     def __call__(self, outputs):
-        output, target = util.dense(outputs[self.output_name]), util.dense(self._target)
+        output = unrolled(outputs, self.output_name) if self.takes_logarithm else outputs[self.output_name]
+        output, target = util.dense(output), util.dense(self._target)
         self._check_dimensions(output, target)
         context = context_of(outputs)
         errors, classes = self.elementwise(output, target), context.class_weights.get(self._target)
@@ -241,16 +273,21 @@ class KullbackLeiblerDivergence(Loss):
 
     .. math:: \frac{1}{n} \sum_i t_i \log \frac{t_i}{x_i}
 
-    Both arrays are clipped to [1e-8, 1 - 1e-8], and are not normalised.
+    Both arrays are clipped to [1e-8, 1 - 1e-8], and are not normalised. An output that softmax or sigmoid makes is not
+    clipped: its logarithm is computed from what they are applied to. There is a gradient everywhere, see
+    :func:`log_of_probabilities`.
 
     S Kullback, R A Leibler, "On Information and Sufficiency", Ann. Math. Statist. 22(1), 1951
     """
 
     __extra_registration_keys__ = ["kl", "kld"]
 
+    takes_logarithm = True
+
     def elementwise(self, output, target):
-        x, t = (TT.clip(z, EPSILON, 1 - EPSILON) for z in (output, target))
-        return t * TT.log(t / x)
+        highest = 1 - EPSILON
+        log_ratio = _clipped_log(target, highest) - log_of_probabilities(output, highest)
+        return TT.clip(target, EPSILON, highest) * log_ratio
 
 
 class CrossEntropy(Loss):
@@ -259,7 +296,9 @@ class CrossEntropy(Loss):
     .. math:: -\frac{1}{n} \sum_i \log x_{i, t_i}
 
     The target is an array of integer labels from 0 to k - 1, with one dimension less than the output, whose last axis
-    holds the probabilities of the k classes. These are raised to 1e-8 if they are below.
+    holds the probabilities of the k classes. If softmax or sigmoid makes them, their logarithms are computed from what
+    these functions are applied to, so that the loss grows with every step away from the true class. Others are raised
+    to 1e-8 if they are below; there is a gradient all the same, see :func:`log_of_probabilities`.
 
     Parameters
     ----------
@@ -273,6 +312,8 @@ class CrossEntropy(Loss):
 
     TARGETS = util.INT_CONTAINERS
     SEQUENCE_NDIM = 2
+
+    takes_logarithm = True
 
     def _make_target(self, target):
         target = super()._make_target(target)
@@ -288,7 +329,7 @@ class CrossEntropy(Loss):
         return None if shape is None else shape[:-1]
 
     def num_classes(self, shapes):
-        return shapes.get(self.output_name, (None,))[-1]
+        return (shapes.get(self.output_name) or (None,))[-1]
 
     def _check_dimensions(self, output, target):
         if output.ndim != target.ndim + 1:
@@ -304,7 +345,7 @@ class CrossEntropy(Loss):
         return rows[TT.arange(labels.shape[0]), labels].reshape(target.shape, ndim=target.ndim)
 
     def elementwise(self, output, target):
-        return -TT.log(TT.clip(self._of_true_class(output, target), EPSILON, 1))
+        return -self._of_true_class(log_of_probabilities(output), target)
 
     def accuracy(self, outputs):
         """Return an expression for the (weighted) fraction of examples whose largest output is the true class."""
@@ -320,6 +361,8 @@ class Hinge(CrossEntropy):
 
     There is no margin: the loss of an example is zero as soon as its true class has the largest output.
     """
+
+    takes_logarithm = False
 
     def elementwise(self, output, target):
         return TT.maximum(0, output.max(axis=-1) - self._of_true_class(output, target))
@@ -441,7 +484,7 @@ class Formula(Loss):
         return shape[:-1] if self.labels and shape is not None else shape
 
     def num_classes(self, shapes):
-        return shapes.get(self.output_name, (None,))[-1] if self.labels else None
+        return (shapes.get(self.output_name) or (None,))[-1] if self.labels else None
 
     def _check_dimensions(self, output, target):
         if output.ndim != target.ndim + self.labels:
@@ -485,6 +528,11 @@ def check_function(function):
     except ValueError:
         # as of some functions that are written in C.
         pass
+
+
+def takes_labels(loss):
+    """Tell whether the target of a loss consists of class labels."""
+    return loss.labels if isinstance(loss, Formula) else isinstance(loss, CrossEntropy)
 
 
 class GaussianKernel:

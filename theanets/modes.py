@@ -92,6 +92,7 @@ def get_mode() -> str | theano.compile.Mode:
 
 
 def _resolved():
+    util.check_float_type()
     mode = get_mode()
     if mode == xla.NAME:
         xla.check_process()

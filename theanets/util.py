@@ -60,6 +60,29 @@ class UnknownNameError(ConfigurationError, KeyError):
     __str__ = Exception.__str__
 
 
+def check_float_type():
+    """Refuse a float type that networks are not made for, or that was chosen after they were.
+
+    Raises
+    ------
+    ConfigurationError
+        If Theano's ``floatX`` is ``float16``, or is not what it was when the library was imported.
+    """
+    chosen = theano.config.floatX
+    if chosen not in ("float32", "float64"):
+        raise ConfigurationError(
+            f"floatX={chosen}: expected float32 or float64; in half precision training soon computes NaN"
+        )
+    if chosen != FLOAT:
+        raise ConfigurationError(
+            f"floatX={chosen}: it was {FLOAT} when theanets was imported, and cannot be changed since then; choose it "
+            f"by THEANO_FLAGS=floatX={chosen}, or before theanets is imported"
+        )
+
+
+check_float_type()
+
+
 class DataError(ConfigurationError, ValueError):
     """An array that does not fit the model it is given to."""
 

@@ -3,6 +3,7 @@
 They run in Python mode, in this process, where all repairs are done, and in processes of their own without one.
 """
 
+import importlib
 import logging
 import sys
 import warnings
@@ -66,6 +67,32 @@ def float_constants_are_rounded():
     with theano.change_flags(floatX="float64"):
         x = TT.dvector()
         return _value(x * 1.1, [x], [np.ones(1)])[0] != 1.1
+
+
+@symptom_of("repeated-indices-that-are-set")
+def what_is_set_twice_is_added_twice():
+    x, i = TT.vector(), TT.ivector()
+    result = _value(TT.set_subtensor(x[i], x[i] + 1), [x, i], [np.zeros(3, "f"), np.array([1, 1], "i")], "FAST_RUN")
+    return result.tolist() != [0, 1, 0]
+
+
+@symptom_of("products-of-truncated-loops")
+def truncated_gradients_fail():
+    x, w = TT.tensor3(), TT.matrix()
+    states, _ = theano.scan(
+        lambda x, h, w: x + TT.dot(h, w), x, TT.zeros_like(x[0]), [w], truncate_gradient=2, n_steps=x.shape[0]
+    )
+    ones, weights = np.ones((4, 3, 2), "f"), np.eye(2, dtype="f")
+    gradient = TT.grad(states[-1].sum(), w)
+    # the last state and the one before it read states of 3 and of 2.
+    return _value(gradient, [x, w], [ones, weights], "FAST_RUN").tolist() != [[15, 15], [15, 15]]
+
+
+@symptom_of("rewrites-for-python")
+def convolutions_are_refused():
+    x, w = TT.tensor4(), TT.tensor4()
+    ones = np.ones((1, 1, 2, 2), "f")
+    return _value(TT.nnet.conv2d(x, w, filter_flip=False), [x, w], [ones, ones], "FAST_RUN").item() != 4
 
 
 @symptom_of("random-states-are-copied")
@@ -250,7 +277,7 @@ def scipy_signal_is_imported():
 
 @symptom_of("modules-that-gpuarray-names")
 def import_of_random_streams():
-
+    importlib.import_module("theano.gpuarray")
     return "imp" in sys.modules
 
 

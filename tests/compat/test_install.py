@@ -80,14 +80,74 @@ def test_warnings_as_errors():
     assert (process.stdout, process.stderr) == ("", "")
 
 
+RECURRENT = """
+import logging, sys
+logging.basicConfig(stream=sys.stdout, format="%(name)s %(levelname)s %(message)s", level=logging.INFO)
+import numpy as np
+import theanets
+x = np.random.RandomState(0).rand(4, 5, 3)
+net = theanets.recurrent.Regressor([3, dict(form="rnn", size=4, bptt_limit=2), 1])
+net.train([x, x[:, :, :1]], epochs=1)
+print(net.predict(x).shape)
+"""
+
+CONVOLUTIONAL = """
+import theanets.convolution
+images = np.random.RandomState(0).rand(4, 6, 6, 1)
+net = theanets.convolution.Classifier([(6, 6, 1), dict(form="conv2", size=2, filter_size=3), "flat", 2])
+net.train([images, np.array([0, 1, 0, 1])], epochs=1)
+print(net.predict(images).shape)
+"""
+
+
 @needs_gxx
-def test_compiles_nothing(tmp_path):
+@pytest.mark.parametrize("mode, code, line", [
+    ("XLA", RECURRENT, "XLA on cpu"),
+    ("FAST_COMPILE", RECURRENT + CONVOLUTIONAL, "Theano in Python: mode FAST_COMPILE uses no C code"),
+])
+def test_no_compiler_is_touched_by_who_needs_none(tmp_path, mode, code, line):
     record = tmp_path / "calls"
     path = fake_compiler(tmp_path, f'echo "$@" >> {record}\nexec {GXX} "$@"')
-    run("import theanets", flags=f"base_compiledir={tmp_path / 'cache'}", PATH=path)
-    calls = set(record.read_text().splitlines())
-    assert calls <= {"-v", "-dumpversion"} | {call for call in calls if call.startswith("-print-file-name=")}
+    process = run(code, flags=f"base_compiledir={tmp_path / 'cache'}", PATH=path, THEANETS_MODE=mode)
+    assert not record.exists(), record.read_text()
     assert not list((tmp_path / "cache").rglob("*.so"))
+    said = [text.partition(" INFO ")[2] for text in lines_of(process.stdout)]
+    assert [text for text in said if " on cpu" in text or "Python" in text] == [line]
+    assert "(4, 5, 1)" in process.stdout
+
+
+@needs_gxx
+def test_the_compiler_is_asked_when_it_is_needed(tmp_path):
+    record = tmp_path / "calls"
+    path = fake_compiler(tmp_path, f'echo "$@" >> {record}\nexec {GXX} "$@"')
+    code = f"""
+    import os
+    from theanets import compat
+    compat.install()
+    import theano
+    from theanets.compat import blas
+    blas._from_openblas_wheel = blas._from_scipy_wheel = lambda: None
+    blas._from_system = lambda compiler: (None, blas.Blas("a", "-la"))
+    mode = theano.compile.get_default_mode().excluding("fusion")
+    theano.scan(lambda x: 2 * x, theano.tensor.vector())
+    assert not os.path.exists({str(record)!r})
+    theano.config.blas.ldflags = ""
+    compat.registry.first_compile()
+    assert theano.gof.cmodule.gcc_version() == theano.configdefaults.gcc_version_str
+    print(theano.gof.cmodule.gcc_version(), theano.config.blas.ldflags)
+    """
+    flags = f"base_compiledir={tmp_path / 'cache'}"
+    process = run(code, flags=flags, PATH=path, THEANETS_COMPAT_WITHOUT="compiled-modules")
+    assert record.read_text().split() == ["-dumpversion"]
+    version, ldflags = process.stdout.split()
+    assert version[0].isdigit() and ldflags == "-la"
+
+
+@needs_gxx
+def test_the_version_of_the_compiler_may_be_part_of_a_path(tmp_path):
+    flags = f"base_compiledir={tmp_path},compiledir_format=compiled_by_%(gxx_version)s"
+    process = run("import theanets, theano; print(theano.config.compiledir)", flags=flags)
+    assert process.stdout.strip().rpartition("_")[2][0].isdigit()
 
 
 def test_leaves_numpy_and_python_alone():
@@ -150,7 +210,7 @@ def test_compiler_that_does_not_work(tmp_path):
 def test_theano_first_and_broken():
     code = """
     import sys, types
-    sys.modules["theano.configparser"] = types.ModuleType("theano.configparser")
+    sys.modules["theano"] = types.ModuleType("theano")
     try:
         import theanets
     except ImportError as error:
@@ -159,6 +219,45 @@ def test_theano_first_and_broken():
         raise SystemExit("no error")
     """
     run(code)
+
+
+def test_what_is_left_of_a_failed_import_of_theano_is_no_obstacle():
+    code = """
+    import sys
+    sys.modules["theano.tensor"] = None
+    try:
+        import theano
+    except ImportError:
+        assert "theano.configparser" in sys.modules
+    else:
+        raise SystemExit("no error")
+    import theanets, theano
+    assert theano.config.floatX == "float32"
+    assert theanets.Regressor([3, 2]).predict([[1, 2, 3]]).shape == (1, 2)
+    """
+    run(code)
+
+
+@pytest.mark.parametrize("first", ["import theano.tensor", "from theano import config", "import downhill"])
+def test_the_hook_imports_theanets_first(first):
+    code = f"""
+    import _theanets_hook, importlib.util, sys
+    assert importlib.util.find_spec("theano").origin.endswith("__init__.py")
+    assert not {{"theanets", "theano"}} & set(sys.modules), "to look for Theano imports nothing"
+    {first}
+    import theano, theanets
+    assert theano is sys.modules["theano"] and theano.__spec__.loader is theano.__loader__
+    assert theano.__spec__.submodule_search_locations
+    # the precision of a program that may have nothing to do with theanets is what Theano says.
+    assert theano.config.floatX == "float64"
+    assert "settings-filled-in" in theanets.compat.report()["repairs"]
+    assert theanets.Regressor([3, 2]).predict([[1, 2, 3]]).shape == (1, 2)
+    """
+    run(code)
+
+
+def test_the_hook_changes_nothing_where_theanets_comes_first():
+    run("import _theanets_hook, theanets, theano; assert theano.config.floatX == 'float32'")
 
 
 def test_theano_first():

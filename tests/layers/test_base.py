@@ -648,3 +648,99 @@ def test_sparse_inputs_and_structure(form):
                                 dict(form="concat", inputs=("both", "prod"))], loss=None)
     out = network.predict([scipy.sparse.csr_matrix(X), Y])
     np.testing.assert_array_equal(out, np.hstack([X, Y, X * Y]))
+
+
+# Layers of a user's own that drop or add axes.
+
+
+class Last(theanets.Layer):
+    """Drops the axis of time."""
+
+    def transform(self, inputs):
+        return inputs[self.input_name][:, -1], []
+
+
+class Column(theanets.Layer):
+    """Adds an axis."""
+
+    def transform(self, inputs):
+        return inputs[self.input_name].dimshuffle(0, 1, "x"), []
+
+
+class SumOfUnits(theanets.Layer):
+    """Drops the axis of units."""
+
+    def transform(self, inputs):
+        return inputs[self.input_name].sum(axis=-1), []
+
+
+class EverySecond(theanets.Layer):
+    """Shortens an axis."""
+
+    def transform(self, inputs):
+        return inputs[self.input_name][:, ::2], []
+
+
+class Boastful(theanets.Layer):
+    """Declares what it does not compute."""
+
+    def resolve_outputs(self):
+        self._output_shapes["out"] = (self.input_size + 1,)
+
+    def transform(self, inputs):
+        return inputs[self.input_name], []
+
+
+class Unready(theanets.Layer):
+    """Cannot compute anything yet."""
+
+    def transform(self, inputs):
+        return inputs[self.input_name] * self.factor, []
+
+
+@pytest.mark.parametrize("first, spec, shape", [
+    (dict(size=4, ndim=3), dict(form="last", size=4), (4,)),
+    (3, dict(form="column", size=3), (3, 1)),
+    (3, dict(form="column", size=1), (3, 1)),
+    (3, dict(form="column", shape=(3, 1)), (3, 1)),
+    (3, dict(form="sumofunits", size=1), ()),
+    (dict(size=4, ndim=3), dict(form="sumofunits", size=1), (None,)),
+    ((6, 4), dict(form="everysecond", size=4), (3, 4)),
+    (dict(size=4, ndim=3), dict(form="everysecond", size=4), (None, 4)),
+    (3, dict(form="unready", size=3), (3,)),
+])
+def test_the_shape_of_a_users_own_layer_is_measured(first, spec, shape):
+    network = theanets.Network([first, spec], loss=None)
+    layer = network.layers[1]
+    assert layer.output_shape == layer.shapes["out"] == shape
+    assert network.summary().rows[1]["output"] == ("x".join(str(n or "?") for n in shape) or "-")
+    shown = " × ".join(str(n or "?") for n in shape) or "-"
+    assert f">{shown}</text>" in str(network.draw())
+    layer.bind(network)
+    assert layer.output_shape == shape
+
+
+@pytest.mark.parametrize("first, spec, words", [
+    (dict(size=4, ndim=3), dict(form="last", size=5), ["size=5", "(4,)"]),
+    (3, dict(form="column", shape=(3,)), ["(3,)", "(3, 1)"]),
+    (3, dict(form="column", size=2), ["size=2", "(3, 1)"]),
+    ((6, 4), dict(form="everysecond", shape=(6, 4)), ["(6, 4)", "(3, 4)"]),
+    (3, dict(form="boastful"), ["resolve_outputs()", "(4,)", "(3,)"]),
+])
+def test_a_spec_that_contradicts_what_is_computed_is_refused(first, spec, words):
+    with pytest.raises(util.ConfigurationError) as caught:
+        theanets.Network([first, spec], loss=None)
+    assert all(word in str(caught.value) for word in ["'out'", *words]), caught.value
+
+
+def test_layers_read_the_measured_shape():
+    network = theanets.recurrent.Regressor([3, (4, "rnn"), dict(form="last", size=4), 2])
+    assert [layer.output_shape for layer in network.layers[2:]] == [(4,), (2,)]
+    x = np.ones((5, 6, 3), util.FLOAT)
+    network.train([x, np.ones((5, 2))], epochs=1)
+    assert network.predict(x).shape == (5, 2)
+    labels = theanets.recurrent.Classifier([3, (4, "rnn"), dict(form="last", size=4), 2])
+    labels.train([x, np.arange(5) % 2], epochs=1)
+    assert labels.score(x, np.arange(5) % 2) in (0.4, 0.6)
+    with pytest.raises(util.ConfigurationError, match="'out'.*'hid1:out', a single number"):
+        theanets.Regressor([3, dict(form="sumofunits", size=1), 2])

@@ -4,6 +4,7 @@ import xml.etree.ElementTree
 
 import pytest
 import theanets
+import theano.tensor as TT
 from theanets import util
 from theanets.show import layout
 
@@ -70,7 +71,7 @@ def test_a_summary_names_inputs_states_statistics_and_losses():
     assert NETWORKS["several inputs"]().summary().rows[3]["inputs"] == "c:pre, a"
     assert "hid2.mean, hid2.var" in str(NETWORKS["convolution"]().summary())
     net = NETWORKS["dense"]()
-    net.add_loss("mae", output_name="hid1", target=2, weight=0.5)
+    net.add_loss("mae", output_name="hid1", target=TT.matrix("middle"), weight=0.5)
     assert str(net.summary()).endswith("loss: mse of out + mae of hid1")
 
 

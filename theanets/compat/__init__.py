@@ -15,6 +15,7 @@ arranged by stage, and the modules beside it for what they mend:
 ``blas``           a BLAS to link with
 ``headers``        the precompiled header
 ``first_compile``  what happens before Theano compiles its first function
+``rewrites``       rewrites of graphs that crash or change results, or need C where there is none
 ``for_downhill``   downhill, and where it writes
 ``speed``          what is right, but needlessly slow
 ================== =========================================================================
@@ -33,6 +34,7 @@ _REPAIRS = (
     "python_code",
     "c_code",
     "first_compile",
+    "rewrites",
     "for_downhill",
     "speed",
 )
@@ -74,11 +76,13 @@ _state = _State()
 
 
 def _imported_before():
-    """Whether somebody has imported Theano already, and it works."""
+    """Whether somebody has imported Theano already, and it works. What is left of an import that failed is removed."""
     loaded = [name for name in sys.modules if name == "theano" or name.startswith("theano.")]
-    if not loaded:
-        return False
     theano = sys.modules.get("theano")
+    if theano is None:
+        for name in loaded:
+            del sys.modules[name]
+        return False
     if not hasattr(theano, "function") or not hasattr(theano, "tensor"):
         raise ImportError(_BROKEN)
     return True

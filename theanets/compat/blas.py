@@ -101,7 +101,7 @@ def find(compiler):
     Parameters
     ----------
     compiler : str
-        The C++ compiler that will link with it.
+        The C++ compiler that will link with it, which is asked for the system's; empty to ask none.
 
     Returns
     -------

@@ -124,14 +124,14 @@ def scan_loops_in_python(module):
     original = module.Scan.make_thunk
     said = []
 
-    def make_thunk(self, *args, **kwargs):
-        if not said and module.theano.config.cxx:
+    def make_thunk(self, node, storage_map, compute_map, no_recycling, impl=None):
+        if not said and impl != "py" and module.theano.config.cxx:
             said.append(True)
             _log.info(
                 "theano.scan: the loop itself runs in Python, its body is compiled "
                 "(the C loop of Theano 1.0.5 cannot be built for this Python and NumPy)"
             )
-        return original(self, *args, **kwargs)
+        return original(self, node, storage_map, compute_map, no_recycling, impl)
 
     module.Scan.make_thunk = make_thunk
 

@@ -9,18 +9,19 @@ import shutil
 import sys
 
 from . import blas, c_code
-from .registry import while_importing
+from .registry import before_first_compile, while_importing
+from .rewriting import rebind
 
 #: two products of matrices more for every scaled one: it costs half of the time of a training step
 EXCLUDED = "local_dot22_to_dot22scalar"
-
-#: refuses the convolutions that run in Python only
-UNCHECKED = "AbstractConvCheck"
 
 #: one cache of compiled modules per NumPy version: cutils_ext and lazylinker_ext do not carry it in their names
 COMPILEDIR = "compiledir_%(short_platform)s-%(processor)s-%(python_version)s-%(python_bitwidth)s-numpy%(numpy_version)s"
 
 _FLAGS = "THEANO_FLAGS"
+
+#: stands for the version of the compiler until somebody compiles
+UNKNOWN = "version unknown so far"
 
 
 class UserSettings:
@@ -128,6 +129,10 @@ def compiler(user):
     return shutil.which("clang++" if clang else "g++") or ""
 
 
+def _theano_came_first():
+    return getattr(sys.modules.get("_theanets_hook"), "came_first", False)
+
+
 def missing(user):
     """Settings to fill in.
 
@@ -141,17 +146,19 @@ def missing(user):
     settings : dict of str to str
         None of them set by the user.
     """
-    wanted = {"floatX": "float32"}
+    # a program that imports Theano itself, and perhaps never theanets, computes with the precision of Theano's default
+    wanted = {} if _theano_came_first() else {"floatX": "float32"}
     cxx = compiler(user)
     if cxx:
         wanted["optimizer_excluding"] = EXCLUDED
         wanted["allow_gc"] = "False"
         wanted["compiledir_format"] = COMPILEDIR
         if not user.any("blas.ldflags"):
-            wanted["blas.ldflags"] = blas.find(cxx).flags
+            # one that only the compiler knows of is looked for when it is needed
+            wanted["blas.ldflags"] = blas.find("").flags
     else:
         # an empty compiler keeps Theano from looking for one and from warning
-        wanted.update({"cxx": "", "blas.ldflags": "", "optimizer_excluding": UNCHECKED})
+        wanted.update({"cxx": "", "blas.ldflags": ""})
         if not user.any("mode", "linker", "optimizer"):
             # the Python implementations of fused and inplace operations are slower by a factor of thirty
             wanted["mode"] = "FAST_COMPILE"
@@ -214,6 +221,70 @@ def mode_xla_accepted():
         parameters.__init__ = original
 
 
+def _is_version_in_a_path():
+    return "gxx_version" in (UserSettings().get("compiledir_format") or "")
+
+
+def _exists(command, **_):
+    return 0 if shutil.which(command[0]) else 1
+
+
+def _no_answer(command, **_):
+    if not command[0]:
+        raise OSError("no compiler")
+    return UNKNOWN.encode(), b"", 0
+
+
+@while_importing("theano.configdefaults", needed=lambda: not _is_version_in_a_path())
+def compiler_not_asked_yet():
+    """No call of the compiler by those who may never compile C code.
+
+    theano/configdefaults.py:500 calls ``g++ -v`` to see whether there is one, and ``g++ -dumpversion`` at line 1691.
+    Whether it works is seen before it is used, and its version is asked for then.
+    """
+    windows = importlib.import_module("theano.misc.windows")
+    before = windows.call_subprocess_Popen, windows.output_subprocess_Popen
+    windows.call_subprocess_Popen, windows.output_subprocess_Popen = _exists, _no_answer
+    try:
+        yield
+    finally:
+        windows.call_subprocess_Popen, windows.output_subprocess_Popen = before
+
+
+@before_first_compile()
+def compiler_asked():
+    """What was left open while Theano was imported: the compiler's version, and a BLAS that only the compiler knows."""
+    theano = sys.modules["theano"]
+    if not theano.config.cxx:
+        return
+    compiler_version(theano)
+    if not theano.config.blas.ldflags and not UserSettings().any("blas.ldflags"):
+        theano.config.blas.ldflags = blas.find(theano.config.cxx).flags
+
+
+def compiler_version(theano):
+    """Return the version of the compiler, which is asked for it at the first call.
+
+    Parameters
+    ----------
+    theano : module
+        Theano.
+
+    Returns
+    -------
+    version : str
+    """
+    defaults = theano.configdefaults
+    placeholder = defaults.gcc_version_str
+    if placeholder == UNKNOWN:
+        try:
+            version = theano.misc.windows.output_subprocess_Popen([theano.config.cxx, "-dumpversion"])[0]
+        except OSError:
+            version = b"GCC_NOT_FOUND"
+        rebind(placeholder, version.strip().decode())
+    return defaults.gcc_version_str
+
+
 @contextlib.contextmanager
 def _environment(name, value):
     before = os.environ.get(name)
@@ -250,8 +321,6 @@ def fill_in_late(theano):
             for linker in theano.compile.mode.predefined_linkers.values():
                 linker.allow_gc = False
         return
-    if not user.any("optimizer_excluding") and not config.optimizer_excluding:
-        _exclude(theano, UNCHECKED)
     if not user.any("mode", "linker", "optimizer") and config.mode == "Mode":
         config.mode = "FAST_COMPILE"
 

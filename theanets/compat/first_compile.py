@@ -1,5 +1,6 @@
 """What happens before Theano compiles its first function: the rest of its import, and a word on what runs where."""
 
+import functools
 import importlib
 import logging
 import os
@@ -10,8 +11,9 @@ import sys
 import numpy as np
 
 from . import blas, headers, registry
-from .configuration import UserSettings
+from .configuration import UserSettings, compiler_version
 from .registry import after_importing, before_first_compile
+from .rewriting import rebind
 
 _log = logging.getLogger("theanets")
 
@@ -26,23 +28,36 @@ _BROKEN_COMPILER = (
 _NO_BLAS = "no BLAS for Theano's C code, products of matrices go through NumPy (slower); %s"
 
 
-@after_importing("theano.compile.mode")
+@after_importing("theano.compile.function_module")
 def watch_for_the_first_function(module):
-    """get_mode() (theano/compile/mode.py:395) is where theano.function, whoever calls it, begins to compile."""
-    original = module.get_mode
+    """orig_function() (theano/compile/function_module.py:1764) is where theano.function compiles.
 
-    def get_mode(orig_string):
-        mode = original(orig_string)
-        if _uses_c(mode):
-            registry.first_compile()
-            # the default mode is another one if the compiler turned out not to work
-            mode = original(orig_string)
+    Not get_mode(): that is asked as well by who compiles nothing, such as the description of a loop. FunctionMaker is
+    what others compile by.
+    """
+    original, make = module.orig_function, module.FunctionMaker.__init__
+
+    @functools.wraps(original)
+    def orig_function(inputs, outputs, mode=None, *args, **kwargs):
+        _prepare(mode)
         # a mode asked for in a single call says nothing of where everything else runs
-        if orig_string is None or orig_string is _theano().config.mode:
-            say_what_runs_where(mode)
-        return mode
+        if mode is None or mode is _theano().config.mode:
+            say_what_runs_where(_theano().compile.mode.get_mode(mode))
+        return original(inputs, outputs, mode, *args, **kwargs)
 
-    module.get_mode = get_mode
+    @functools.wraps(make)
+    def __init__(self, inputs, outputs, mode=None, *args, **kwargs):
+        _prepare(mode)
+        make(self, inputs, outputs, mode, *args, **kwargs)
+
+    rebind(original, orig_function)
+    module.FunctionMaker.__init__ = __init__
+
+
+def _prepare(mode):
+    """Do what belongs before the first compilation, if a mode compiles C code."""
+    if uses_c(_theano().compile.mode.get_mode(mode)):
+        registry.first_compile()
 
 
 @after_importing("theano.gof.cc")
@@ -57,7 +72,8 @@ def watch_for_the_first_module(module):
     module.CLinker.make_thunk = make_thunk
 
 
-def _uses_c(mode):
+def uses_c(mode):
+    """Tell whether a mode runs C code."""
     theano = _theano()
     linker = getattr(mode, "linker", None)
     python_only = isinstance(linker, theano.gof.PerformLinker) or _uses_xla(mode)
@@ -160,13 +176,14 @@ def say_what_runs_where(mode):
     config = _theano().config
     if _uses_xla(mode):
         _log.info("XLA on %s", importlib.import_module("theanets.xla.devices").describe())
-    elif _uses_c(mode):
+    elif uses_c(mode):
         found = blas.describe(config.blas.ldflags)
         _log.info("Theano C on %s (%s, BLAS: %s)", config.device, _compiler(), found)
         if not config.blas.ldflags:
             _log.warning(_NO_BLAS, _why_no_blas(config))
     elif config.cxx:
-        _log.info("Theano in Python: mode %s uses no C code", config.mode)
+        names = [name for name, known in _theano().compile.mode.predefined_modes.items() if known is mode]
+        _log.info("Theano in Python: mode %s uses no C code", *names or [config.mode])
     elif UserSettings().get("cxx") == "":
         _log.info("Theano in Python, which is slow: your settings (cxx=) switch its C code off")
     else:
@@ -183,7 +200,7 @@ def _compiler():
     theano = _theano()
     if not theano.config.cxx:
         return "none"
-    return f"{os.path.basename(theano.config.cxx)} {theano.configdefaults.gcc_version_str}"
+    return f"{os.path.basename(theano.config.cxx)} {compiler_version(theano)}"
 
 
 def facts():

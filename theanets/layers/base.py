@@ -15,6 +15,7 @@ import numpy as np
 import theano
 
 from .. import activations, arguments, util
+from . import measuring
 
 __all__ = ["Layer"]
 
@@ -98,6 +99,9 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
     stepwise: bool | None = None
 
     _count = 0
+
+    #: The shape that the default output was found to have, and what it was found for.
+    _measured = None
 
     def __init__(self, name=None, **kwargs):
         Layer._count += 1
@@ -240,7 +244,10 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
     def output_size(self):
         """Number of units of the default output."""
         if not self.output_shape:
-            raise util.ConfigurationError(f"layer {self.name!r}: its output shape is not known before binding")
+            reason = "its output shape is not known before binding" if self.output_shape is None else (
+                "its output is a single number for each example, without an axis of units"
+            )
+            raise util.ConfigurationError(f"layer {self.name!r}: {reason}")
         return self.output_shape[-1]
 
     @property
@@ -347,6 +354,7 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         self._build_activation()
         if initialize:
             self._initialize()
+            self._compare_shape(graph.layers)
         self.log()
 
     def _build_activation(self):
@@ -386,6 +394,38 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
                 continue
             raise util.ConfigurationError(f"layer {self.name!r}: unknown argument {key!r}, as {reason}")
 
+    def _compare_shape(self, layers):
+        """Compare the shape of the default output with what a method of a user's computes, which may have other axes.
+
+        The shape that the base class makes of a size gives way to the one that is found. What the size, the shape or a
+        method of the class says has to agree with it.
+        """
+        outsiders = [name for name in ("resolve_outputs", "transform") if not _is_ours(type(self), name)]
+        if not outsiders or not any(layer is self for layer in layers):
+            return
+        declared = self.output_shape
+        key = self._inputs, declared
+        if self._measured is None or self._measured[0] != key:
+            try:
+                self._measured = key, measuring.measure(self, "out", layers)
+            except Exception:
+                # whatever it is, it shows again, and better, when somebody computes the output.
+                return
+        found = self._measured[1]
+        is_told = "resolve_outputs" in outsiders or self.kwargs.get("shape") is not None
+        if is_told and _agree(declared, found):
+            return
+        if is_told or not _has_size(found, declared):
+            said = f"size={declared[-1]!r}"
+            if is_told:
+                said = f"{'resolve_outputs() says' if 'resolve_outputs' in outsiders else 'shape is'} {declared!r}"
+            raise util.ConfigurationError(
+                f"layer {self.name!r}: {said}, but what transform() computes of inputs of shape "
+                f"{', '.join(str(shape) for _, shape in self._inputs)} has the shape {found!r} (without the axis of "
+                "the batch)"
+            )
+        self._output_shapes["out"] = found
+
     def resolve_inputs(self, layers):
         """Find the outputs that this layer wants to read, and their shapes.
 
@@ -422,9 +462,14 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
                 f"layer {self.name!r} reads {'integer labels' if self.reads_labels else 'numbers'}, but {name!r} puts "
                 f"out {'numbers' if self.reads_labels else 'integer labels; put a layer of the form embed between'}"
             )
-        if size is not None and shape[-1] != size:
+        if not shape and _is_ours(type(self), "transform"):
             raise util.ConfigurationError(
-                f"layer {self.name!r}: input {name!r} was said to have {size!r} units, but has {shape[-1]}"
+                f"layer {self.name!r}: cannot read {name!r}, a single number for each example, without an axis of units"
+            )
+        if size is not None and shape[-1:] != (size,):
+            raise util.ConfigurationError(
+                f"layer {self.name!r}: input {name!r} was said to have {size!r} units, but has "
+                f"{shape[-1] if shape else 'none'}"
             )
         return shape
 
@@ -444,7 +489,7 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
             If the layer has no such output.
         """
         if output not in self._output_shapes:
-            self._output_shapes[output] = _probe_shape(self, output, layers)
+            self._output_shapes[output] = measuring.measure(self, output, layers)
         return self._output_shapes[output]
 
     def resolve_outputs(self):
@@ -595,38 +640,24 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         return self.num_params
 
 
+def _is_ours(cls, method):
+    """Tell whether a method of a class is this library's."""
+    owner = next(base for base in cls.__mro__ if method in vars(base))
+    return owner.__module__.partition(".")[0] == __package__.partition(".")[0]
+
+
+def _agree(a, b):
+    """Tell whether two shapes are the same, as far as is known."""
+    return len(a) == len(b) and all(m == n or m is None or n is None for m, n in zip(a, b))
+
+
+def _has_size(found, declared):
+    """Tell whether a shape that was found goes with a size: it is the last entry, or one of others; 1 has no axis."""
+    size = declared[-1]
+    if len(found) == len(declared):
+        return found[-1] in (size, None)
+    return size in found or size == 1
+
+
 def _show(shape):
     return "x".join("?" if entry is None else str(entry) for entry in shape or ()) or "-"
-
-
-def _probe_shape(layer, output, layers):
-    """Find the shape of an output that its layer does not declare, by computing it for arrays of zeros.
-
-    It is done twice, with different lengths for the unknown entries of the input shapes: whatever differs between the
-    two results is unknown as well.
-    """
-    before = []
-    for other in layers:
-        before.append(other)
-        if other is layer:
-            break
-    outputs = OrderedDict()
-    if before and before[-1] is layer:
-        for other in before:
-            outputs.update(other.connect(outputs)[0])
-    full_name = layer.full_name(output)
-    if full_name not in outputs:
-        known = [name for name in outputs if name.startswith(f"{layer.name}:")]
-        raise util.ConfigurationError(
-            f"layer {layer.name!r} has no output {output!r} (it has: {', '.join(known) or layer.output_name})"
-        )
-    sources = [other for other in before if hasattr(other, "zeros")]
-    measure = theano.function(
-        [source.input for source in sources],
-        outputs[full_name].shape,
-        mode="FAST_COMPILE",
-        on_unused_input="ignore",
-    )
-    # two lengths far apart, so that strides do not round them to one result, and long enough for filters.
-    lengths = [measure(*[source.zeros(length) for source in sources]) for length in (97, 160)]
-    return tuple(int(a) if a == b else None for a, b in zip(*(length[1:] for length in lengths)))

@@ -99,10 +99,13 @@ class Evaluation:
         """Return the variable that says which steps of padded sequences count."""
         return self._symbol("mask", 2)
 
-    def _context(self, masked=False, state=None, single_step=False):
+    def _context(self, masked=False, state=None, single_step=False, opaque=()):
         states = {name: self._symbol(name, value.ndim, value.dtype) for name, value in (state or {}).items()}
         return Context(
-            mask=self.mask_variable() if masked else None, states=states or None, single_step=single_step
+            mask=self.mask_variable() if masked else None,
+            states=states or None,
+            single_step=single_step,
+            opaque=opaque,
         )
 
     def _function(self, key, inputs, make_outputs):

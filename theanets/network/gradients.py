@@ -67,7 +67,9 @@ class Gradients:
             slots = self.slots()
         arrays, lengths = data.cast_sequences(x, slots)
         masked = lengths is not None and len(set(lengths)) > 1
-        context = self._context(masked)
+        wanted = set(map(util.output_name, names))
+        read = {name for loss in self.losses for name in loss.output_names} if of == "loss" else ()
+        context = self._context(masked, opaque=sorted(wanted.intersection(read)))
         inputs = [slot.variable for slot in slots]
         if masked:
             arrays, inputs = [*arrays, data.make_mask(lengths)], [*inputs, context.mask]

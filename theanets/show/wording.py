@@ -15,7 +15,7 @@ __all__ = [
 
 def show_shape(shape, times="x"):
     """Return a shape as text, with a question mark for lengths that are known only with the data."""
-    return times.join("?" if entry is None else str(entry) for entry in shape or ())
+    return times.join("?" if entry is None else str(entry) for entry in shape or ()) or "-"
 
 
 def count(number, word):

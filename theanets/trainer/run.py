@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import util
 from ..data import sources
+from . import standstill
 from .compiled import Loops
 from .passes import Pass
 from .session import DIVERGED, EXHAUSTED, FAILED, INTERRUPTED, LEFT, Outcome
@@ -122,7 +123,9 @@ class Run:
                 if self.outcome not in (None, DIVERGED):
                     return
             self.session.epoch_begins(self.epoch)
+            before = standstill.remember(self)
             training, is_complete = self._learn()
+            standstill.warn_if_unmoved(self, before, training["loss"])
             self.epoch += 1
             self.optimizer._log(training, self.epoch)
             self.session.epoch_ends(training, self.validation)

@@ -166,6 +166,8 @@ class Session:
         self.yielded = self.resumed = 0
         self.began = time.perf_counter()
         self.is_open = False
+        # whether somebody was told that nothing changes.
+        self.has_warned = False
         self._before = None
 
     # -- the whole ----------------------------------------------------------------------------------------------------

@@ -112,47 +112,24 @@ class XLALinker(link.LocalLinker):
         return linker.make_all(**storage)
 
 
-#: What is left out of Theano's rewrites: those that aim at memory, at C code, at BLAS and at single kernels.
+#: What is left out of Theano's rewrites here and nowhere else: Theano's own modes gain by these. What is of no use
+#: without C code, :mod:`theanets.compat.rewrites` leaves out of every mode that runs none, and what is wrong, of all.
 EXCLUDED = (
+    # memory: XLA plans it by itself.
     "inplace",
+    # several Ops in one: XLA has a choice of its own, and translates none of these.
     "fusion",
     "BlasOpt",
-    "cxx_only",
-    "conv_gemm",
-    "conv_meta",
-    # refuses convolutions that are left as they are.
-    "AbstractConvCheck",
     "c_blas",
     "local_dot_to_dot22",
-    "scanOp_pushout_output",
+    "conv_gemm",
+    "conv_meta",
     "specialize_device",
     # the tag: Theano registers its name later, when it imports its GPU code, and refuses names that were asked for.
     "gpuarray",
-    # adds twice what is set twice, where x[[1, 1]] = x[[1, 1]] + 1.
-    "local_set_to_inc_subtensor",
+    # a product behind a loop instead of one in each of its steps, which is no faster here.
+    "scanOp_pushout_output",
 )
-
-
-class WithoutC:
-    """Runs an optimizer, which computes constants by Python rather than by C code that would be compiled for it.
-
-    Parameters
-    ----------
-    optimizer : theano Optimizer
-        What to run.
-    """
-
-    def __init__(self, optimizer):
-        self.optimizer = optimizer
-
-    def __getattr__(self, name):
-        return getattr(self.optimizer, name)
-
-    def __call__(self, fgraph):
-        with theano.change_flags(cxx=""):
-            return self.optimizer(fgraph)
-
-    optimize = __call__
 
 
 class XLAMode(modes.Mode):
@@ -168,11 +145,6 @@ class XLAMode(modes.Mode):
         if optimizer is None or optimizer == "default":
             optimizer = Query(include=["fast_run", rewrites.TAG], exclude=list(EXCLUDED))
         super().__init__(linker, optimizer)
-
-    @property
-    def optimizer(self):
-        """What rewrites graphs."""
-        return WithoutC(super().optimizer)
 
 
 def register():

@@ -1,12 +1,13 @@
 """What all recurrent layers share: the loop along time, initial states, and initial weights."""
 
+import functools
 from collections import OrderedDict
 
 import numpy as np
 import theano
 import theano.tensor as TT
 
-from ... import util
+from ... import activations, util
 from ..base import Layer
 from ..context import Context, context_of
 
@@ -327,17 +328,42 @@ class Recurrent(Layer):
         context, x = context_of(inputs), inputs[self.input_name]
         sequences, outputs = self.sequences(x, context)
         first = self._first_values(inputs, x.shape[0])
+        inner = {}
+
+        def step(*args):
+            values = _as_list(self._step(*args))
+            inner.update(zip(self.steps, values))
+            return values
+
         values, updates = self._scan(
             [time_major(sequence) for sequence in sequences],
             [first.get(name) for name in self.steps],
+            step=step,
             constants=self.constants(),
             context=context,
         )
         for name, value in zip(self.steps, values):
             outputs[name] = time_major(value)
+            context.unrolled[outputs[name]] = functools.partial(self._unroll, inner, outputs, name)
             if name in self.states:
                 context.final_states[self.full_name(name)] = value[0 if self.backward else -1]
         return outputs, updates
+
+    def _unroll(self, inner, outputs, name):
+        """Return an output as the activation of ``pre``, if that is what a step makes of it; else None.
+
+        Parameters
+        ----------
+        inner, outputs : dict
+            Expressions by the names of outputs: within the loop, and of all steps.
+        name : str
+            The name of the output.
+        """
+        if not self.applies_activation or "pre" not in inner or name == "pre":
+            return None
+        if not activations.made_alike(inner[name], self.activate(inner["pre"])):
+            return None
+        return self.activate(outputs["pre"])
 
     def _scan(self, inputs, outputs, name="scan", step=None, constants=None, context=None):
         """Run a step function along time.

@@ -1,12 +1,25 @@
 """Two recurrent layers that read a sequence from both ends."""
 
+import functools
+
 import theano.tensor as TT
 
 from ... import util
 from ..base import Layer
+from ..context import context_of
 from .base import Recurrent
 
 __all__ = ["Bidirectional"]
+
+
+def _join(parts):
+    return TT.concatenate(parts, axis=2)
+
+
+def _unroll(makers):
+    """Return both parts of an output as they are made outside of their loops; None if they are not."""
+    parts = [make and make() for make in makers]
+    return None if None in parts else _join(parts)
 
 
 class _Before:
@@ -139,11 +152,13 @@ class Bidirectional(Layer):
 
     def transform(self, inputs):
         (forward, fw_updates), (backward, bw_updates) = (worker.transform(inputs) for worker in self.workers)
-        outputs = {}
+        outputs, loops = {}, context_of(inputs).unrolled
         for name in forward:
             outputs[f"fw_{name}"], outputs[f"bw_{name}"] = forward[name], backward[name]
             if forward[name].ndim == 3:
-                outputs[name] = TT.concatenate([forward[name], backward[name]], axis=2)
+                outputs[name] = _join([forward[name], backward[name]])
+                parts = [loops.get(forward[name]), loops.get(backward[name])]
+                loops[outputs[name]] = functools.partial(_unroll, parts)
         return outputs, [*fw_updates, *bw_updates]
 
     def to_spec(self):

@@ -1,0 +1,60 @@
+"""A word of warning where training does not get off the ground.
+
+A gradient of zero leaves all parameters as they are, whatever the algorithm, as nothing else moves them in a first
+epoch; so do steps that are too small for the float type. Both look as if training went on, and end by patience.
+"""
+
+import numpy as np
+
+from .. import util
+
+__all__ = ["remember", "warn_if_unmoved"]
+
+
+def remember(run):
+    """Return the parameters as they are before the first epoch of a run; None before others.
+
+    Epochs with a learning rate of zero do not count, as they are not meant to change anything. Once there has been a
+    warning, there is not going to be another one in the same training.
+
+    Parameters
+    ----------
+    run : Run
+        Which is about to learn for an epoch.
+
+    Returns
+    -------
+    values : list of ndarray, or None
+    """
+    session = run.session
+    rows = [row for row in session.history if row["stage"] == session.stage]
+    if session.has_warned or run.rate.value == 0 or any(row["learning_rate"] != 0 for row in rows):
+        return None
+    return [param.get_value() for param in run.optimizer._params]
+
+
+def warn_if_unmoved(run, before, loss):
+    """Warn if no parameter is different from what it was.
+
+    Parameters
+    ----------
+    run : Run
+        Which has learned for an epoch.
+    before : list of ndarray, or None
+        What :func:`remember` has returned.
+    loss : float
+        The loss in this epoch. If it is zero, or as good as that, there was nothing to learn, and no reason to warn.
+    """
+    if before is None or abs(loss) <= np.finfo(util.FLOAT).eps:
+        return
+    # the first that has moved is enough.
+    if any(not np.array_equal(old, param.get_value()) for old, param in zip(before, run.optimizer._params)):
+        return
+    run.session.has_warned = True
+    util.warn(
+        f"the first epoch has changed no parameter, with a loss of {loss:.6g}: the gradient is zero, or steps with "
+        f"learning_rate={run.rate.value:g} are too small for {util.FLOAT}. Units that are saturated, or rectifiers "
+        "that are off for all data, have no gradient. It usually helps to scale the inputs, to a mean of 0 and a "
+        "standard deviation of 1 for each variable; if they are, try another learning rate, activation or loss",
+        RuntimeWarning,
+    )
