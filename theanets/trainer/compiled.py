@@ -172,6 +172,17 @@ class Compiled:
         if draws.seeds != self.seeds:
             draws.start(self.streams)
 
+    def release_data(self):
+        """Let go of all that comes from the data of a training that is over."""
+        self.loops.release()
+        if self.optimizer is None:
+            return
+        for function in (self.optimizer.f_step, self.optimizer.f_eval):
+            # Theano's own modes keep some results, which may be views of a batch, and so of all the data.
+            for variable, cell in (getattr(function.fn, "storage_map", None) or {}).items():
+                if variable.owner is not None:
+                    cell[0] = None
+
     def release(self):
         """Let go of the state of the optimizer, which the next training that starts anew sets anyway."""
         for variable in self.own:

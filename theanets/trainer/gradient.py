@@ -302,7 +302,7 @@ class DownhillTrainer(Trainer):
             yield compiled
         finally:
             compiled.is_used = False
-            compiled.loops.release()
+            compiled.release_data()
 
     def _compile(self, compiled, kwargs, regs, draws, context, rate, session):
         """Compile, unless that is done already, and start with the state of a new training."""
