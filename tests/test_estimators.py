@@ -114,7 +114,7 @@ def test_partial_fits_are_one_long_training(iris, each_mode, monkeypatch):
         return compile_(*args, **kwargs)
 
     monkeypatch.setattr(downhill.Optimizer, "_compile", counted)
-    options = dict(hidden=(6,), options={"hidden_dropout": 0.1}, random_state=5)
+    options = dict(hidden=(6,), random_state=5)
     whole = NetworkClassifier(epochs=12, patience=100, **options).fit(x, y)
     parts = NetworkClassifier(**options)
     for _ in range(12):
