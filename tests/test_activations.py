@@ -116,6 +116,12 @@ def test_golden_value_and_gradient(case):
     helpers.assert_golden(grad, case.get("expected_grad_of_sum", case["grad_of_sum"]))
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_what_is_not_a_number_stays_so(name):
+    value, _ = compiled(name, 2)[1](helpers.floats([[1, -2, np.nan, 3]]))
+    assert np.isnan(value[0, 2])
+
+
 def test_every_function_has_an_expectation():
     assert set(activations.COMMON) == set(COMMON)
     registry = activations.Activation._registry
@@ -236,6 +242,104 @@ def test_maxout_adds_the_slopes_of_pieces_that_tie():
     z = TT.vector()
     grad = helpers.evaluate(TT.grad(activation(z).sum(), z), {z: helpers.floats([0, 0])})
     assert grad.tolist() == [4, 1]
+
+
+# ---- precision
+
+#: Sizes of inputs, from far below the resolution of the float type beside 1 to far above.
+SIZES = [0, 1e-30, 1e-20, 1e-10, 1e-8, 1e-5, 1e-3, 0.1, 0.5, 0.9999999, 1, 1.0000001, 2, 5, 20, 50, 100, 1e3, 1e5,
+         1.7e7, 3e8, 1e15, 2e15, 1e20, 1e30]
+NUMBERS = np.array(sorted({sign * size for size in SIZES for sign in (-1, 1)}), util.FLOAT)
+
+#: Derivatives in plain NumPy, with the mean of both slopes at a kink. (The others are no better than the resolution
+#: of the float type beside 1.)
+SLOPES = {
+    "relu": lambda z: np.heaviside(z, 0.5),
+    "rect:min": lambda z: np.heaviside(1 - z, 0.5),
+    "rect:minmax": lambda z: np.heaviside(z, 0.5) * np.heaviside(1 - z, 0.5),
+    "softplus": lambda z: np.exp(-np.logaddexp(0, -z)),
+    "prelu": lambda z, leak: np.where(z == 0, (1 + np.exp(leak)) / 2, np.where(z > 0, 1, np.exp(leak))),
+    "lgrelu": lambda z, gain, leak: np.where(
+        z == 0, (np.exp(gain) + np.exp(leak)) / 2, np.exp(np.where(z > 0, gain, leak))),
+    "elu": lambda z, gain: np.where(z >= 0, 1, np.exp(gain + np.minimum(z, 0))),
+}
+
+
+@pytest.mark.parametrize("mode", ["FAST_COMPILE", "FAST_RUN", "XLA"])
+@pytest.mark.parametrize("name", sorted({*SLOPES, "tanh", "sigmoid"}))
+def test_numbers_of_any_size(name, mode):
+    activation = activations.build(name, fresh(len(NUMBERS)))
+    z = TT.vector()
+    value, slope = theano.function([z], [activation(z), TT.grad(activation(z).sum(), z)], mode=mode)(NUMBERS)
+    params = [param.get_value().astype("d") for param in activation.params]
+    # Theano's Python takes what is made of an exponential for zero at less than -30.
+    atol = 1e-12 if name in ("sigmoid", "softplus") else 1e-37
+    with np.errstate(over="ignore"):
+        expected = expected_value(name, NUMBERS.astype("d"), params)
+    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=atol)
+    if name in SLOPES:
+        np.testing.assert_allclose(slope, SLOPES[name](NUMBERS.astype("d"), *params), rtol=2e-6, atol=atol)
+
+
+@pytest.mark.parametrize("name, low, high", [("rect:min", -np.inf, 1), ("rect:minmax", 0, 1)])
+def test_infinite_inputs(name, low, high):
+    value, slope = compiled(name, 1, 3)[1](helpers.floats([-np.inf, 0, np.inf]))
+    assert value.tolist() == [low, 0, high]
+    assert slope.tolist() == ([1, 1, 0] if name == "rect:min" else [0, 0.5, 0])
+
+
+@pytest.mark.parametrize("mode", ["FAST_COMPILE", "FAST_RUN", "XLA"])
+@pytest.mark.parametrize("name", ["softmax", "norm:max", "norm:mean", "norm:std", "norm:z"])
+def test_rows_of_any_size(name, mode, rng):
+    z, weights = TT.matrix(), helpers.floats(rng.randn(5, 3))
+    value = activations.COMMON[name](z)
+    function = theano.function([z], [value, TT.grad((value * weights).sum(), z)], mode=mode)
+    rows = helpers.floats([[1, 2, -3], [0.3, 0.3, 0.3], [1, 1, 2], [0, -5, 1e-3], [77.7, 77.7, 77.7]])
+    for size in SIZES:
+        given_z = rows * np.array(size, util.FLOAT)
+        with np.errstate(over="ignore"):
+            expected = COMMON[name](given_z.astype("d"))
+        if name == "norm:z":
+            # NumPy's own mean of equal numbers may be another one.
+            expected[[1, 4]] = 0
+        if name == "norm:std":
+            expected[[1, 4]] = given_z[[1, 4]].astype("d") / 1e-8
+        found, slope = function(given_z)
+        assert np.isfinite(slope).all()
+        fits = abs(expected) < np.finfo(util.FLOAT).max
+        np.testing.assert_allclose(found[fits], expected[fits], rtol=1e-5, atol=1e-6 * min(1, size) + 1e-6 * (
+            size if name == "norm:mean" else 1 if name != "norm:max" else 0))
+
+
+@pytest.mark.parametrize("count", [3, 5, 7, 10])
+@pytest.mark.parametrize("name", ["norm:mean", "norm:z"])
+def test_equal_values_do_not_deviate_from_their_mean(name, count, rng):
+    z = np.repeat(helpers.floats(100 * rng.rand(50, 1)), count, axis=1)
+    assert (compiled(name, 2)[1](z)[0] == 0).all()
+
+
+# ---- logarithms
+
+
+@pytest.mark.parametrize("make, name", [
+    (activations.softmax, "softmax"), (TT.nnet.softmax, "softmax"), (TT.nnet.sigmoid, "sigmoid"),
+    (lambda z: activations.softmax(z)[:, ::-1], "softmax"), (lambda z: TT.nnet.sigmoid(z).T, "sigmoid"),
+    (lambda z: TT.concatenate([TT.nnet.sigmoid(z), TT.nnet.sigmoid(-z)], axis=1), "sigmoid"),
+    (lambda z: activations.softmax(z).reshape((2, 2, 3)), "softmax"), (lambda z: activations.softmax(z) * 1, None),
+    (lambda z: TT.exp(z) / TT.exp(z).sum(), None), (lambda z: TT.concatenate([TT.nnet.sigmoid(z), z]), None),
+    (lambda z: activations.softmax(z).max(axis=1), None), (TT.tanh, None), (lambda z: z, None),
+    (lambda z: activations.rect_minmax(z), None), (lambda z: TT.exp(z) / 2, None), (lambda z: z - z.max(), None),
+])
+def test_logarithms_of_what_is_known(make, name, rng):
+    z = TT.matrix()
+    expr = make(z)
+    log = activations.log_of(expr)
+    assert (log is None) == (name is None)
+    if name is not None:
+        small = helpers.floats(rng.randn(4, 3))
+        value, expected = helpers.evaluate([log, TT.log(expr)], {z: small})
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+        assert np.isfinite(helpers.evaluate(log, {z: 1e6 * small})).all()
 
 
 # ---- parameters

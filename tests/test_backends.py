@@ -37,7 +37,7 @@ TRAIN = """
         data = [kinds[kind](*shape) for kind, shape in case["data"]["arrays"]]
         layers = [tuple(item) if isinstance(item, list) else item for item in case["layers"]]
         net = getattr(theanets, case["model"])(layers, **case["init"])
-        run = net.itertrain(data, **case["train"])
+        run = net.itertrain(data, average="batches", **case["train"])
         losses = [[float(monitors["loss"]) for monitors in next(run)] for _ in range(case["epochs"])]
         print("RESULT", json.dumps(dict(losses=losses, cxx=bool(theano.config.cxx), float=theano.config.floatX)))
 """

@@ -41,7 +41,7 @@ def test_golden_run(run):
     rng = np.random.RandomState(run["data"]["seed"])
     kinds = dict(normal=lambda shape: rng.randn(*shape).astype("f"), int4=lambda shape: rng.randint(4, size=shape))
     data = [kinds[kind](shape) for kind, shape in run["data"]["arrays"]]
-    losses = epochs(network, data, run["epochs"], **run["train"])
+    losses = epochs(network, data, run["epochs"], average="batches", **run["train"])
     np.testing.assert_allclose(losses, run["observed"]["losses"], rtol=2e-4)
 
 

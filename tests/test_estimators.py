@@ -1,18 +1,25 @@
 """Networks behave as scikit-learn expects of its estimators."""
 
 import pickle
+import warnings
 
 import downhill
 import numpy as np
 import pytest
+import scipy.sparse
 import theanets
 import theano
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_regression
+from sklearn.datasets import load_iris, load_wine, make_regression
+from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
+from theanets import estimators
 from theanets.estimators import AutoencoderTransformer, NetworkClassifier, NetworkRegressor
 
 
@@ -55,6 +62,19 @@ def test_labels_and_probabilities(iris):
     assert [layer.output_size for layer in model.network_.layers] == [4, 10, 3]
     assert 1 <= model.n_iter_ == len(model.loss_curve_) <= 20
     assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert [i for i, loss in enumerate(model.validation_curve_) if np.isfinite(loss)] == [9, 19]
+    truth = np.searchsorted(model.classes_, y)
+    assert model.validation_curve_[-1] == pytest.approx(-np.log(probabilities[range(len(y)), truth]).mean(), rel=1e-5)
+
+
+def test_raw_data_are_learned_with_default_settings():
+    """All gradients were zero from the first step on, for data on scales from 0.1 to 1000."""
+    x, y = load_wine(return_X_y=True)
+    order = np.random.RandomState(1).permutation(len(x))
+    theanets.set_mode("XLA")
+    model = NetworkClassifier().fit(x[order[45:]], y[order[45:]])
+    assert model.score(x[order[:45]], y[order[:45]]) > 0.8
+    assert model.loss_curve_[-1] < 0.1 * model.loss_curve_[0]
 
 
 def test_clones_and_pickles_are_the_same(iris):
@@ -89,6 +109,197 @@ def test_weights_are_repetitions(iris):
     assert abs(weighted - clone(model).fit(x, y).predict_proba(x)).max() > 1e-3
     with pytest.raises(ValueError, match="at least one"):
         model.fit(x, y, sample_weight=np.zeros(len(x)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_merged_examples_are_counted(data):
+    """The same as numpy.unique() finds, whatever the order and the form; negative zeros are zeros."""
+    count, width = data.draw(st.integers(1, 30)), data.draw(st.integers(1, 3))
+    values = st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-3])
+    x = np.array(data.draw(st.lists(values, min_size=count * width, max_size=count * width))).reshape(count, width)
+    y = np.array(data.draw(st.lists(st.integers(0, 2), min_size=count, max_size=count)))
+    w = np.array(data.draw(st.lists(st.integers(0, 3), min_size=count, max_size=count)), float)
+    w[0] += 1
+    (merged_x, merged_y), weights = estimators._merge([x, y], w)
+    repeated = np.column_stack([x, y]).repeat(w.astype(int), axis=0) + 0
+    rows, counts = np.unique(repeated, axis=0, return_counts=True)
+    found = sorted((*row, label, n) for row, label, n in zip(merged_x + 0, merged_y, weights))
+    assert found == [(*row, n) for row, n in zip(rows, counts)]
+    order = np.array(data.draw(st.permutations(range(count))))
+    for form in (np.array, scipy.sparse.csr_matrix, scipy.sparse.csr_array):
+        (again_x, again_y), again = estimators._merge([form(x[order]), y[order]], w[order])
+        np.testing.assert_array_equal(again_x.toarray() if scipy.sparse.issparse(again_x) else again_x, merged_x)
+        np.testing.assert_array_equal(again_y, merged_y)
+        np.testing.assert_array_equal(again, weights)
+
+
+@pytest.mark.parametrize("make", [
+    lambda **kwargs: NetworkClassifier(hidden=5, **kwargs), lambda **kwargs: NetworkRegressor(hidden=5, **kwargs),
+    lambda **kwargs: AutoencoderTransformer(encoder=2, **kwargs),
+], ids=["classifier", "regressor", "transformer"])
+def test_the_order_given_makes_no_difference(make, iris):
+    """Nor does the form of the examples, but for the last digits. Each seed mixes them in another way."""
+    x, y = np.round(iris[0]), load_iris(return_X_y=True)[1]
+    weights = np.random.RandomState(1).rand(len(x))
+    order = np.random.RandomState(2).permutation(len(x))
+
+    def outputs(x, y, weights, **kwargs):
+        model = make(epochs=2, validation_fraction=0.2, **kwargs).fit(x, y, sample_weight=weights)
+        return getattr(model, "transform" if hasattr(model, "transform") else "predict")(iris[0])
+
+    expected = outputs(x, y, weights)
+    np.testing.assert_array_equal(outputs(x[order], y[order], weights[order]), expected)
+    for kind in (scipy.sparse.csr_matrix, scipy.sparse.coo_matrix, scipy.sparse.csr_array):
+        np.testing.assert_allclose(outputs(kind(x), y, weights), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_sorted_examples_are_mixed():
+    """Batches of neighbours learn badly, and so they do in the order that merging brings examples into."""
+    x = np.linspace(-3, 3, 800)[:, None]
+    y = np.sin(2 * x[:, 0])
+    score = {
+        shuffle: NetworkRegressor(
+            hidden=((20, "tanh"),), epochs=10, options=None if shuffle is None else {"shuffle": shuffle}
+        ).fit(x, y).score(x, y)
+        for shuffle in (None, "batches")
+    }
+    network = theanets.Regressor([1, (20, "tanh"), 1])
+    network.train([x, y], algo="adam", learning_rate=0.01, epochs=10)
+    assert network.score(x, y) < 0.5 < 0.85 < min(score.values())
+
+
+def test_examples_are_in_the_same_order_in_each_call(iris, monkeypatch):
+    """What goes on from call to call goes on with the same batches."""
+    seen, itertrain = [], theanets.Network.itertrain
+    monkeypatch.setattr(
+        theanets.Network, "itertrain", lambda *args, **kwargs: seen.append(args[1]) or itertrain(*args, **kwargs)
+    )
+    model = NetworkClassifier(hidden=4, epochs=1)
+    for x, y in (iris, [array[::-1] for array in iris]):
+        model.partial_fit(x, y)
+    clone(model).set_params(random_state=5).fit(*iris)
+    for first, second, other in zip(*seen):
+        np.testing.assert_array_equal(first, second)
+        assert len(first) < 150 or not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("y, fraction, expected", [
+    (np.repeat([0, 1, 2], [60, 30, 10]), 0.1, [6, 3, 1]),
+    (np.repeat([0, 1, 2], [90, 9, 1]), 0.1, [9, 1, 0]),
+    (np.repeat([0, 1, 2], [2, 2, 1]), 0.8, [1, 1, 0]),
+    (np.repeat(["a", "b"], [50, 50]), 0.5, [25, 25]),
+], ids=["all", "but-for-one", "almost-all", "strings"])
+def test_all_classes_have_their_share_of_the_validation(y, fraction, expected, monkeypatch):
+    """But the last example of a class is needed to learn from."""
+    x = np.random.RandomState(0).randn(len(y), 3)
+    seen, itertrain = [], theanets.Network.itertrain
+    monkeypatch.setattr(
+        theanets.Network, "itertrain", lambda *args, **kwargs: seen.append(args[1:3]) or itertrain(*args, **kwargs)
+    )
+    for seed in (1, 1, 2):
+        NetworkClassifier(hidden=2, epochs=1, validation_fraction=fraction, random_state=seed).fit(x, y)
+    for train, valid in seen:
+        assert np.bincount(valid[1], minlength=len(expected)).tolist() == expected
+        both = np.vstack([train[0], valid[0]])
+        np.testing.assert_array_equal(np.sort(both, axis=0), np.sort(x, axis=0))
+    np.testing.assert_array_equal(seen[0][1][0], seen[1][1][0])
+    assert not np.array_equal(seen[0][1][0], seen[2][1][0])
+
+
+def test_a_validation_that_no_class_has_an_example_for():
+    with pytest.raises(ValueError, match="no class has a second example"):
+        NetworkClassifier(validation_fraction=0.5).fit(np.eye(4), np.arange(4))
+    with pytest.raises(ValueError, match="leaves none"):
+        NetworkRegressor(validation_fraction=0.9).fit(np.eye(2), np.arange(2))
+
+
+@pytest.mark.parametrize("hidden", [7, np.int64(7), (7,), [7], dict(size=7, activation="relu"), np.array([7])], ids=str)
+def test_sizes_of_hidden_layers(hidden, iris):
+    model = NetworkClassifier(hidden=hidden, epochs=1).fit(*iris)
+    assert [layer.output_size for layer in model.network_.layers] == [4, 7, 3]
+    np.testing.assert_array_equal(model.predict(iris[0]), clone(model).fit(*iris).predict(iris[0]))
+
+
+@pytest.mark.parametrize("wrong", ["100", None, 2.5, True], ids=repr)
+def test_sizes_that_are_none(wrong, iris):
+    with pytest.raises(ValueError, match="hidden="):
+        NetworkClassifier(hidden=wrong).fit(*iris)
+    with pytest.raises(ValueError, match="encoder="):
+        AutoencoderTransformer(encoder=wrong).fit(iris[0])
+
+
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_matrix, scipy.sparse.csc_array])
+def test_sparse_examples(kind, iris):
+    """A fitted estimator takes examples in either form, whatever it was fitted to."""
+    dense, y = np.where(abs(iris[0]) > 0.5, iris[0], 0), iris[1]
+    x = kind(dense)
+    model = NetworkClassifier(hidden=8, epochs=15, validation_fraction=0.1).fit(x, y)
+    assert model.network_.layers[0].sparse == "csr"
+    assert model.score(x, y) > 0.85
+    np.testing.assert_allclose(model.predict_proba(x), model.predict_proba(dense), rtol=1e-5)
+    regressor = NetworkRegressor(hidden=3, epochs=1).fit(x, dense)
+    np.testing.assert_allclose(regressor.predict(x), regressor.predict(dense), rtol=1e-5)
+    coder = AutoencoderTransformer(encoder=2, epochs=1).fit(x)
+    np.testing.assert_allclose(coder.transform(x), coder.transform(dense), rtol=1e-5)
+    assert coder.transform(x.astype("float32")).dtype == np.float32
+    assert np.isfinite(coder.score(x))
+    plain = NetworkClassifier(hidden=8, epochs=1).fit(dense, y)
+    np.testing.assert_allclose(plain.predict_proba(x), plain.predict_proba(dense), rtol=1e-5)
+    plain.partial_fit(x, y)
+    with pytest.raises(ValueError, match="features"):
+        model.predict(x[:, :2])
+
+
+def labels_of(x):
+    return np.stack([x[:, 0] > 0, x[:, 1] > 0, x[:, 0] + x[:, 1] > 1], axis=1).astype(int)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_several_labels_of_an_example(iris):
+    """As in scikit-learn's MLPClassifier."""
+    x = iris[0]
+    y = labels_of(x)
+    model = NetworkClassifier(hidden=((8, "tanh"),), epochs=25, validation_fraction=0.1).fit(x, y)
+    mlp = MLPClassifier((8,), max_iter=2).fit(x, y)
+    assert model.score(x, y) > 0.8
+    assert model.score(x, y) == (model.predict(x) == y).all(axis=1).mean()
+    np.testing.assert_array_equal(model.classes_, mlp.classes_)
+    probabilities, predicted = model.predict_proba(x), model.predict(x)
+    assert (probabilities.shape, predicted.shape) == (mlp.predict_proba(x).shape, mlp.predict(x).shape)
+    assert predicted.dtype == mlp.predict(x).dtype
+    np.testing.assert_array_equal(predicted, probabilities > 0.5)
+    assert 0 < probabilities.min() < probabilities.max() < 1
+    assert isinstance(pickle.loads(pickle.dumps(model)).predict(x), np.ndarray)
+    weights = np.arange(len(x)) % 3
+    short = NetworkClassifier(hidden=4, epochs=2)
+    weighted = short.fit(x, y, sample_weight=weights).predict_proba(x)
+    repeated = clone(short).fit(x.repeat(weights, axis=0), y.repeat(weights, axis=0)).predict_proba(x)
+    np.testing.assert_array_equal(weighted, repeated)
+    other = short.set_params(loss="mse").fit(x, y.astype(bool))
+    assert other.predict(x).dtype == predicted.dtype
+
+
+def test_matrices_of_labels(iris):
+    x = iris[0]
+    y = labels_of(x)
+    model = NetworkClassifier(hidden=4, epochs=1)
+    sparse = clone(model).fit(x, scipy.sparse.csr_matrix(y))
+    assert scipy.sparse.issparse(sparse.predict(x))
+    np.testing.assert_array_equal(sparse.predict(x).toarray(), model.fit(x, y).predict(x))
+    assert sparse.score(x, scipy.sparse.csr_matrix(y)) == model.score(x, y)
+    for targets, words in ((y * 2 - 1, "-1, 1"), (y + np.arange(150)[:, None] % 2, "multiclass-multioutput"),
+                           (y.astype(str), "multiclass-multioutput")):
+        with pytest.raises(ValueError, match=words):
+            model.fit(x, targets)
+    assert model.classes_.tolist() == [0, 1, 2] and model.predict(x).shape == y.shape
+    parts = NetworkClassifier(hidden=4).partial_fit(x, y, classes=[0, 1, 2]).partial_fit(x, y)
+    assert parts.n_iter_ == 2
+    for targets, classes in ((y[:, :2], None), (y[:, 0], None), (y, [0, 1])):
+        with pytest.raises(ValueError, match="at first|first call"):
+            parts.partial_fit(x, targets, classes=classes)
+    with pytest.warns(DataConversionWarning):
+        assert model.fit(x, y[:, :1]).predict(x).shape == (150,)
 
 
 def test_learning_in_parts(iris):
@@ -190,3 +401,34 @@ def test_options_reach_training(iris):
     assert size[0] < size[1]
     with pytest.raises(theanets.util.ConfigurationError, match="encoder"):
         AutoencoderTransformer(encoder=("flat",)).fit(x)
+
+
+@pytest.mark.parametrize("make", [NetworkClassifier, NetworkRegressor, AutoencoderTransformer])
+def test_weights_and_data_that_make_no_sense(make):
+    x = np.random.RandomState(0).randn(20, 3)
+    y = (x[:, 0] > 0).astype(int)
+    part = dict(encoder=(2,)) if make is AutoencoderTransformer else dict(hidden=(2,))
+    model = make(epochs=1, **part).fit(x, y)
+    for w in (-np.ones(20), np.zeros(20), np.r_[np.nan, np.ones(19)], np.r_[-1, np.ones(19)]):
+        for method in (model.fit, model.partial_fit, model.score):
+            with pytest.raises(ValueError, match="(?i)weight"):
+                method(x, y, sample_weight=w)
+    huge = np.where(np.arange(20)[:, None] == 7, 1e60, x)
+    use = model.transform if make is AutoencoderTransformer else model.predict
+    for method in (lambda x: model.fit(x, y), use, lambda x: model.score(x, y)):
+        with pytest.raises(ValueError, match="too large for float32"):
+            method(huge)
+    if make is NetworkRegressor:
+        assert model.score(x, np.ones(20)) == model.score(x, np.ones(20), sample_weight=np.arange(20)) == 0
+    if make is AutoencoderTransformer:
+        assert model.score(np.ones((5, 3))) == 0
+
+
+def test_no_label_for_what_is_not_a_number():
+    x = np.random.RandomState(0).randn(20, 3)
+    model = NetworkClassifier(hidden=(2,), epochs=1).fit(x, x[:, 0] > 0)
+    model.network_.find("out", "b").set_value(np.full(2, np.nan, "f"))
+    for method in (model.predict, lambda x: model.score(x, x[:, 0] > 0)):
+        with pytest.raises(ValueError, match="not a number"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            method(x)

@@ -171,7 +171,7 @@ def drawn():
 @pytest.mark.parametrize("model, layers, data, expected", [
     (theanets.Regressor, [7, 8, 12, 5], "X Y", -1.0473044), (theanets.Regressor, [7, 8, 12, 5], "X Y YW", -1.0879235),
     (theanets.Classifier, [7, 8, 12, 6], "X K", 0.171875), (theanets.Classifier, [7, 8, 12, 6], "X K KW", 0.2061866),
-    (theanets.Autoencoder, [7, 8, 12, 7], "X", -1.5869706), (theanets.Autoencoder, [7, 8, 12, 7], "X X", 15.108332),
+    (theanets.Autoencoder, [7, 8, 12, 7], "X", -1.5869706),
     (theanets.Autoencoder, [7, 8, 12, 7], "X XW", -1.7080464),
 ])
 def test_12_9_scores(drawn, model, layers, data, expected):
@@ -209,7 +209,7 @@ def test_golden_run(run):
     network = getattr(theanets, run["model"])(tuples(run["layers"]), **run["init"])
     sums = {name: [value.sum(dtype="d"), abs(value).sum(dtype="d")] for name, value in values(network).items()}
     assert sums == {name: pytest.approx(figures, rel=1e-6) for name, figures in run["observed"]["initial"].items()}
-    losses = epochs(network, draw(**run["data"]), run["epochs"], **run["train"])
+    losses = epochs(network, draw(**run["data"]), run["epochs"], average="batches", **run["train"])
     np.testing.assert_allclose(losses, run["observed"]["losses"], rtol=2e-4)
 
 

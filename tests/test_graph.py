@@ -640,7 +640,7 @@ def test_score():
         expected = 1 - (weights * (Y - p) ** 2).sum() / (weights * (Y - Y.mean()) ** 2).sum()
         for targets in (Y, Y.tolist()):  # defect 54
             assert network.score(X, targets, given_weights) == pytest.approx(expected, rel=1e-5)
-    assert network.score(X, np.ones_like(Y)) == -np.inf
+    assert network.score(X, np.ones_like(Y)) == 0
 
 
 def test_noise_only_when_asked_for(network):
@@ -934,11 +934,13 @@ def test_arguments_by_position(network):
     assert pair == network.train(([X, Y]), ([X[:3], Y[:3]]), algo="SGD", max_updates=1)
 
 
-def test_train_returns_the_last_pair(network):
+def test_train_returns_the_last_epoch(network):
     pairs = list(theanets.Regressor([4, 3, 2]).itertrain([X, Y], algo="sgd", max_updates=3))
     assert len(pairs) == 3
-    assert network.train([X, Y], algo="sgd", max_updates=3) == pairs[-1]
-    assert network.train([X, Y], algo="sgd", max_updates=0) is None
+    train, valid = network.train([X, Y], algo="sgd", max_updates=3)
+    assert train == pairs[-1][0] and valid["loss"] < pairs[-1][1]["loss"]
+    nothing, valid = network.train([X, Y], algo="sgd", max_updates=0)
+    assert np.isnan(nothing["loss"]) and valid["loss"] == pytest.approx(((network.predict(X) - Y) ** 2).mean())
 
 
 def test_a_few_updates_leave_a_trained_network(network):

@@ -47,13 +47,14 @@ def log_sigmoid(x):
     return -TT.nnet.softplus(-x)
 
 
-# Values at a kink are written down by themselves: they have the mean of both slopes for a derivative. Sums of absolute
-# values would do as well, but lose the smaller terms beside large ones.
-
-
 def rect_max(x):
     """Compute max(0, x), with a derivative of 1/2 at 0."""
-    return TT.switch(TT.gt(x, 0), x, TT.switch(TT.lt(x, 0), 0, x / 2))
+    # both terms are the same, or cancel out, so that nothing is lost; and this is the quickest way in Theano's C.
+    return (x + abs(x)) / 2
+
+
+# Such a sum would lose the 1 beside large numbers. The value at a kink is written down by itself: it has the mean of
+# both slopes for a derivative.
 
 
 def rect_min(x):
@@ -63,7 +64,7 @@ def rect_min(x):
 
 def rect_minmax(x):
     """Compute min(1, max(0, x)), with a derivative of 1/2 at 0 and at 1."""
-    return rect_min(rect_max(x))
+    return rect_min(TT.switch(TT.gt(x, 0), x, TT.switch(TT.lt(x, 0), 0, x / 2)))
 
 
 def norm_mean(x):
@@ -149,9 +150,8 @@ def _softened(x):
     if isinstance(x.owner.op, TT.nnet.Softmax):
         return x.owner.inputs[0]
     argument = x
-    # through a division, an exponential and a difference.
-    for _ in range(3):
-        if argument.owner is None or not isinstance(argument.owner.op, TT.Elemwise):
+    for op in (TT.true_div, TT.exp, TT.sub):
+        if argument.owner is None or argument.owner.op != op:
             return None
         argument = argument.owner.inputs[0]
     return argument if made_alike(x, softmax(argument)) else None
@@ -344,7 +344,8 @@ class Elu(Activation):
 
     def __call__(self, x):
         # both branches of a switch have gradients: the exponential must not see the large positive values.
-        negative = TT.exp(self.gain) * TT.expm1(TT.switch(TT.lt(x, 0), x, 0))
+        # what is not a number stays so.
+        negative = TT.exp(self.gain) * TT.expm1(TT.switch(TT.gt(x, 0), 0, x))
         return TT.switch(TT.ge(x, 0), x, negative)
 
 

@@ -11,6 +11,7 @@ model                  target               loss by default
 All of them are networks, and are trained and used like them; see :class:`theanets.Network`.
 """
 
+import numpy as np
 import theano
 
 from . import data, graph, layers, util
@@ -76,7 +77,7 @@ class Autoencoder(graph.Network):
             raise TypeError(f"layer={layer!r}: expected the name of a layer, its index, or a layer")
         return layer if ":" in layer else f"{layer}:out"
 
-    def encode(self, x, layer=None, sample=False, batch_size=None, **kwargs):
+    def encode(self, x, layer=None, sample=False, batch_size=None, check=True, **kwargs):
         """Compute the code for some data.
 
         Parameters
@@ -90,6 +91,8 @@ class Autoencoder(graph.Network):
             If true, take the values as probabilities and draw from them, once for each. Default False.
         batch_size : int, optional
             Compute for so many examples at a time. Default: for all at once.
+        check : bool, optional
+            Refuse data that are infinite or not a number, see :meth:`predict`. Default True.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
@@ -110,7 +113,7 @@ class Autoencoder(graph.Network):
         decode : Go back from a code to data.
         """
         name = self._find_output(layer)
-        code = self._output(name, x, batch_size, kwargs, "encode()")
+        code = self._output(name, x, batch_size, kwargs, "encode()", check=check)
         return evaluation.map_sequences(lambda values: self._sample(values, name), code) if sample else code
 
     def _sample(self, code, name):
@@ -128,7 +131,7 @@ class Autoencoder(graph.Network):
             self._sampler = util.random_state(self.rng)
         return self._sampler
 
-    def decode(self, z, layer=None, batch_size=None, **kwargs):
+    def decode(self, z, layer=None, batch_size=None, check=True, **kwargs):
         """Compute the output that some code leads to.
 
         Parameters
@@ -139,6 +142,8 @@ class Autoencoder(graph.Network):
             The layer whose output this is; see :meth:`encode`.
         batch_size : int, optional
             Compute for so many examples at a time. Default: for all at once.
+        check : bool, optional
+            Refuse codes that are infinite or not a number, see :meth:`predict`. Default True.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
@@ -165,7 +170,16 @@ class Autoencoder(graph.Network):
             lambda: self._substitute(outputs[self.layers[-1].output_name], updates, source, code, name),
         )
         shape = next((layer.shapes.get(output) for layer, output in self._owners(name)), None)
-        return evaluation.in_batches(function, [data.cast(z, data.Slot("z", code, shape))], batch_size)[0]
+        slot = data.Slot("z", code, shape)
+        # what has become infinite is refused, in words of our own.
+        with np.errstate(over="ignore"):
+            values = data.cast(z, slot)
+        if check:
+            data.check_finite(values, slot)
+        results = evaluation.in_batches(function, [values], batch_size)
+        if check:
+            self._notice_nan(results)
+        return results[0]
 
     def _owners(self, name):
         owner, _, output = name.partition(":")
@@ -192,7 +206,7 @@ class Autoencoder(graph.Network):
             if not any(other is missing for other in theano.gof.graph.inputs([update]) for missing in self.inputs)
         ]
 
-    def score(self, x, w=None, batch_size=None, **kwargs):
+    def score(self, x, w=None, batch_size=None, check=True, **kwargs):
         """Compute the coefficient of determination between output and input.
 
         Parameters
@@ -200,9 +214,11 @@ class Autoencoder(graph.Network):
         x : array-like (num-examples, num-variables)
             Data for the input.
         w : array-like (num-examples, num-variables) or (num-examples, ), optional
-            Weights. Default: 1 for all.
+            Weights, none of them negative. Default: 1 for all.
         batch_size : int, optional
             Compute for so many examples at a time. Default: for all at once.
+        check : bool, optional
+            Refuse data that are infinite or not a number, see :meth:`predict`. Default True.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
@@ -212,7 +228,7 @@ class Autoencoder(graph.Network):
             See :meth:`theanets.Network.score`.
         """
         slots = self._input_slots()
-        arrays, lengths = data.cast_sequences(x, slots)
+        arrays, lengths = data.cast_sequences(x, slots, check)
         target = arrays[0]
         if lengths is not None:
             arrays = [
@@ -220,7 +236,7 @@ class Autoencoder(graph.Network):
                 for array, slot in zip(arrays, slots)
             ]
             target = arrays[0]
-        return super().score(arrays, target, w=w, batch_size=batch_size, **kwargs)
+        return super().score(arrays, target, w=w, batch_size=batch_size, check=check, **kwargs)
 
 
 class Regressor(graph.Network):
@@ -300,9 +316,13 @@ class Classifier(graph.Network):
         return result
 
     def _read_output(self, output):
-        return output.argmax(axis=-1).astype("int64")
+        labels = output.argmax(axis=-1).astype("int64")
+        if data.is_finite(output):
+            return labels
+        # what is not a number is no class, whatever comes first in its row.
+        return np.where(np.isnan(output).any(axis=-1), -1, labels)
 
-    def predict(self, x, batch_size=None, state=None, samples=None, **kwargs):
+    def predict(self, x, batch_size=None, state=None, samples=None, check=True, **kwargs):
         """Compute the most probable class.
 
         Parameters
@@ -317,17 +337,19 @@ class Classifier(graph.Network):
             Return the mean and the standard deviation of the probabilities of the classes, each of the shape
             (num-examples, num-classes), under so many samples of noise and dropout; see
             :meth:`theanets.Network.predict`. Default: return labels.
+        check : bool, optional
+            Refuse data that are infinite or not a number, see :meth:`theanets.Network.predict`. Default True.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
         Returns
         -------
         labels : ndarray (num-examples, )
-            Of the type int64.
+            Of the type int64. Where the output of the network is not a number, there is no class: the label is -1.
         """
-        return super().predict(x, batch_size=batch_size, state=state, samples=samples, **kwargs)
+        return super().predict(x, batch_size=batch_size, state=state, samples=samples, check=check, **kwargs)
 
-    def predict_proba(self, x, batch_size=None, **kwargs):
+    def predict_proba(self, x, batch_size=None, check=True, **kwargs):
         """Compute the probabilities of the classes; for the arguments see :meth:`predict`.
 
         Returns
@@ -336,9 +358,9 @@ class Classifier(graph.Network):
             The rows sum to 1.
         """
         self._require_layers()
-        return self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict_proba()")
+        return self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict_proba()", check=check)
 
-    def predict_logit(self, x, batch_size=None, **kwargs):
+    def predict_logit(self, x, batch_size=None, check=True, **kwargs):
         """Compute the values that the probabilities are made of; for the arguments see :meth:`predict`.
 
         Returns
@@ -351,14 +373,14 @@ class Classifier(graph.Network):
             If the last layer has no output ``pre``.
         """
         self._require_layers()
-        return self._output(self.layers[-1].full_name("pre"), x, batch_size, kwargs, "predict_logit()")
+        return self._output(self.layers[-1].full_name("pre"), x, batch_size, kwargs, "predict_logit()", check=check)
 
     def classify(self, x, **kwargs):
         """Compute the most probable class. Deprecated: call :meth:`predict`."""
         util.warn("classify() is deprecated; call predict()", DeprecationWarning)
         return self.predict(x, **kwargs)
 
-    def score(self, x, y, w=None, batch_size=None, **kwargs):
+    def score(self, x, y, w=None, batch_size=None, check=True, **kwargs):
         """Compute the fraction of examples whose most probable class is the right one.
 
         Parameters
@@ -368,19 +390,29 @@ class Classifier(graph.Network):
         y : array-like of int (num-examples, )
             The right classes.
         w : array-like (num-examples, ), optional
-            Weights. Default: 1 for all.
+            Weights, none of them negative. Default: 1 for all. Where each step of a sequence, or each point of an
+            image, has a class, weights are of the shape of y, or there is one for each example.
         batch_size : int, optional
             Compute for so many examples at a time. Default: for all at once.
+        check : bool, optional
+            Refuse data that are infinite or not a number, see :meth:`predict`. Default True.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
         Returns
         -------
         score : float
+            An output that is not a number is never right.
+
+        Raises
+        ------
+        DataError
+            For data that do not fit, are not finite, or hold nothing; and for weights that are negative or all zero.
         """
-        predicted = self.predict(x, batch_size=batch_size, **kwargs)
-        right = evaluation.align(predicted, y, "y") == evaluation.join_sequences(predicted)
+        predicted = self.predict(x, batch_size=batch_size, **evaluation.unless(check), **kwargs)
+        target, weights = evaluation.align_targets(predicted, y, w, check)
+        predicted = evaluation.join_sequences(predicted)
+        right = (target == predicted) & (predicted >= 0)
         if w is None:
             return right.mean()
-        weights = evaluation.align(predicted, w, "w")
         return (weights * right).sum() / weights.sum()

@@ -127,7 +127,8 @@ class Network(
         self._seed = None
         self._sampler = None
         self._whole = None
-        self._session = None
+        self._nan_noticed = False
+        self._session = self._finished = None
         self._history = history.History()
 
     def __getstate__(self):
@@ -280,14 +281,14 @@ class Network(
         return self._seed
 
     def find(self, which, param):
-        """Return a parameter.
+        """Return a parameter, or a statistic such as a running average.
 
         Parameters
         ----------
         which : str or int
             Name or index of a layer; the input has the index 0.
         param : str or int
-            Name of the parameter within the layer, or its index there.
+            Name of the parameter or statistic within the layer; or index of the parameter there.
 
         Raises
         ------
@@ -333,14 +334,16 @@ class Network(
             Name of a loss; a function of the output and the target, see :class:`theanets.losses.Formula`; a dict with
             either as ``form`` and further arguments; or a loss.
         **kwargs
-            Arguments for the loss. By default it reads the last layer, and has the target of the model. Losses with
-            targets of the same kind share one array of the data.
+            Arguments for the loss. By default it reads the last layer, and has the target of the model, which losses
+            of the same layer share. ``target='name'`` gives it an array of data of its own, of this name, as several
+            heads need; its weights are then called ``name_weights``. The name of a target that another loss has, or of
+            an input, stands for that array.
 
         Raises
         ------
         ConfigurationError
-            If there is no such loss, or it does not take these arguments; or if the target cannot fit the output, as
-            far as their shapes are known.
+            If there is no such loss, or it does not take these arguments; if the target cannot fit the output, as far
+            as their shapes are known; or if losses of different layers would share an array of targets without a word.
 
         Examples
         --------
@@ -348,15 +351,46 @@ class Network(
         >>> net.add_loss("mae", weight=0.1)
         >>> [v.name for v in net.variables]
         ['in', 'target']
+
+        A second head, with targets of its own:
+
+        >>> net.add_layer(dict(size=5, inputs="hid1", name="side"))
+        >>> net.add_loss("mse", output_name="side", target="more")
+        >>> [v.name for v in net.variables]
+        ['in', 'target', 'more']
         """
         self._require_layers()
         if not isinstance(loss, losses.Loss):
             loss = self._build_loss(loss, kwargs)
+        elif kwargs:
+            self._complete_loss(loss, kwargs)
+        self._refuse_to_share(loss)
+        self._append_loss(loss)
+
+    def _append_loss(self, loss):
+        """Add a loss, which shares the variables of others where they are of the same kind."""
         for other in self.losses:
             loss.share_variables(other)
         fitting.check(loss, self.layers, self.losses)
         self._default_loss = None
         self.losses.append(loss)
+
+    def _refuse_to_share(self, loss):
+        """Refuse a loss that would be given the targets or weights of another layer, for want of a name of its own."""
+        for what, rivals in (
+            ("target", [other for other in self.losses if loss.shares_target(other)]),
+            ("weights", [o for o in self.losses if loss.shares_weights(o) and loss.variables[0] is not o.variables[0]]),
+        ):
+            if not rivals or any(loss.layers_read & other.layers_read for other in rivals):
+                continue
+            here, there = (" and ".join(sorted(each.layers_read)) for each in (loss, rivals[0]))
+            advice = f"target='name', such as target={f'{here}_target'!r}"
+            if what == "target":
+                advice += f", or let them share by target={rivals[0].variables[0].name!r}"
+            raise util.ConfigurationError(
+                f"add_loss(): the losses of {there!r} and of {here!r} would share one array, {what!r}; give the "
+                f"new one an array of its own by {advice}"
+            )
 
     def _build_loss(self, loss, kwargs):
         options = dict(kwargs)
@@ -375,15 +409,43 @@ class Network(
             options.setdefault("labels", takes_labels)
         options.setdefault("output_name", self.layers[-1].output_name)
         form = form or self.DEFAULT_LOSS
-        if "target" in options:
+        if "target" in options and not isinstance(options["target"], str):
             return losses.Loss.build(form, **options)
-        target = self._default_target()
+        name, target = options.pop("target", None), self._default_target()
+        if name is not None and not util.is_int(target):
+            # a variable of its own, in the place of that of the model.
+            target = self.OUTPUT_NDIM
         result = losses.Loss.build(form, target=target, **options)
-        # the target of the model has as many axes as the output asks for.
+        # the target has as many axes as the output asks for.
         ndim = fitting.count_axes(result, self.layers) if util.is_int(target) else None
-        if ndim in (None, target) or losses.takes_labels(result) != takes_labels:
-            return result
-        return losses.Loss.build(form, target=ndim, **options)
+        if ndim not in (None, target) and (name is not None or losses.takes_labels(result) == takes_labels):
+            result = losses.Loss.build(form, target=ndim, **options)
+        if name is not None:
+            self._name_target(result, name)
+        return result
+
+    def _complete_loss(self, loss, kwargs):
+        """Read the arguments that come with a loss that exists already."""
+        options = {key: value for key, value in kwargs.items() if key != "weighted" or value and loss._weights is None}
+        name = options.pop("target", None)
+        if options or name is not None and not isinstance(name, str):
+            raise util.ConfigurationError(
+                f"add_loss(): the loss {type(loss).__name__} is made already; give its constructor "
+                f"{', '.join(options) or 'target'}"
+            )
+        if name is not None:
+            self._name_target(loss, name)
+
+    def _name_target(self, loss, name):
+        """Call the target of a loss by a name; that of a target of another loss, or of an input, stands for that."""
+        wanted = loss.variables[0]
+        targets = [*self.inputs, *(other.variables[0] for other in self.losses)]
+        found = [v for v in targets if v.name == name and (v.ndim, v.dtype) == (wanted.ndim, wanted.dtype)]
+        taken = [v.name for v in [*targets, *(v for other in self.losses for v in other.variables[1:])]]
+        if not name or name in taken and not found:
+            problem = "there is an array of this name and of another kind already" if name else "expected a name"
+            raise util.ConfigurationError(f"add_loss(): target={name!r}: {problem}")
+        loss.name_target(name, found[-1] if found else None)
 
     def set_loss(self, *args, **kwargs):
         """Replace all losses by a new one; see :meth:`add_loss` for the arguments."""
@@ -487,11 +549,16 @@ class Network(
         regularizers.share_streams(regs)
         outputs, updates = Outputs(context), []
         for layer in self.layers:
+            # statistics of a layer belong together.
+            frozen = () if context.frozen.isdisjoint(layer.statistics) else layer.statistics
+            outputs.context = context.of_prediction() if frozen else context
             new, its_updates = layer.connect(outputs)
             for reg in regs:
                 reg.modify_graph(new)
             outputs.update(new)
-            updates.extend(its_updates)
+            # a layer of a user's own may not look at the context.
+            updates.extend(update for update in its_updates if update[0] not in frozen)
+        outputs.context = context
         return outputs, updates
 
     def _regularizers(self, kwargs, where):
@@ -542,7 +609,7 @@ class Network(
             loss.check_context(context)
             for name in loss.output_names:
                 self._get_output(outputs, name)
-        terms = [_factor(loss.weight) * loss(outputs) for loss in self.losses]
+        terms = [_factor(loss.weight) * loss.measure(outputs) for loss in self.losses]
         terms += [_factor(reg.weight) * reg.loss(self.layers, outputs) for reg in regs]
         return sum(terms[1:], terms[0]) if terms else 0
 
@@ -576,12 +643,12 @@ class Network(
         """
         self._ensure_loss()
         outputs, _ = self.build_graph(self._training_regularizers(kwargs, "monitors()"), context)
-        result = [("err", loss(outputs)) for loss in self.losses[:1]]
+        result = [("err", loss.measure(outputs)) for loss in self.losses[:1]]
         for pattern, levels in monitoring.read(monitors):
             found = util.outputs_matching(outputs, pattern)
             counted = [(name, monitoring.counted(value, context)) for name, value in found]
             for name, value in [*counted, *util.params_matching(self.layers, pattern)]:
-                result.extend((name + label, measure(value)) for label, measure in levels)
+                result.extend((name + label, monitoring.measure(level, value)) for label, level in levels)
         return result
 
     # -- files --------------------------------------------------------------------------------------------------------

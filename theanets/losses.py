@@ -12,6 +12,7 @@ kl       :class:`KullbackLeiblerDivergence`  targets that are distributions
 gll      :class:`GaussianLogLikelihood`      real targets, with an estimate of their spread
 mmd      :class:`MaximumMeanDiscrepancy`     matching the distribution of a set of targets
 xe       :class:`CrossEntropy`               classes
+bce      :class:`BinaryCrossEntropy`         labels of which an example may have several
 hinge    :class:`Hinge`                      classes
 =======  ==================================  =============================================
 
@@ -26,6 +27,7 @@ import theano.tensor as TT
 from theano.gradient import disconnected_grad
 
 from . import activations, arguments, util
+from .layers import means
 from .layers.context import context_of, unrolled
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "MaximumMeanDiscrepancy",
     "KullbackLeiblerDivergence",
     "CrossEntropy",
+    "BinaryCrossEntropy",
     "Hinge",
     "Formula",
 ]
@@ -95,7 +98,8 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
     -----
     Calling a loss with a dict of outputs returns an expression of its value, without the factor ``weight``. A
     subclass defines :meth:`elementwise`, and has its means and weights taken care of; or it defines ``__call__``, with
-    ``_target``, ``_weights`` (None if there are none) and ``output_name``.
+    ``_target``, ``_weights`` (None if there are none) and ``output_name``. The figures of an epoch are then means in
+    which a batch counts as :meth:`count` says.
 
     Examples
     --------
@@ -152,11 +156,43 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
         """Whether a subclass computes its value otherwise than as a mean of errors."""
         return type(self).__call__ is not Loss.__call__
 
+    @property
+    def layers_read(self):
+        """Names of the layers whose outputs the loss reads, as a set."""
+        return {name.partition(":")[0] for name in self.output_names}
+
+    def name_target(self, name, variable=None):
+        """Call the target by a name: no other loss shares it, unless it asks for it by this name.
+
+        Parameters
+        ----------
+        name : str
+            The name. ``'target'`` is that of all that have none of their own.
+        variable : theano variable, optional
+            What is called so already, to be used as the target. Default: one's own variable.
+        """
+        self.owns_target = variable is None and name == "target"
+        if variable is not None:
+            self._target = variable
+        if name != "target":
+            self._target.name = name
+        if name != "target" and self._weights is not None:
+            self._weights.name = f"{name}_weights"
+
+    def shares_target(self, other):
+        """Tell whether the target that another loss has made is of the same kind as one's own."""
+        return self.owns_target and other.owns_target and self._target.type == other._target.type
+
+    def shares_weights(self, other):
+        """Tell whether the weights that another loss has made are of the same name and kind as one's own."""
+        mine, others = self._weights, other._weights
+        return None not in (mine, others) and (mine.name, mine.type) == (others.name, others.type)
+
     def share_variables(self, other):
         """Use the variables that another loss has made, where they are of the same kind as one's own."""
-        if self.owns_target and other.owns_target and self._target.type == other._target.type:
+        if self.shares_target(other):
             self._target = other._target
-        if None not in (self._weights, other._weights) and self._weights.type == other._weights.type:
+        if self.shares_weights(other):
             self._weights = other._weights
 
     def target_shape(self, shapes):
@@ -194,17 +230,19 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
         weights : expression, optional
             Further weights of the errors, beside those that come with the data.
         """
-        if values.ndim < self.SEQUENCE_NDIM:
-            mask = None
+        mask = None if values.ndim < self.SEQUENCE_NDIM else mask
+        weights = self._all_weights(values, mask, weights)
+        if weights is None:
+            return means.counted(means.mean(values, mask), self.size(mask))
+        return means.weighted_mean(values, weights)
+
+    def _all_weights(self, values, mask=None, weights=None):
+        """Return the product of all weights; None if there are none but those of a mask."""
         given = [w for w in (self._weights, weights) if w is not None]
         if not given:
-            return util.masked_mean(values, mask)
+            return None
         weights = given[0] if len(given) == 1 else given[0] * given[1]
-        if mask is not None:
-            weights = weights * mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
-        total = weights.sum()
-        # a batch whose weights are all zero has nothing to say, and must not say "not a number".
-        return (weights * values).sum() / TT.switch(TT.eq(total, 0), 1, total)
+        return weights if mask is None else weights * mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
 
     def elementwise(self, output, target):
         """Return an array of errors.
@@ -239,6 +277,36 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
             return self.average(errors, context.mask)
         weights = TT.as_tensor_variable(classes)[target.flatten()].reshape(target.shape, ndim=target.ndim)
         return self.average(errors, context.mask, weights)
+
+    def size(self, mask=None):
+        """Return an expression for how much there is in a batch that can have an error: elements, or steps that count.
+
+        Parameters
+        ----------
+        mask : expression (batch, time), optional
+            Ones for steps of sequences that count, zeros for others.
+        """
+        return means.size(self._target) if mask is None or self._target.ndim < self.SEQUENCE_NDIM else mask.sum()
+
+    def count(self):
+        """Return an expression for how much the value of a batch counts beside those of other batches.
+
+        A mean of errors knows this by itself. Here it is said for formulas of one's own: the sum of the weights, or the
+        number of elements of the target.
+        """
+        return self.size() if self._weights is None else self._weights.sum()
+
+    def measure(self, outputs):
+        """Return an expression of the value that knows what it is a mean over, see :mod:`theanets.layers.means`.
+
+        Parameters
+        ----------
+        outputs : dict
+            Expressions of network outputs by full name.
+        """
+        value = self(outputs)
+        known = not hasattr(value, "type") or any(count is not None for _, count in means.terms(value))
+        return value if known else means.counted(value, self.count())
 
     def check_context(self, context):
         """Refuse sequences of different lengths, if a formula of its own would count what only fills them up."""
@@ -348,10 +416,19 @@ class CrossEntropy(Loss):
         return -self._of_true_class(log_of_probabilities(output), target)
 
     def accuracy(self, outputs):
-        """Return an expression for the (weighted) fraction of examples whose largest output is the true class."""
-        output = outputs[self.output_name]
-        right = TT.cast(TT.eq(output.argmax(axis=-1), self._target), util.FLOAT)
-        return self.average(right, context_of(outputs).mask)
+        """Return an expression for the (weighted) fraction of examples whose largest output is the true class.
+
+        Outputs that are not a number are never right, though they come first in the order of sizes.
+        """
+        output = util.dense(outputs[self.output_name])
+        right = TT.eq(output.argmax(axis=-1), self._target) & ~TT.any(TT.isnan(output), axis=-1)
+        right = TT.cast(right, util.FLOAT)
+        mask = None if right.ndim < self.SEQUENCE_NDIM else context_of(outputs).mask
+        fraction, weights = self.average(right, mask), self._all_weights(right, mask)
+        weights = mask if weights is None else weights
+        # how many are right is an integer, of which no digit is lost on the way to the fraction for all of the data.
+        total = (right if weights is None else right * weights).sum()
+        return means.counted(fraction, means.count_of(fraction), total)
 
 
 class Hinge(CrossEntropy):
@@ -366,6 +443,43 @@ class Hinge(CrossEntropy):
 
     def elementwise(self, output, target):
         return TT.maximum(0, output.max(axis=-1) - self._of_true_class(output, target))
+
+
+class BinaryCrossEntropy(Loss):
+    r"""Negative logarithm of the probability of labels that do not depend on one another, as sigmoid makes it.
+
+    .. math:: \frac{1}{n} \sum_i \left( \log(1 + e^{z_i}) - t_i z_i \right)
+
+    The target is an array of zeros and ones, or of probabilities, of the output's shape. :math:`z` is what sigmoid is
+    applied to, so that neither the value nor the gradient has a limit.
+
+    Parameters
+    ----------
+    output_name : str, optional
+        A layer with the activation sigmoid, whose output ``pre`` is read; or an output that stands for :math:`z`.
+        Default ``'out'``.
+    target, weight, weighted
+        See :class:`Loss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import theanets
+    >>> net = theanets.Regressor([4, 8, (3, "sigmoid")], loss="bce")
+    >>> train, valid = net.train([np.eye(4), np.tril(np.ones((4, 3)))], epochs=1)
+    >>> probabilities = net.predict(np.eye(4))
+    """
+
+    __extra_registration_keys__ = ["bce"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        layer, _, output = self.output_name.partition(":")
+        if output == "out":
+            self.output_name = f"{layer}:pre"
+
+    def elementwise(self, output, target):
+        return TT.nnet.softplus(output) - target * output
 
 
 class GaussianLogLikelihood(Loss):
@@ -418,7 +532,7 @@ class GaussianLogLikelihood(Loss):
         variance = abs(covar) + self.covar_eps
         terms = float(np.log(2 * np.pi)) + TT.log(variance) + TT.sqr(target - mean) / variance
         # one number for each example, or for each step of sequences.
-        return util.masked_mean(terms.sum(axis=-1), context_of(outputs).mask) / 2
+        return means.mean(terms.sum(axis=-1), context_of(outputs).mask) / 2
 
 
 class Formula(Loss):

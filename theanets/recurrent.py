@@ -363,7 +363,7 @@ class Classifier(feedforward.Classifier):
         ------
         ValueError
             At the call, for an empty beginning, labels that the input has no unit for, and numbers of streams or
-            steps or temperatures that make no sense.
+            steps or temperatures that make no sense. Later, if the network puts out what is not a number.
         ConfigurationError
             At the call, if the network has several inputs, or more classes than its input has units.
 
@@ -469,6 +469,8 @@ def _sharpen(distribution, temperature):
     The sum of a distribution in single precision may exceed 1 by more than ``multinomial`` tolerates.
     """
     p = np.asarray(distribution, "float64")
+    if np.isnan(p).any():
+        raise ValueError("the network puts out values that are not a number, so that no label can be drawn")
     if temperature != 1:
         with np.errstate(divide="ignore"):
             logits = np.log(p / p.max()) / temperature

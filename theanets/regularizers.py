@@ -23,6 +23,7 @@ import theano.sparse as SS
 import theano.tensor as TT
 
 from . import arguments, layers, util
+from .layers import means
 from .layers.context import context_of
 
 __all__ = [
@@ -132,7 +133,7 @@ def _mean(terms):
 def _average(values, outputs):
     """Return the mean of the values of an output, without the steps that only fill sequences up."""
     mask = context_of(outputs).mask if values.ndim > 2 else None
-    return util.masked_mean(values, mask)
+    return means.mean(values, mask)
 
 
 def hidden_layers(network_layers):
@@ -208,7 +209,7 @@ class _SequencePenalty:
         sequences = [value for _, value in util.outputs_matching(outputs, self.pattern) if value.ndim == 3]
         mask = context_of(outputs).mask
         mask = None if mask is None else mask[:, 1:]
-        return _mean(util.masked_mean(TT.sqr(h[:, 1:] - h[:, :-1]), mask) for h in map(self.watched, sequences))
+        return _mean(means.mean(TT.sqr(h[:, 1:] - h[:, :-1]), mask) for h in map(self.watched, sequences))
 
 
 class RecurrentNorm(_SequencePenalty, Regularizer):

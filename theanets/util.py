@@ -338,20 +338,15 @@ def dense(x):
     return SS.dense_from_sparse(x) if isinstance(x.type, SS.SparseType) else x
 
 
-def masked_mean(values, mask=None):
-    """Return an expression for the mean of an array, leaving out what lies behind the end of sequences.
+def number_of(count, unit):
+    """Return a number of something in words.
 
-    Parameters
-    ----------
-    values : expression (batch, time, ...)
-        Of any shape without a mask. With one, arrays of less than two dimensions are no sequences.
-    mask : expression (batch, time), optional
-        Ones for steps that count. Default: all of them do.
+    Examples
+    --------
+    >>> number_of(1, "epoch"), number_of(2, "epoch"), number_of(0.5, "second")
+    ('1 epoch', '2 epochs', '0.5 seconds')
     """
-    if mask is None or values.ndim < 2:
-        return values.mean(dtype=FLOAT)
-    mask = mask.dimshuffle(0, 1, *"x" * (values.ndim - 2))
-    return (values * mask).sum() / (mask.sum() * TT.prod(values.shape[2:], dtype=FLOAT))
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 class Unspoken(str):
@@ -363,7 +358,7 @@ class ExactName(str):
 
 
 def _matches(name, patterns):
-    return any(name == p if isinstance(p, ExactName) else fnmatch.fnmatchcase(name, p) for p in patterns)
+    return any(name == p or not isinstance(p, ExactName) and fnmatch.fnmatchcase(name, p) for p in patterns)
 
 
 def _as_patterns(patterns):

@@ -13,7 +13,7 @@ import theano
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets import util
-from theanets.data import Slot, cast
+from theanets.data import Slot, cast, sources
 from theano import tensor as TT
 from theano.printing import Print
 
@@ -216,6 +216,90 @@ def test_order_of_batches_with_one_generator():
     assert firsts(1, rng=np.random.RandomState(5), batch_size=3, valid=np.array([[77.0]])) == [[77] + valid]
 
 
+def mixed(count, size, seed=13):
+    """The rows 0..9 of each batch of some passes, as permutations have them."""
+    rng = np.random.RandomState(seed)
+    return [[order[i:i + size] for i in range(0, 10, size)] for order in (rng.permutation(10) for _ in range(count))]
+
+
+def test_order_of_rows():
+    """Rows are mixed anew each epoch; validation takes the batches that it takes otherwise."""
+    expected = [[int(rows[0]) for rows in batches] for batches in mixed(3, 3)]
+    assert firsts(3, shuffle="rows", batch_size=3) == [[3, 9, 0, 6] + expected[0], *expected[1:]]
+    assert firsts(3, shuffle=True, batch_size=3) == firsts(3, shuffle="rows", batch_size=3)
+    in_a_row = sum(expected, [])
+    assert firsts(2, shuffle="rows", batch_size=3, train_batches=3, valid_batches=1) == [
+        [3, *in_a_row[:3]], in_a_row[3:6]]
+
+
+def test_order_of_the_data():
+    assert firsts(2, shuffle=False, batch_size=3) == [[0, 3, 6, 9] * 2, [0, 3, 6, 9]]
+    assert firsts(2, shuffle=False, batch_size=3, iteration_size=3) == [[0, 3, 6] * 2, [9, 0, 3]]
+    for shuffle in ("batches", None):
+        assert firsts(3, shuffle=shuffle, batch_size=3) == firsts(3, batch_size=3)
+
+
+@pytest.mark.parametrize("algo", ["layerwise", "pretrain"])
+def test_orders_in_training_by_stages(algo):
+    """They make a difference, and come from the generator."""
+    losses = [
+        epochs(theanets.Regressor([4, 3, 3, 2]), [X, Y], 4, algo=algo, subalgo="sgd", learning_rate=0.1, batch_size=3,
+               shuffle=shuffle, epochs=1)
+        for shuffle in ("batches", "rows", "rows", False)
+    ]
+    assert losses[1] == losses[2]
+    assert losses[0] != losses[1] != losses[3]
+    for shuffle in sources.ORDERS:
+        theanets.Regressor([4, 3, 2]).train([X, Y], algo="sample", batch_size=3, shuffle=shuffle)
+
+
+def test_all_arrays_are_mixed_alike():
+    """Targets and weights stay with their rows, whatever the rows lie in."""
+    weights = np.arange(8.0)
+    run = dict(algo="sgd", learning_rate=0.1, batch_size=3, shuffle="rows")
+    dense = theanets.Regressor([4, 3, 2], weighted=True)
+    losses = epochs(dense, [X, Y, weights], 3, **run)
+    batches = itertools.chain(*([[X[rows], Y[rows], weights[rows]] for rows in order] for order in orders(3)))
+    by_hand = epochs(theanets.Regressor([4, 3, 2], weighted=True), batches, 3, valid=[X, Y, weights], algo="sgd",
+                     learning_rate=0.1, train_batches=3, batch_size=3)
+    np.testing.assert_allclose(losses, by_hand, rtol=1e-5)
+    for kind in ("csr", "csc"):
+        layer = dict(size=4, sparse=kind)
+        found = epochs(theanets.Regressor([layer, 3, 2], weighted=True),
+                       [scipy.sparse.coo_matrix(X).asformat(kind), Y, weights], 3, **run)
+        np.testing.assert_allclose(found, losses, rtol=1e-5)
+
+
+def orders(count, size=3):
+    rng = np.random.RandomState(13)
+    return [[order[i:i + size] for i in range(0, 8, size)] for order in (rng.permutation(8) for _ in range(count))]
+
+
+@pytest.mark.parametrize("shuffle", ["row", 2, ["rows"]])
+def test_orders_that_there_are_not(shuffle):
+    with pytest.raises(util.ConfigurationError, match="shuffle="):
+        theanets.Regressor([4, 3, 2]).itertrain([X, Y], shuffle=shuffle)
+
+
+def test_rows_that_cannot_be_mixed():
+    """The error comes with the call, and says why."""
+    network = theanets.Regressor([4, 3, 2])
+    for data in (Batches(), iter([[X, Y]]), [Batches()], downhill.Dataset([X, Y])):
+        with pytest.raises(util.ConfigurationError, match="shuffle='rows'"):
+            network.itertrain(data, valid=[X, Y], shuffle="rows")
+    recurrent = theanets.recurrent.Regressor([2, (3, "rnn"), 1])
+    x = np.zeros((4, 6, 2))
+    with pytest.raises(util.ConfigurationError, match="stateful=True.*in order"):
+        recurrent.itertrain([x, x[:, :, :1]], shuffle="rows", stateful=True)
+    with pytest.raises(util.ConfigurationError, match="axis=1"):
+        recurrent.itertrain([x, x[:, :, :1]], shuffle="rows", axis=1)
+    for shuffle in ("batches", False):
+        recurrent.itertrain([x, x[:, :, :1]], shuffle=shuffle, stateful=True).close()
+        network.itertrain(Batches(), valid=[X, Y], shuffle=shuffle).close()
+    # data to validate on are not mixed, and may be anything.
+    epochs(network, [X, Y], valid=Batches(), algo="sgd", shuffle="rows")
+
+
 # Datasets, callables, generators.
 
 
@@ -292,6 +376,19 @@ def test_bad_batches_of_a_callable(batch):
         network.train(lambda: batch, valid=[X, Y], algo="sgd", max_updates=1)
 
 
+def test_weights_of_batches_that_are_made():
+    """A batch of zeros counts nothing; negative weights would go uphill."""
+    network = theanets.Regressor([4, 3, 2], weighted=True)
+    before = values(network)
+    for wrong in (lambda: [X, Y, -np.ones(8)], lambda: [X, Y, np.r_[np.ones(7), -1]], iter([[X, Y, -Y - 1]])):
+        with pytest.raises(util.DataError, match="weights.*the weight -"):
+            network.train(wrong, valid=[X, Y, Y], algo="sgd", epochs=1, train_batches=1)
+    network.train(lambda: [X, Y, np.zeros(8)], valid=[X, Y, Y], algo="sgd", epochs=1, train_batches=2)
+    for name, value in values(network).items():
+        np.testing.assert_array_equal(value, before[name])
+    network.train([X, Y, np.arange(8) > 2], algo="sgd", epochs=1, batch_size=3)  # the first batch has none.
+
+
 # What is refused, before training starts.
 
 
@@ -319,6 +416,10 @@ BAD = {
     "infinity in x": (lambda: [broken(X, np.inf), Y, Y], "pixels", "(?i)inf"),
     "infinity in y": (lambda: [X, broken(Y, -np.inf), Y], "target", "(?i)inf"),
     "NaN in w": (lambda: [X, Y, broken(Y, np.nan)], "weights", "(?i)nan|finite"),
+    "negative w": (lambda: [X, Y, broken(Y + 1, -0.5)], "weights", "weight -0.5.*0 or more"),
+    "all w negative": (lambda: [X, Y, -np.ones(8)], "weights", "weight -1"),
+    "zero w": (lambda: [X, Y, np.zeros(8)], "weights", "all 0"),
+    "w that vanish": (lambda: [X, Y, np.full(8, np.longdouble("1e-400"))], "weights", "all 0"),
     "NaN in a frame": (lambda: [pd.DataFrame(broken(X, np.nan)), Y, Y], "pixels", "(?i)nan|finite"),
     "NaN in sparse x": (lambda: [scipy.sparse.csr_matrix(broken(X, np.nan)), Y, Y], "pixels", "(?i)nan|finite"),
     "too large": (lambda: [broken(X, np.longdouble("1e400")), Y, Y], "pixels", "(?i)inf|finite|large"),

@@ -1,5 +1,7 @@
 """Weights of classes and of examples."""
 
+import warnings
+
 import numpy as np
 import pytest
 import theanets
@@ -104,3 +106,70 @@ def test_weights_of_examples_are_broadcast(shape):
     one.train([X, y, given], **run)
     two.train([X, y, full], **run)
     assert_same_values(values(one), values(two))
+
+
+# Batches of one class.
+
+
+def sorted_warnings(network, data, **kwargs):
+    """The warnings about the order of rows at the call of train()."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        network.itertrain(data, **kwargs).close()
+    return [str(warning.message) for warning in caught if "shuffle" in str(warning.message)]
+
+
+def rows(labels):
+    return [RNG.randn(len(labels), 4), np.array(labels)]
+
+
+SORTED, MIXED = np.repeat([0, 1, 2], 50), np.tile([0, 1, 2], 50)
+
+
+@pytest.mark.parametrize("labels, options, words", [
+    (SORTED, dict(batch_size=25), "all 6 batches"),
+    (SORTED[::-1], dict(batch_size=10), "all 15 batches"),
+    (SORTED, {}, "3 of 5 batches"),
+    (SORTED, dict(batch_size=25, shuffle=False), "all 6 batches"),
+    (SORTED, dict(batch_size=25, algo="layerwise"), "all 6 batches"),
+    ([0] * 32 + [1], {}, "all 2 batches"),
+    ([2] * 5 + [0] * 5, dict(batch_size=5, class_weight="balanced"), "all 2 batches"),
+])
+def test_sorted_labels_are_worth_one_warning(labels, options, words):
+    (message,) = sorted_warnings(classifier(), rows(labels), **options)
+    assert words in message and "shuffle='rows'" in message
+
+
+@pytest.mark.parametrize("labels, options", [
+    (SORTED, dict(batch_size=25, shuffle="rows")), (SORTED, dict(batch_size=25, shuffle=True)),
+    (SORTED, dict(batch_size=1)), (SORTED, dict(batch_size=0)), (SORTED, dict(batch_size=200)),
+    (SORTED, dict(batch_size=25, algo="pretrain")), (SORTED, dict(batch_size=25, algo="sample")),
+    (MIXED, dict(batch_size=25)), (MIXED, dict(batch_size=2)), ([1] * 100, {}),
+    # one in a hundred is not in most of the batches.
+    (np.arange(3200) % 100 == 50, {}), (RNG.permutation(3200) < 64, {}),
+])
+def test_classes_that_are_mixed_or_cannot_be(labels, options):
+    network = theanets.Classifier([4, 3, 3])
+    assert sorted_warnings(network, rows(np.asarray(labels, int)), **options) == []
+
+
+def test_sorted_labels_of_sequences():
+    """What only fills up shorter sequences does not count."""
+    network = theanets.recurrent.Classifier([2, (3, "rnn"), 2])
+    x, y = RNG.randn(12, 5, 2), np.repeat([0, 1], 6)[:, None] * np.ones(5, int)
+    assert len(sorted_warnings(network, [x, y], batch_size=3)) == 1
+    assert sorted_warnings(network, [x, np.tile([0, 1, 0, 1, 0], (12, 1))], batch_size=3) == []
+    assert sorted_warnings(network, [x, y], batch_size=3, stateful=True) == []
+    assert sorted_warnings(network, [x, y], batch_size=3, shuffle="rows") == []
+    lengths = [3, 5, 4] * 4
+    ragged = [[a[:n] for a, n in zip(array, lengths)] for array in (x, y)]
+    assert len(sorted_warnings(network, ragged, batch_size=3)) == 1
+
+
+def test_sorted_labels_of_images_and_of_a_second_loss():
+    images = theanets.convolution.Classifier([(4, 4, 1), dict(form="conv2", size=2, filter_size=2), "flat", 3])
+    assert len(sorted_warnings(images, [RNG.randn(150, 4, 4, 1), SORTED], batch_size=25)) == 1
+    network = theanets.Regressor([4, dict(size=3, activation="softmax", name="class"), 2])
+    network.add_loss("xe", target=1, output_name="class")
+    assert len(sorted_warnings(network, [RNG.randn(150, 4), RNG.randn(150, 2), SORTED], batch_size=25)) == 1
+    assert sorted_warnings(network, lambda: [RNG.randn(9, 4), RNG.randn(9, 2), SORTED[:9]]) == []

@@ -3,7 +3,10 @@
 import downhill
 import numpy as np
 import pytest
+import scipy.sparse
 import theanets
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from theanets import util
 from theanets.data import sources
 
@@ -21,7 +24,7 @@ def test_arrays_are_cast_once_and_cut(slots, rng):
     x, y = rng.randn(5, 4, 2), rng.randn(5, 4, 1)
     source = sources.build([x, y], slots, "train")
     assert not source.is_ragged()
-    batches = list(source.dataset("train", batch_size=2, rng=1, ordered=True))
+    batches = list(source.dataset("train", batch_size=2, rng=1, shuffle=False))
     assert [len(batch[0]) for batch in batches] == [2, 2, 1]
     np.testing.assert_array_equal(np.concatenate([batch[0] for batch in batches]), x.astype(util.FLOAT))
     assert all(np.shares_memory(batch[1], source.arrays[1]) for batch in batches)
@@ -29,7 +32,7 @@ def test_arrays_are_cast_once_and_cut(slots, rng):
 
 def test_order_stays_in_later_passes(slots, rng):
     dataset = sources.build([rng.randn(7, 4, 2), rng.randn(7, 4, 1)], slots, "train").dataset(
-        "train", batch_size=2, rng=1, ordered=True
+        "train", batch_size=2, rng=1, shuffle=False
     )
     first, second = ([batch[0][0, 0, 0] for batch in dataset] for _ in range(2))
     assert first == second
@@ -97,3 +100,73 @@ def test_different_lengths_are_cut_along_the_batch_only(slots, rng):
     source = sources.ArraySource(ragged([2, 2], rng), slots, axis=1)
     with pytest.raises(util.DataError, match="axis"):
         source.dataset("train", masked=True)
+
+
+@pytest.mark.parametrize("value, order", [
+    (None, "batches"), ("batches", "batches"), ("rows", "rows"), (True, "rows"), (np.True_, "rows"), (False, False),
+])
+def test_orders(value, order):
+    assert sources.read_shuffle(value) == order
+
+
+@pytest.mark.parametrize("wrong", ["row", "Rows", "", 1, 0, 0.5, ["rows"], {}, np.ones(2)], ids=repr)
+def test_orders_that_there_are_not(wrong):
+    with pytest.raises(util.ConfigurationError, match="shuffle=.*'batches'.*'rows'.*True.*False"):
+        sources.read_shuffle(wrong)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    count=st.integers(1, 20), batch_size=st.integers(0, 22), size=st.none() | st.integers(1, 9),
+    seed=st.integers(0, 99), format=st.sampled_from(["array", "csr", "csc"]),
+)
+def test_mixed_rows_are_those_of_permutations(count, batch_size, size, seed, format):
+    """All rows of a pass once, with what belongs to them, drawn by the generator when downhill would shuffle."""
+    numbers = np.arange(count, dtype=float)
+    x = numbers[:, None] + [0, 100]
+    x = x if format == "array" else scipy.sparse.csr_matrix(x).asformat(format)
+    dataset = sources.MixedRows([x, numbers], batch_size=batch_size, iteration_size=size, rng=seed)
+    rng, step = np.random.RandomState(seed), batch_size or count
+    orders = [rng.permutation(count) for _ in range(40)]
+    expected = [order[i:i + step] for order in orders for i in range(0, count, step)]
+    for _ in range(3):
+        seen = list(dataset)
+        assert len(seen) == (size or -(-count // step))
+        for a, b in seen:
+            rows = expected.pop(0)
+            np.testing.assert_array_equal(b, rows)
+            np.testing.assert_array_equal(a.toarray() if scipy.sparse.issparse(a) else a, rows[:, None] + [0, 100])
+
+
+def test_mixed_sequences_keep_their_masks_and_their_lengths(slots, rng):
+    lengths = [3, 1, 6, 2, 4]
+    xs, ys = ragged(lengths, rng)
+    source = sources.build([xs, ys], slots, "train")
+    dataset, passes = source.dataset("train", masked=True, shuffle="rows", batch_size=2, rng=3), []
+    for _ in range(2):
+        seen = []
+        for x, y, mask in dataset:
+            assert x.shape[1] == mask.sum(axis=1).max()
+            seen += [(int(m.sum()), tuple(a[m > 0].ravel()), tuple(b[m > 0].ravel())) for a, b, m in zip(x, y, mask)]
+        assert sorted(seen) == sorted(
+            (len(x), tuple(x.astype(util.FLOAT).ravel()), tuple(y.astype(util.FLOAT).ravel())) for x, y in zip(xs, ys)
+        )
+        passes.append([length for length, _, _ in seen])
+    assert passes[0] != passes[1]
+
+
+def test_data_whose_order_is_not_ours(slots, rng):
+    arrays = [rng.randn(5, 4, 2), rng.randn(5, 4, 1)]
+    for source, refused in (
+        (sources.build(lambda: arrays, slots, "train"), ["rows"]),
+        (sources.build(iter([arrays]), slots, "train"), ["rows"]),
+        (sources.build(downhill.Dataset(arrays), slots, "train"), ["rows", False]),
+        (sources.build(arrays, slots, "train", axis=1), ["rows"]),
+        (sources.build(arrays, slots, "train"), []),
+    ):
+        for shuffle in sources.ORDERS:
+            if shuffle in refused:
+                with pytest.raises(util.ConfigurationError, match=f"shuffle={shuffle!r}"):
+                    sources.check_shuffle(source, shuffle)
+            else:
+                sources.check_shuffle(source, shuffle)

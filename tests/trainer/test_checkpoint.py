@@ -3,11 +3,13 @@
 import contextlib
 import itertools
 import os
+import shutil
 
 import numpy as np
 import pytest
 import theanets
 from theanets import storage, util
+from theanets.trainer import run as run_module
 
 from tests.helpers import assert_same_values, names, python, values
 
@@ -86,6 +88,38 @@ def test_states_that_are_carried_go_on(tmp_path):
     x = RNG.randn(4, 12, 3).astype("f")
     in_one_and_in_two(lambda: theanets.recurrent.Regressor([3, (3, "gru"), 1]), [x, x[:, :, :1]], tmp_path / "c",
                       algo="sgd", batch_size=4, axis=1, stateful="keep")
+
+
+@pytest.mark.parametrize("shuffle, options", [
+    ("rows", dict(batch_size=7)), ("rows", dict(batch_size=7, train_batches=4)), (False, dict(batch_size=7)),
+], ids=str)
+def test_mixed_rows_go_on(shuffle, options, each_mode, tmp_path):
+    """To the bit, also within a permutation."""
+    run = dict(algo="sgd", learning_rate=0.1, shuffle=shuffle, **options)
+    again = in_one_and_in_two(lambda: regressor(np.random.RandomState(4)), [X, Y], tmp_path / "c", **run)
+    whole = regressor(np.random.RandomState(4))
+    whole.train([X, Y], epochs=6, **run)
+    assert_same_values(values(again), values(whole))
+    assert again.history["train_loss"] == whole.history["train_loss"]
+
+
+def test_mixed_sequences_go_on(tmp_path):
+    in_one_and_in_two(lambda: theanets.recurrent.Regressor([3, (3, "rnn"), 1]),
+                      [SEQUENCES, [x[:, :1] for x in SEQUENCES]], tmp_path / "c", algo="sgd", batch_size=3,
+                      shuffle="rows")
+
+
+def test_the_order_belongs_to_the_training(tmp_path):
+    """The default is the one of checkpoints that were made before there was a choice."""
+    run = dict(algo="sgd", epochs=1, checkpoint=tmp_path / "c")
+    regressor().train([X, Y], **run)
+    regressor().train([X, Y], shuffle="batches", **run)
+    for shuffle in ("rows", True, False):
+        with pytest.raises(util.ConfigurationError, match="shuffle"):
+            regressor().train([X, Y], shuffle=shuffle, **run)
+    (tmp_path / "c").unlink()
+    regressor().train([X, Y], shuffle="rows", **run)
+    regressor().train([X, Y], shuffle=True, **run)
 
 
 class Stream:
@@ -304,3 +338,45 @@ print(killed)
 def test_killed_training_comes_to_the_same_end(tmp_path):
     out, _ = python(KILL, tmp_path / "c")
     assert int(out) > 1
+
+
+# Validations after epochs.
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_validation_that_has_been_made_is_not_made_again(every, tmp_path, monkeypatch):
+    """Noise shows that: it would be another one. The file of a process that was killed is that of an epoch's end."""
+    run = dict(algo="sgd", learning_rate=0.1, batch_size=7, hidden_noise=0.3, validate_every=every, epochs=4)
+    whole, killed, again = regressor(), regressor(), regressor()
+    pair = whole.train([X, Y], **run)
+    for i, _ in enumerate(killed.itertrain([X, Y], checkpoint=tmp_path / "c", **run)):
+        # what was written after two epochs; leaving the loop would write more.
+        if i == 2:
+            shutil.copy(tmp_path / "c", tmp_path / "d")
+    validations = []
+    evaluate = run_module.Run._evaluate
+    monkeypatch.setattr(run_module.Run, "_evaluate", lambda self: validations.append(1) or evaluate(self))
+    found = again.train([X, Y], checkpoint=tmp_path / "d", **run)
+    assert_alike(again, whole)
+    assert len(validations) == {1: 2, 2: 1}[every]
+    for one, two in zip(pair, found):
+        assert dict(one) == pytest.approx(dict(two), rel=1e-5)
+    assert again.history.best == pytest.approx(whole.history.best, rel=1e-5)
+    # the training is not done, but asking once more for what it has come to brings the same.
+    assert again.train([X, Y], checkpoint=tmp_path / "d", **dict(run, epochs=1))[1]["loss"] <= found[1]["loss"]
+
+
+def test_a_training_that_is_done_returns_what_it_has_left(tmp_path):
+    run = dict(algo="sgd", learning_rate=0.1, validate_every=1, checkpoint=tmp_path / "c",
+               stop_when=lambda history: len(history) == 3)
+    net, again = regressor(), regressor()
+    assert net.train([X, Y], **run) == again.train([X, Y], **run)
+    assert again.history.best == net.history.best and len(again.history) == 3
+
+
+def test_means_over_something_else_cannot_go_on(tmp_path):
+    run = dict(algo="sgd", batch_size=7, epochs=1, checkpoint=tmp_path / "c")
+    regressor().train([X, Y], average="batches", **run)
+    with pytest.raises(util.ConfigurationError, match="average='batches'"):
+        regressor().train([X, Y], **run)
+    regressor().train([X, Y], average="batches", **run)

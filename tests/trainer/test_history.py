@@ -27,16 +27,23 @@ def test_a_row_for_each_epoch(network, each_mode):
     for row, (train, valid), number in zip(network.history, pairs, range(1, 5)):
         assert (row["epoch"], row["stage"], row["learning_rate"]) == (number, 1, 0.1)
         assert {key[6:]: row[key] for key in row if key.startswith("train_")} == dict(train)
-        assert {key[6:]: row[key] for key in row if key.startswith("valid_")} == dict(valid)
+        assert {key[6:] for key in row if key.startswith("valid_")} == set(valid)
         assert 0 < row["seconds"] < 60
     assert network.history["stopped"] == [None] * 3 + ["4 epochs are done"]
     assert [entry["epoch"] for entry in network.history.validations] == [0, 2, 4]
+    # what is yielded comes from before the epoch, and what is in its row, from after it.
+    yielded = [dict(valid) for _, valid in pairs]
+    first, second, last = [{key: entry[key] for key in yielded[0]} for entry in network.history.validations]
+    assert yielded == [first, first, second, second]
+    rows = [{key[6:]: row[key] for key in row if key.startswith("valid_")} for row in network.history]
+    assert rows == [dict.fromkeys(first), second, dict.fromkeys(first), last]
+    assert network.history.best == network.history.validations[-1]
 
 
 def test_train_still_returns_its_pair(network):
     train, valid = network.train([X, Y], algo="sgd", epochs=2)
     assert (train["loss"], valid["loss"]) == (network.history["train_loss"][-1], network.history["valid_loss"][-1])
-    assert network.train([X, Y], algo="sgd", epochs=0) is None
+    assert np.isnan(network.train([X, Y], algo="sgd", epochs=0)[0]["loss"])
 
 
 def test_a_new_training_begins_a_new_history(network):
@@ -53,7 +60,7 @@ def test_it_grows_while_training_goes_on(network):
 
 
 @pytest.mark.parametrize("run, words", [
-    (dict(epochs=1), "1 epochs are done"), (dict(max_seconds=0), "seconds have passed"),
+    (dict(epochs=1), "1 epoch is done"), (dict(max_seconds=0), "seconds have passed"),
     (dict(learning_rate=0.0, validate_every=1, patience=1), "patience has run out"),
     (dict(stop_when="train_loss < 1000"), "train_loss < 1000"),
 ])
@@ -108,6 +115,9 @@ def test_a_frame(network):
     frame = network.history.to_frame()
     assert isinstance(frame, pandas.DataFrame) and frame.index.tolist() == [1, 2, 3]
     assert frame["train_loss"].tolist() == network.history["train_loss"]
+    assert frame["valid_loss"].isna().tolist() == [True, True, False]
+    for _ in network.itertrain([X, Y], algo="sgd", epochs=1):
+        assert network.history.to_frame()["valid_loss"].dtype == "float64"
     assert frame.columns.tolist()[-3:] == ["learning_rate", "seconds", "stopped"]
 
 

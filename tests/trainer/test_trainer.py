@@ -42,7 +42,7 @@ def messages(records):
 def test_golden_run(case):
     net, data = fixed_network()
     pairs = []
-    for pair in net.itertrain(data, **case["kwargs"]):
+    for pair in net.itertrain(data, average="batches", **case["kwargs"]):
         pairs.append(pair)
         after = helpers.values(net)
     for index, key in enumerate(["train", "valid"]):
@@ -134,7 +134,7 @@ def test_downhill_trainer_can_be_used_alone():
     mine = trainer.DownhillTrainer("sgd", net)
     assert (mine.algo, mine.network) == ("sgd", net)
     sets = [downhill.Dataset(data, rng=13) for _ in range(2)]
-    pairs = list(mine.itertrain(*sets, learning_rate=0.1, max_updates=4))
+    pairs = list(mine.itertrain(*sets, learning_rate=0.1, max_updates=4, average="batches"))
     helpers.assert_golden([t["loss"] for t, _ in pairs],
                           [t["loss"] for t in GOLDEN["trainers"]["downhill_cases"][1]["train"]], trajectory=True)
 
@@ -231,12 +231,15 @@ def test_epochs_are_limited(kwargs, count):
     assert steps(**kwargs) == count
 
 
-def test_train_returns_the_last_pair_or_nothing():
+def test_train_returns_the_last_epoch_and_the_validation_of_what_is_left():
     net, data = fixed_network()
     pairs = list(net.itertrain(data, algo="sgd", learning_rate=0.1, epochs=3))
     net, data = fixed_network()
-    assert net.train(data, algo="sgd", learning_rate=0.1, epochs=3) == pairs[-1]
-    assert net.train(data, epochs=0) is None
+    train, valid = net.train(data, algo="sgd", learning_rate=0.1, epochs=3)
+    assert train == pairs[-1][0]
+    np.testing.assert_allclose(valid["loss"], ((net.predict(data[0]) - data[1]) ** 2).mean(), rtol=1e-6)
+    nothing, again = net.train(data, epochs=0)
+    assert list(nothing) == list(train) and np.isnan(list(nothing.values())).all() and again == valid
 
 
 def test_seconds_are_limited():
@@ -417,10 +420,13 @@ def test_what_was_learned_after_the_last_validation_counts():
 
 
 @pytest.mark.parametrize("exit_", ["epochs", "interrupt from a batch", "no more batches"])
-def test_the_last_pair_repeats_the_last_scheduled_validation(exit_):
+@pytest.mark.parametrize("every, best", [(3, 3), (1, 2), (10, 5)])
+def test_the_validation_of_the_parameters_that_are_left_is_returned(exit_, every, best):
     net, data, valid, states = passing()
-    _, monitors = leave_by(exit_, net, data, 5, valid=valid, validate_every=3, patience=100)
-    np.testing.assert_allclose(monitors["loss"], errors(states, valid)[3], rtol=1e-4)
+    _, monitors = leave_by(exit_, net, data, 5, valid=valid, validate_every=every, patience=100)
+    np.testing.assert_allclose(monitors["loss"], errors(states, valid)[best], rtol=1e-4, atol=1e-12)
+    np.testing.assert_allclose(monitors["loss"], errors([helpers.values(net)], valid)[0], rtol=1e-4, atol=1e-12)
+    np.testing.assert_allclose(net.history["valid_loss"][-1], errors(states, valid)[5], rtol=1e-4)
 
 
 def test_a_run_that_makes_things_worse_changes_nothing():
@@ -439,11 +445,14 @@ def test_an_interrupt_is_logged_and_returns_the_last_pair():
     assert any("interrupt" in line for line in messages(records))
 
 
-def test_an_interrupt_before_the_first_epoch_returns_nothing():
+def test_an_interrupt_before_the_first_epoch_returns_what_the_network_holds():
     net, data = fixed_network()
     before = helpers.values(net)
-    assert leave_by("interrupt from a batch", net, data, 0, valid=data) is None
+    train, valid = leave_by("interrupt from a batch", net, data, 0, valid=data)
     helpers.assert_same_values(helpers.values(net), before)
+    assert list(train) == list(valid) == ["loss", "err"] and np.isnan(list(train.values())).all()
+    np.testing.assert_allclose(valid["loss"], ((net.predict(data[0]) - data[1]) ** 2).mean(), rtol=1e-6)
+    assert len(net.history) == 0 and len(net.history.validations) == 1
 
 
 def test_batches_that_run_out_are_logged():

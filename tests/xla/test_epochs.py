@@ -58,6 +58,7 @@ def train(count=4, rows=70, **kwargs):
     {"algo": "sgd", "momentum": 0.9, "batch_size": 32, "train_batches": 2, "valid_batches": 1},
     {"algo": "nag", "batch_size": 0, "momentum": 0.5, "max_gradient_norm": 1},
     {"batch_size": 100, "monitor_gradients": True},
+    {"shuffle": "rows", "hidden_noise": 0.1}, {"shuffle": "rows", "train_batches": 7},
 ])
 def test_the_same_as_batch_by_batch(options, one_by_one):
     losses, params = train(**options)
@@ -121,6 +122,52 @@ def test_order_sizes_and_numbers_of_batches_compile_nothing_new(monkeypatch):
     assert len(traced) == 2
 
 
+def test_mixed_rows_in_the_loop_are_those_of_the_batches():
+    """Also where an epoch ends within a pass; nothing is compiled anew, and the data stay where they are."""
+    function, state = loop_of(None, None)
+    data = np.arange(40, dtype=FLOAT).reshape(20, 2)
+    run, twin = (sources.MixedRows([data], batch_size=3, rng=1) for _ in range(2))
+    run = passes.Pass(function, run)
+    assert run.loop is not None
+    run.function = None
+    before = [array.unsafe_buffer_pointer() for array in jax.tree.leaves(run.loop.data)]
+    for count in (7, 7, 3, 5, 16, 1):
+        run.dataset.iteration_size = twin.iteration_size = count
+        np.testing.assert_allclose([value for value, _ in outputs(run)], [batch.sum() for (batch,) in twin])
+    [compiled] = run.loop.functions.values()
+    assert compiled._cache_size() == 1
+    assert [array.unsafe_buffer_pointer() for array in jax.tree.leaves(run.loop.data)] == before
+
+
+def test_pieces_of_an_epoch_of_mixed_rows(monkeypatch):
+    expected, _ = train(shuffle="rows")
+    monkeypatch.setattr(epochs, "FIRST", 1)
+    monkeypatch.setattr(epochs, "SECONDS", 0)
+    assert train(shuffle="rows")[0] == expected
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_mixed_sparse_rows_are_those_of_scipy(format):
+    """Whatever the rows hold: nothing at all, or as much in one as in all others."""
+    make = sparse.csr_matrix if format == "csr" else sparse.csc_matrix
+    x, weights = make("x", dtype=FLOAT), theano.shared(np.arange(50, dtype=FLOAT))
+    squares = sparse.sp_sum(sparse.mul(x, x), sparse_grad=True)
+    value = squares + 2 * TT.dot(weights[: x.shape[0]], sparse.dot(x, weights[: x.shape[1]]))
+    function = theano.function([x], [value, x.shape[0]], mode="XLA")
+    heavy = scipy.sparse.random(70, 12, 0.02, random_state=1).tolil()
+    heavy[33] = 1
+    empty = scipy.sparse.csr_matrix((70, 12), dtype=FLOAT)
+    for matrix in sparse_examples(format=format), empty, heavy:
+        matrix = matrix if matrix.format == format else matrix.asformat(format).astype(FLOAT)
+        run, twin = (sources.MixedRows([matrix], batch_size=8, rng=1) for _ in range(2))
+        run = passes.Pass(function, run)
+        assert run.loop is not None
+        run.function = None
+        for _ in range(4):
+            np.testing.assert_allclose(outputs(run), [function(*batch) for batch in twin], rtol=1e-5)
+        assert len(run.loop.functions) <= 2
+
+
 def test_an_epoch_is_one_call():
     function, _ = loop_of(None, None)
     run = passes.Pass(function, downhill.Dataset([np.ones((70, 2), FLOAT)], batch_size=16, rng=1))
@@ -155,30 +202,33 @@ def test_the_data_are_on_the_device_once():
     assert [array.unsafe_buffer_pointer() for array in jax.tree.leaves(run.loop.data)] == before
 
 
-def memory_of_an_epoch(rows):
+def memory_of_an_epoch(rows, mixed=False):
     """What compiled code needs for an epoch of a network, in bytes: arguments, results of its own, and the rest."""
     weights = theano.shared(np.zeros((32, 32), FLOAT))
     x = TT.matrix()
     loss = TT.sqr(TT.tanh(TT.dot(x, weights)) - x).mean()
     updates = [(weights, weights - TT.grad(loss, weights))]
     function = theano.function([x], [loss], updates=updates, mode="XLA")
-    loop = epochs.FusedLoop(function, [np.zeros((rows, 32), FLOAT)], 16)
+    loop = epochs.FusedLoop(function, [np.zeros((rows, 32), FLOAT)], 16, mixed=mixed)
     starts = np.arange(0, rows, 16, "uint32")
-    loop.run(starts)
+    order = np.arange(rows, dtype="uint32") if mixed else None
+    loop.run(starts, rows=order)
     [compiled] = loop.functions.values()
-    arguments = loop.program.take_states(), (), (), loop.data, np.concatenate([[1], starts]).astype("uint32")
+    arguments = loop.program.take_states(), (), (), loop.data, np.concatenate([[1], starts]).astype("uint32"), order
     found = compiled.lower(*arguments).compile().memory_analysis()
     own = found.output_size_in_bytes - found.alias_size_in_bytes
     return found.argument_size_in_bytes, own, found.temp_size_in_bytes
 
 
-def test_an_epoch_takes_the_memory_of_the_data_the_parameters_and_one_batch():
+@pytest.mark.parametrize("mixed", [False, True])
+def test_an_epoch_takes_the_memory_of_the_data_the_parameters_and_one_batch(mixed):
     item = np.dtype(FLOAT).itemsize
     batch, weights = 16 * 32 * item, 32 * 32 * item
     for rows in (16 * 8, 16 * 64):
         batches = rows // 16
-        arguments, results, rest = memory_of_an_epoch(rows)
-        assert arguments <= rows * 32 * item + weights + 4 * batches + 64
+        arguments, results, rest = memory_of_an_epoch(rows, mixed)
+        # and the order of the rows.
+        assert arguments <= rows * 32 * item + weights + 4 * batches + 64 + 4 * rows * mixed
         assert results <= item * batches + 256
         # the weights, their gradient, and a few arrays of a batch.
         assert rest <= 4 * weights + 8 * batch + 4 * item * batches + 1024
@@ -204,6 +254,7 @@ def sparse_examples(rows=70, size=12, format="csr"):
 
 @pytest.mark.parametrize("format, options", [
     ("csr", {"hidden_noise": 0.1}), ("csc", {}), ("csr", {"input_dropout": 0.2, "batch_size": 70}),
+    ("csr", {"shuffle": "rows"}), ("csc", {"shuffle": "rows"}),
 ])
 def test_sparse_examples_the_same_as_batch_by_batch(format, options, one_by_one, monkeypatch):
     labels = np.arange(70, dtype="int32") % 3
@@ -320,7 +371,8 @@ def test_labels_are_checked_where_they_enter():
         net.train([examples(8), np.arange(8, dtype="int32")])
 
 
-def test_nothing_moves_but_the_order_of_batches_and_the_monitors(monkeypatch):
+@pytest.mark.parametrize("shuffle", ["batches", "rows"])
+def test_nothing_moves_but_the_order_of_batches_and_the_monitors(shuffle, monkeypatch):
     compile_, moved = epochs.FusedLoop._compile, []
 
     def watched(loop, arguments):
@@ -336,9 +388,9 @@ def test_nothing_moves_but_the_order_of_batches_and_the_monitors(monkeypatch):
     net = theanets.Classifier([4, 5, 3], rng=3)
     draw = np.random.RandomState(1)
     data = [draw.rand(32, 4).astype("float32"), draw.randint(3, size=32).astype("int32")]
-    run = net.itertrain(data, algo="adam", batch_size=8, validate_every=100)
+    run = net.itertrain(data, algo="adam", batch_size=8, validate_every=100, shuffle=shuffle)
     first = next(run)
     with jax.transfer_guard("disallow"):
         assert next(run)[0]["loss"] < first[0]["loss"]
     run.close()
-    assert len(moved) >= 3 and all(dtypes == ["uint32"] for dtypes in moved)
+    assert len(moved) >= 3 and all(set(dtypes) == {np.dtype("uint32")} for dtypes in moved)

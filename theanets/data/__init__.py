@@ -3,7 +3,7 @@
 ============ ==========================================================================
 ``arrays``   conversion and checks of arrays, tables, sequences and sparse matrices
 ``sources``  batches: made of arrays, or by callables and iterators of the user's
-``balance``  weights of classes
+``balance``  weights of classes, and batches that hold one class only
 ============ ==========================================================================
 """
 

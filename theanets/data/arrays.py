@@ -6,6 +6,7 @@ that names the array, the axis and what was expected.
 """
 
 import copy
+import math
 
 import numpy as np
 import scipy.sparse
@@ -14,7 +15,19 @@ import theano.sparse as SS
 
 from .. import util
 
-__all__ = ["Slot", "cast", "cast_all", "cast_sequences", "check", "lengths_of", "make_mask"]
+__all__ = [
+    "Slot",
+    "cast",
+    "cast_all",
+    "cast_sequences",
+    "check",
+    "check_finite",
+    "is_finite",
+    "is_per_sequence",
+    "lengths_of",
+    "make_mask",
+    "numbers_of",
+]
 
 
 class Slot:
@@ -31,7 +44,8 @@ class Slot:
     num_classes : int, optional
         If the array holds class labels, how many classes there are.
     per_example : bool, optional
-        Whether one number for each example may stand for an array full of it, as with weights.
+        Whether the array holds weights: none of them is negative, and one number for each example may stand for an
+        array full of it.
     """
 
     def __init__(self, name, variable, shape=None, num_classes=None, per_example=False):
@@ -152,6 +166,12 @@ def _check_labels(value, slot):
         )
 
 
+def _check_weights(value, slot):
+    numbers = numbers_of(value)
+    if numbers.size and numbers.min() < 0:
+        raise util.DataError(f"array {slot.name!r} holds the weight {numbers.min()}, expected weights of 0 or more")
+
+
 def cast(value, slot, axis=0):
     """Give an array the type that the network computes with.
 
@@ -172,7 +192,7 @@ def cast(value, slot, axis=0):
     Raises
     ------
     DataError
-        If the array cannot be used.
+        If the array cannot be used, or holds negative weights.
     """
     if slot.takes(value):
         _check_shape(value, slot, axis)
@@ -192,11 +212,56 @@ def cast(value, slot, axis=0):
         value = make(_fit_dimensions(value, slot))
     if slot.per_example and slot.shape is not None and value.ndim == len(slot.shape) + 1:
         value = _spread(value, (None, *slot.shape))
+    if slot.per_example:
+        _check_weights(value, slot)
     _check_shape(value, slot, axis)
     if scipy.sparse.issparse(value):
         return value.astype(slot.dtype, copy=False)
     # Theano refuses arrays that are not aligned in memory, and copies batches of broadcast ones again and again.
     return np.require(value, slot.dtype, ["A", "C"] if 0 in value.strides else ["A"])
+
+
+def numbers_of(array):
+    """Return an array, or the numbers that a scipy matrix holds beside its zeros."""
+    return array.data if scipy.sparse.issparse(array) else array
+
+
+def is_finite(array):
+    """Tell whether all numbers of an array or of a scipy matrix are finite; integers always are.
+
+    It comes before each prediction, and so has to be quick. A sum of squares takes no memory, and a small part of the
+    time of looking at each number. Where it is too large, or not a number, one looks.
+    """
+    numbers = numbers_of(array)
+    if numbers.dtype.kind != "f":
+        return True
+    if numbers.flags.forc:
+        flat = numbers.ravel("K")
+        if math.isfinite(np.dot(flat, flat)):
+            return True
+    return bool(np.isfinite(numbers).all())
+
+
+def check_finite(value, slot):
+    """Refuse an array that holds something else than finite numbers, after it has been cast.
+
+    Raises
+    ------
+    DataError
+        For infinite values, those that are not a number, and those that are too large for the type of the network.
+    """
+    if is_finite(value):
+        return
+    numbers = numbers_of(value)
+    count = int(numbers.size - np.isfinite(numbers).sum())
+    where = ""
+    if numbers is value:
+        index = np.unravel_index(np.argmin(np.isfinite(value)), value.shape)
+        where = f", the first one ({value[index]}) at index {tuple(int(i) for i in index)}"
+    raise util.DataError(
+        f"array {slot.name!r} has {count} value{'s' * (count != 1)} that are infinite or not a number, "
+        f"or too large for {slot.dtype}{where}; expected finite numbers"
+    )
 
 
 def check(value, slot):
@@ -205,20 +270,15 @@ def check(value, slot):
     Raises
     ------
     DataError
-        If the array is empty, or holds values that are not finite.
+        If the array is empty, or holds values that are not finite, or weights that are all zero.
     """
     if 0 in value.shape:
         raise util.DataError(f"array {slot.name!r} of shape {value.shape} is empty, expected {slot.expectation()}")
-    numbers = value.data if scipy.sparse.issparse(value) else value
-    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
-        count = int(numbers.size - np.isfinite(numbers).sum())
-        where = ""
-        if numbers is value:
-            index = np.unravel_index(np.argmin(np.isfinite(value)), value.shape)
-            where = f", the first one ({value[index]}) at index {tuple(int(i) for i in index)}"
+    check_finite(value, slot)
+    if slot.per_example and not value.any():
         raise util.DataError(
-            f"array {slot.name!r} has {count} value{'s' * (count != 1)} that are infinite or not a number, "
-            f"or too large for {slot.dtype}{where}; expected finite numbers"
+            f"array {slot.name!r} of shape {value.shape} holds weights that are all 0, so that nothing would count; "
+            "expected some that are positive"
         )
 
 
@@ -232,6 +292,12 @@ def _as_list(arrays, slots, surplus=False):
     if isinstance(arrays, dict):
         if surplus:
             arrays = {name: array for name, array in arrays.items() if name in names}
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise util.DataError(
+                f"there are several arrays {twice!r}, which a dict cannot hold; give the targets of the losses names "
+                "by target='name', or give a list of arrays"
+            )
         if sorted(arrays) != sorted(names):
             raise util.DataError(f"expected arrays for {_name_list(slots)}; found {', '.join(map(str, arrays))}")
         return [arrays[name] for name in names]
@@ -313,12 +379,22 @@ def cast_all(arrays, slots, axis=0, surplus=False):
 
 def _is_list_of_sequences(value, slot):
     """Tell whether a value is a list of arrays that each have one dimension less than the slot."""
+    lowest = 1 if slot.per_example else slot.ndim - 1  # weights may be one number for each step.
     return (
         slot.is_sequence
         and isinstance(value, (list, tuple))
         and len(value) > 0
-        and all(_depth(item) == slot.ndim - 1 and hasattr(item, "__len__") for item in value)
+        and all(lowest <= _depth(item) < slot.ndim and hasattr(item, "__len__") for item in value)
     )
+
+
+def is_per_sequence(value):
+    """Tell whether a value that stands for weights has one of them for each sequence, rather than for each step."""
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.ndim == 1 or value.ndim > 1 and value.shape[1] == 1
+    return isinstance(value, (list, tuple, np.ndarray)) and all(not _depth(item) or len(item) == 1 for item in value)
 
 
 def _pad(sequences):
@@ -355,11 +431,12 @@ def lengths_of(arrays, slots, surplus=False):
     if isinstance(arrays, np.ndarray):
         return None
     values = _as_list(arrays, slots, surplus)
+    spread = {slot.name for value, slot in zip(values, slots) if slot.per_example and is_per_sequence(value)}
     known = [
         (slot.name, [len(item) for item in value])
         for value, slot in zip(values, slots)
-        if _is_list_of_sequences(value, slot) and not all(isinstance(item, (list, tuple)) for item in value)
-        or _is_list_of_sequences(value, slot) and len({len(item) for item in value}) > 1
+        if slot.name not in spread and _is_list_of_sequences(value, slot)
+        if not all(isinstance(item, (list, tuple)) for item in value) or len({len(item) for item in value}) > 1
     ]
     if not known:
         return None
@@ -368,7 +445,7 @@ def lengths_of(arrays, slots, surplus=False):
         for i, (a, b) in enumerate(zip(lengths, its_lengths)):
             if a != b:
                 raise util.DataError(f"sequence {i} has {a} steps in array {name!r}, but {b} steps in array {other!r}")
-    names = {name for name, _ in known}
+    names = {name for name, _ in known} | spread
     for slot in slots:
         if len(set(lengths)) > 1 and slot.is_sequence and slot.name not in names:
             raise util.DataError(
@@ -377,12 +454,40 @@ def lengths_of(arrays, slots, surplus=False):
     return lengths
 
 
-def cast_sequences(arrays, slots):
-    """Cast arrays, of which some may be lists of sequences; return them and the lengths of the sequences, or None."""
+def cast_sequences(arrays, slots, check=True):
+    """Cast arrays that a network is going to be evaluated for, of which some may be lists of sequences.
+
+    Parameters
+    ----------
+    arrays : array-like, list, tuple or dict
+        As for :func:`cast_all`.
+    slots : list of Slot
+        What is expected.
+    check : bool, optional
+        Refuse what is not finite after the cast. Default True.
+
+    Returns
+    -------
+    arrays : list
+    lengths : list of int or None
+        The lengths of the sequences, see :func:`lengths_of`.
+
+    Raises
+    ------
+    DataError
+        If the arrays cannot be used.
+    """
     if len(slots) == 1 and slots[0].takes(arrays):
         _check_shape(arrays, slots[0])
-        return [arrays], None
-    return cast_all(arrays, slots), lengths_of(arrays, slots)
+        values, lengths = [arrays], None
+    else:
+        # what becomes infinite is refused below, in words of our own.
+        with np.errstate(over="ignore"):
+            values, lengths = cast_all(arrays, slots), lengths_of(arrays, slots)
+    if check:
+        for value, slot in zip(values, slots):
+            check_finite(value, slot)
+    return values, lengths
 
 
 def make_mask(lengths):

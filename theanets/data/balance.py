@@ -1,10 +1,10 @@
-"""Weights of classes, for data in which some classes are rarer than others."""
+"""Classes in the data: weights for those that are rarer than others, and batches that hold only one."""
 
 import numpy as np
 
 from .. import util
 
-__all__ = ["ClassWeights", "resolve"]
+__all__ = ["ClassWeights", "describe_sorted", "resolve"]
 
 
 class ClassWeights(dict):
@@ -79,3 +79,49 @@ def _read(weights, count, variable, find_labels):
             f"class_weight={weights!r}, expected 'balanced', a dict by class, or {count} weights of 0 or more"
         )
     return values
+
+
+def describe_sorted(labels, batch_size, mask=None):
+    """Say in words that batches hold one class each, as those of sorted labels do.
+
+    Parameters
+    ----------
+    labels : ndarray of int (num-examples, ...)
+        The labels, of examples or of the steps of sequences.
+    batch_size : int
+        Number of consecutive examples in a batch; 0 or less for all of them.
+    mask : ndarray (num-examples, num-steps), optional
+        Zeros for steps that do not count.
+
+    Returns
+    -------
+    words : str or None
+        None if classes are mixed; if there is only one class, or one batch; or if so many batches of one class are no
+        wonder with classes as frequent as these.
+
+    Examples
+    --------
+    >>> describe_sorted(np.repeat([0, 1], 50), 25)
+    'all 4 batches hold one class each, as if the labels were sorted'
+    >>> describe_sorted(np.tile([0, 1], 50), 25)
+    """
+    count = len(labels)
+    labels = labels.reshape(count, -1)
+    counts = np.ones(labels.shape, bool) if mask is None or labels.shape != mask.shape else mask > 0
+    low = np.where(counts, labels, labels.max()).min(axis=1)
+    high = np.where(counts, labels, labels.min()).max(axis=1)
+    starts = np.arange(0, count, batch_size if batch_size > 0 else count)
+    sizes = np.diff([*starts, count])
+    # a batch of one example says nothing.
+    several = sizes > 1
+    if low.min() == high.max() or len(starts) == 1 or not several.any():
+        return None
+    single = np.minimum.reduceat(low, starts) == np.maximum.reduceat(high, starts)
+    found, total = int((single & several).sum()), int(several.sum())
+    if single.all():
+        return f"all {len(starts)} batches hold one class each, as if the labels were sorted"
+    shares = np.bincount(low[low == high]) / count
+    by_chance = sum(many * (shares**size).sum() for size, many in zip(*np.unique(sizes[several], return_counts=True)))
+    if 2 * found >= total and found >= 10 * by_chance:
+        return f"{found} of {len(starts)} batches hold one class only, as if the labels were sorted"
+    return None

@@ -8,15 +8,62 @@ either of the first two. They are padded, and each batch then has a mask as its 
 import collections.abc
 
 import downhill
+import numpy as np
 
 from .. import util
 from .arrays import cast_all, check, lengths_of, make_mask
 
-__all__ = ["Exhausted", "ArraySource", "StreamSource", "DatasetSource", "build"]
+__all__ = [
+    "Exhausted",
+    "ArraySource",
+    "StreamSource",
+    "DatasetSource",
+    "MixedRows",
+    "build",
+    "check_shuffle",
+    "read_shuffle",
+]
+
+#: What ``shuffle`` may be.
+ORDERS = ("batches", "rows", False)
 
 
 class Exhausted(Exception):
     """An iterator that feeds batches has come to its end."""
+
+
+def read_shuffle(value):
+    """Return the order of training data as one of :data:`ORDERS`.
+
+    Parameters
+    ----------
+    value : str, bool or None
+        True stands for ``'rows'``, as it does in other libraries; None for the default.
+
+    Returns
+    -------
+    order : str or bool
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> read_shuffle(None), read_shuffle(True), read_shuffle(False)
+    ('batches', 'rows', False)
+    """
+    if value is None:
+        return "batches"
+    if isinstance(value, (bool, np.bool_)):
+        return "rows" if value else False
+    if isinstance(value, str) and value in ORDERS:
+        return value
+    raise util.ConfigurationError(
+        f"shuffle={value!r}, expected 'batches' (fixed slices of the data, in another order each epoch), 'rows' (mixed "
+        "anew each epoch; True is the same) or False (in the order of the data)"
+    )
 
 
 class ArraySource:
@@ -42,7 +89,9 @@ class ArraySource:
     def __init__(self, arrays, slots, axis=0, surplus=False):
         self.slots = slots
         self.axis = axis
-        self.arrays = cast_all(arrays, slots, axis, surplus)
+        # what has become infinite is refused by the check, in words of our own.
+        with np.errstate(over="ignore"):
+            self.arrays = cast_all(arrays, slots, axis, surplus)
         for array, slot in zip(self.arrays, slots):
             check(array, slot)
         self.lengths = lengths_of(arrays, slots, surplus)
@@ -51,7 +100,7 @@ class ArraySource:
         """Tell whether there are sequences of different lengths."""
         return self.lengths is not None and len(set(self.lengths)) > 1
 
-    def dataset(self, name, masked=False, ordered=False, batch_size=32, iteration_size=None, rng=None):
+    def dataset(self, name, masked=False, shuffle="batches", batch_size=32, iteration_size=None, rng=None):
         """Make a dataset.
 
         Parameters
@@ -60,14 +109,15 @@ class ArraySource:
             Name of the dataset in logs.
         masked : bool, optional
             Whether each batch has a mask as its last array.
-        ordered : bool, optional
-            Whether batches come in the order of the data, without being shuffled.
+        shuffle : str or bool, optional
+            ``'batches'`` for fixed slices of consecutive rows in another order in each pass; ``'rows'`` for rows that
+            are mixed anew in each pass; False for slices in the order of the data. Default ``'batches'``.
         batch_size : int, optional
             Number of examples in a batch; 0 or less for all of them. Default 32.
         iteration_size : int, optional
             Number of batches in one pass. Default: all.
         rng : int, None or numpy.random.RandomState, optional
-            What shuffles the batches.
+            What shuffles the batches, or the rows.
 
         Returns
         -------
@@ -78,10 +128,10 @@ class ArraySource:
             if self.axis != 0:
                 raise util.DataError(f"axis={self.axis}: sequences of different lengths can be cut along axis 0 only")
             arrays = [*arrays, self._mask()]
-        dataset = downhill.Dataset(
+        dataset = (MixedRows if shuffle == "rows" else downhill.Dataset)(
             arrays, name=name, batch_size=batch_size, iteration_size=iteration_size, axis=self.axis, rng=rng
         )
-        if ordered:
+        if shuffle is False:
             dataset = Ordered(dataset, self.axis)
         return Trimmed(dataset, self.slots) if masked else dataset
 
@@ -90,6 +140,46 @@ class ArraySource:
             return make_mask(self.lengths)
         steps = next(array.shape[1] for array, slot in zip(self.arrays, self.slots) if slot.is_sequence)
         return make_mask([steps] * len(self.arrays[0]))
+
+
+class MixedRows(downhill.Dataset):
+    """Batches of rows that are mixed anew in each pass.
+
+    The arrays stay as they are. A batch is made of the rows that a permutation has at its place, so that the last one
+    may be short, as with downhill's batches. The permutation is drawn when downhill would shuffle: at first, and with
+    the last batch of each pass.
+
+    Parameters
+    ----------
+    inputs, name, batch_size, iteration_size, axis, rng
+        See ``downhill.Dataset``. The inputs are arrays or sparse matrices, whose rows lie along axis 0.
+
+    Attributes
+    ----------
+    order : ndarray of uint32 (num-rows, )
+        The permutation of this pass.
+    """
+
+    order = None
+
+    def shuffle(self):
+        """Draw another permutation."""
+        # of a type that does not depend on the platform, and that goes to a device as it is.
+        self.order = self.rng.permutation(self._inputs[0].shape[0]).astype("uint32")
+
+    def take(self, where, order):
+        """Return a batch: the rows that some order has at its place."""
+        rows = order[where[0][0]]
+        return [array[rows] for array in self._inputs]
+
+    def _next_batch(self, shuffle=True):
+        batch = self.take(self._slices[self._index], self.order)
+        self._index += 1
+        if self._index >= len(self._slices):
+            if shuffle:
+                self.shuffle()
+            self._index = 0
+        return batch
 
 
 class Ordered:
@@ -188,7 +278,7 @@ class StreamSource:
             )
         return arrays
 
-    def dataset(self, name, masked=False, ordered=False, batch_size=32, iteration_size=None, rng=None):
+    def dataset(self, name, masked=False, shuffle="batches", batch_size=32, iteration_size=None, rng=None):
         """Make a dataset; see :meth:`ArraySource.dataset`. The source itself sees to the order and size of batches."""
         self.masked = masked
         if iteration_size is None and hasattr(self.make, "__len__"):
@@ -227,6 +317,40 @@ class DatasetSource:
         if masked:
             raise util.DataError("sequences of different lengths and a downhill.Dataset do not go together")
         return self
+
+
+def check_shuffle(source, shuffle):
+    """Refuse an order that training data cannot have.
+
+    Parameters
+    ----------
+    source : ArraySource, StreamSource or DatasetSource
+        Where the data come from.
+    shuffle : str or bool
+        One of :data:`ORDERS`.
+
+    Raises
+    ------
+    ConfigurationError
+        If rows are to be mixed that lie along another axis, or are not known; or if a dataset has an order of its own.
+    """
+    if shuffle == "batches":
+        return
+    if isinstance(source, DatasetSource):
+        raise util.ConfigurationError(
+            f"shuffle={shuffle!r}: the training data are a downhill.Dataset, which sees to the order of its batches "
+            "itself; give the arrays that it was made of"
+        )
+    if shuffle == "rows" and not isinstance(source, ArraySource):
+        raise util.ConfigurationError(
+            "shuffle='rows': the training data are made batch by batch, so that there are no rows to mix; mix them "
+            "where the batches are made, or give arrays"
+        )
+    if shuffle == "rows" and source.axis != 0:
+        raise util.ConfigurationError(
+            f"shuffle='rows' mixes examples, which lie along axis 0, but the batches are cut along axis={source.axis} "
+            "(pieces of time, say, whose order counts); write shuffle='batches' or shuffle=False"
+        )
 
 
 def _makes_batches(value):

@@ -54,8 +54,10 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
     Notes
     -----
     To write a layer, override :meth:`setup` (create parameters) and :meth:`transform` (compute outputs), and
-    :meth:`resolve_outputs` if the output shape is not the input's with another size. Options of its own are listed in
-    the class attribute ``keywords``, or named in its constructor.
+    :meth:`resolve_outputs` if the output shape is not the input's with another size. Without that the shape of what
+    ``transform()`` computes is measured, and is the output shape where it has other axes; a size, a shape or a
+    ``resolve_outputs()`` that contradicts it is refused. Options of its own are listed in the class attribute
+    ``keywords``, or named in its constructor.
 
     Examples
     --------
@@ -278,7 +280,10 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
 
     @property
     def statistics(self):
-        """List of shared variables that belong to the model and change in training, but not by gradients."""
+        """List of shared variables that belong to the model and change in training, but not by gradients.
+
+        They are frozen together with the parameters of the layer; see :func:`theanets.layers.selection.statistics_of`.
+        """
         return []
 
     def initial_sources(self):
@@ -300,26 +305,26 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         return f"{self.name}:{name}"
 
     def find(self, key):
-        """Return one of :attr:`params`.
+        """Return one of :attr:`params`, or one of :attr:`statistics`.
 
         Parameters
         ----------
         key : str or int
-            Name of the parameter without the layer's name, e.g. ``'w'``, or its index.
+            Name without the layer's name, e.g. ``'w'``; or the index of a parameter.
 
         Raises
         ------
         KeyError
-            If there is no such parameter.
+            If there is nothing of this name, or no such parameter.
         """
         params = self.params
         if util.is_int(key):
             if 0 <= key < len(params):
                 return params[key]
             raise KeyError(key)
-        for param in params:
-            if param.name == f"{self.name}.{key}":
-                return param
+        for variable in [*params, *self.statistics]:
+            if variable.name == f"{self.name}.{key}":
+                return variable
         raise KeyError(key)
 
     def to_spec(self):

@@ -1,5 +1,6 @@
 """What layers, losses and regularizers need to know of a graph beside its expressions."""
 
+import copy
 from collections import OrderedDict
 
 import theano.tensor as TT
@@ -23,6 +24,9 @@ class Context:
         Whether all sequences have just one step.
     class_weights : dict, optional
         Weights of the classes, for the variables that hold the labels. Default: there are none.
+    frozen : set of theano shared variables, optional
+        Statistics, such as running averages, that are left as they are while parameters are learned. A layer that has
+        any of them sees a context without ``training``, and none of its statistics changes. Default: there are none.
     opaque : sequence of str, optional
         Full names of outputs that losses read as they are, whatever has made them, so that there is a gradient with
         respect to them. Default: none of them.
@@ -37,12 +41,22 @@ class Context:
         layers.
     """
 
-    def __init__(self, mask=None, states=None, training=None, single_step=False, class_weights=None, opaque=()):
+    def __init__(
+        self,
+        mask=None,
+        states=None,
+        training=None,
+        single_step=False,
+        class_weights=None,
+        frozen=frozenset(),
+        opaque=(),
+    ):
         self.mask = mask
         self.states = states
         self.training = training
         self.single_step = single_step
         self.class_weights = class_weights or {}
+        self.frozen = frozenset(frozen)
         self.opaque = tuple(opaque)
         self.final_states = OrderedDict()
         self.unrolled = {}
@@ -52,7 +66,13 @@ class Context:
         states, weights = [tuple((items or {}).items()) for items in (self.states, self.class_weights)]
         if self.mask is None and self.training is None and not (states or weights or self.single_step or self.opaque):
             return ()
-        return self.mask, states, self.training, self.single_step, weights, self.opaque
+        return self.mask, states, self.training, self.single_step, weights, self.frozen, self.opaque
+
+    def of_prediction(self):
+        """Return the context for a layer that computes, while others learn, what it does in prediction."""
+        context = copy.copy(self)
+        context.training = None
+        return context
 
 
 class Outputs(OrderedDict):

@@ -89,7 +89,8 @@ class BatchNorm(_Normalization):
     .. math:: y = f\left(\frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \odot s + b\right)
 
     While parameters are learned, mean and variance are those of the batch. Otherwise, for validation and prediction,
-    they are averages over the batches of the past, which are saved with the model.
+    they are averages over the batches of the past, which are saved with the model. So they are where the layer is
+    frozen, see ``freeze`` of :meth:`theanets.Network.itertrain`; the averages are then left as they are.
 
     Parameters
     ----------

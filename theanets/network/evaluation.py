@@ -143,10 +143,10 @@ class Evaluation:
             inputs.extend(context.states[name] for name in state)
         return self._function((key, tuple(names), tuple(state or ())), inputs, make_outputs)
 
-    def _evaluate(self, names, x, regs, batch_size=None, state=None):
+    def _evaluate(self, names, x, regs, batch_size=None, state=None, check=True):
         """Compute outputs by name; return a list of arrays, or of lists of arrays for a list of sequences."""
         slots = self._input_slots(carried=state is not None)
-        arrays, lengths = data.cast_sequences(x, slots)
+        arrays, lengths = data.cast_sequences(x, slots, check)
         masked = lengths is not None and len(set(lengths)) > 1
         if masked:
             arrays = [*arrays, data.make_mask(lengths)]
@@ -155,14 +155,36 @@ class Evaluation:
         else:
             function = self._plain_function(names, slots)
         results = in_batches(function, [*arrays, *(state or {}).values()], batch_size)
-        if lengths is None:
-            return results
-        # what has a time axis is cut to the lengths of the sequences again.
         count = len(names)
-        return [
-            [value[:length] for value, length in zip(result, lengths)] if i < count and result.ndim > 2 else result
-            for i, result in enumerate(results)
-        ]
+        if lengths is not None:
+            # what has a time axis is cut to the lengths of the sequences again.
+            results = [
+                [value[:length] for value, length in zip(result, lengths)] if i < count and result.ndim > 2 else result
+                for i, result in enumerate(results)
+            ]
+        if check:
+            self._notice_nan(results[:count])
+        return results
+
+    def _notice_nan(self, results):
+        """Warn, the first time only, that the network itself makes something that is not a number."""
+        if self._nan_noticed:
+            return
+        for result in results:
+            for piece in result if isinstance(result, list) else (result,):
+                if not data.is_finite(piece) and np.isnan(data.numbers_of(piece)).any():
+                    self._nan_noticed = True
+                    util.warn(
+                        f"this {type(self).__name__} puts out values that are not a number, for inputs that are finite"
+                        f"{self._blame()}; this warning comes once",
+                        RuntimeWarning,
+                    )
+                    return
+
+    def _blame(self):
+        values = [variable for variable in [*self.params, *self.statistics] if variable.dtype.startswith("float")]
+        broken = [variable.name for variable in values if not data.is_finite(variable.get_value(borrow=True))]
+        return f", as its parameters {', '.join(broken)} are not finite" if broken else ""
 
     @staticmethod
     def _get_output(outputs, name):
@@ -172,7 +194,7 @@ class Evaluation:
 
     # -- outputs ------------------------------------------------------------------------------------------------------
 
-    def feed_forward(self, x, batch_size=None, **kwargs):
+    def feed_forward(self, x, batch_size=None, check=True, **kwargs):
         """Compute every output of every layer.
 
         Parameters
@@ -181,6 +203,9 @@ class Evaluation:
             Data for the input; with several inputs, a list of arrays in their order, or a dict by their names.
         batch_size : int, optional
             Compute for so many examples at a time. Default: for all at once.
+        check : bool, optional
+            Refuse data that are infinite or not a number, and warn if the network puts out such values. With False
+            they go through. Default True.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
 
@@ -188,21 +213,26 @@ class Evaluation:
         -------
         outputs : dict
             Arrays by full output name, such as ``hid1:out``.
+
+        Raises
+        ------
+        DataError
+            For data that do not fit, or are not finite.
         """
         self._require_layers()
         regs = self._regularizers(kwargs, "feed_forward()")
         names = list(self.build_graph(regs)[0])
-        return OrderedDict(zip(names, self._evaluate(names, x, regs, batch_size)))
+        return OrderedDict(zip(names, self._evaluate(names, x, regs, batch_size, check=check)))
 
-    def _output(self, name, x, batch_size, kwargs, where, state=None):
+    def _output(self, name, x, batch_size, kwargs, where, state=None, check=True):
         self._require_layers()
         regs = self._regularizers(kwargs, where)
         if state is not None:
-            state = self._check_state(state)
-        result, *final = self._evaluate([name], x, regs, batch_size, state)
+            state = self._check_state(state, check)
+        result, *final = self._evaluate([name], x, regs, batch_size, state, check)
         return result if state is None else (result, OrderedDict(zip(state, final)))
 
-    def _sample_output(self, name, x, batch_size, kwargs, where, samples):
+    def _sample_output(self, name, x, batch_size, kwargs, where, samples, check=True):
         """Compute an output many times with other noise; return the mean and the standard deviation."""
         if not util.is_int(samples) or samples < 1:
             raise util.ConfigurationError(f"samples={samples!r}, expected a positive integer")
@@ -218,7 +248,7 @@ class Evaluation:
             )
         mean = squares = None
         for count in range(1, samples + 1):
-            (value,) = self._evaluate([name], x, regs, batch_size)
+            (value,) = self._evaluate([name], x, regs, batch_size, check=check)
             pieces = [np.asarray(piece, "float64") for piece in (value if isinstance(value, list) else [value])]
             if mean is None:
                 mean, squares = pieces, [np.zeros_like(piece) for piece in pieces]
@@ -237,7 +267,7 @@ class Evaluation:
         """Turn the output of the last layer into a prediction."""
         return output
 
-    def predict(self, x, batch_size=None, state=None, samples=None, **kwargs):
+    def predict(self, x, batch_size=None, state=None, samples=None, check=True, **kwargs):
         """Compute the output of the last layer.
 
         Parameters
@@ -253,6 +283,10 @@ class Evaluation:
         samples : int, optional
             Compute the output so many times with other noise and dropout, which tells how sure the network is.
             Default: once.
+        check : bool, optional
+            Refuse data that are infinite or not a number, after the cast to the type of the network. If the network
+            puts out what is not a number for data that are finite, there is a warning, once for each network until it
+            is trained again. With False all of this goes through. Default True.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
 
@@ -268,6 +302,8 @@ class Evaluation:
 
         Raises
         ------
+        DataError
+            For data that do not fit, or are not finite.
         ConfigurationError
             For samples without anything random, or with a state.
 
@@ -288,13 +324,13 @@ class Evaluation:
         if samples is not None:
             if state is not None:
                 raise util.ConfigurationError("predict(): give either samples or a state")
-            return self._sample_output(self.layers[-1].output_name, x, batch_size, kwargs, "predict()", samples)
-        result = self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict()", state)
+            return self._sample_output(self.layers[-1].output_name, x, batch_size, kwargs, "predict()", samples, check)
+        result = self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict()", state, check)
         if state is not None:
             return map_sequences(self._read_output, result[0]), result[1]
         return map_sequences(self._read_output, result)
 
-    def score(self, x, y, w=None, batch_size=None, **kwargs):
+    def score(self, x, y, w=None, batch_size=None, check=True, **kwargs):
         r"""Compute the coefficient of determination of the predictions.
 
         .. math:: R^2 = 1 - \frac{\sum_i w_i (y_i - \hat y_i)^2}{\sum_i w_i (y_i - \bar y)^2}
@@ -308,27 +344,35 @@ class Evaluation:
         y : array-like (num-examples, num-outputs)
             What should be predicted.
         w : array-like (num-examples, num-outputs) or (num-examples, ), optional
-            Weights. Default: 1 for all.
+            Weights, none of them negative. Default: 1 for all.
         batch_size : int, optional
             Compute for so many examples at a time. Default: for all at once.
+        check : bool, optional
+            Refuse data that are infinite or not a number, see :meth:`predict`. Default True.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
         Returns
         -------
         score : float
-            1 for perfect predictions, 0 for those no better than the mean.
+            1 for perfect predictions, 0 for those no better than the mean. If all that counts of y is one number, be it
+            repeated or single, there is nothing to explain: 1 for perfect predictions, 0 for others, as in
+            scikit-learn.
+
+        Raises
+        ------
+        DataError
+            For data that do not fit, are not finite, or hold nothing; and for weights that are negative or all zero.
         """
-        predicted = self.predict(x, batch_size=batch_size, **kwargs)
-        target, weights = align(predicted, y, "y"), 1
-        if w is not None:
-            weights = align(predicted, w, "w", per_example=True)
+        predicted = self.predict(x, batch_size=batch_size, **unless(check), **kwargs)
+        target, weights = align_targets(predicted, y, w, check)
         predicted = join_sequences(predicted)
         residual = (weights * (target - predicted) ** 2).sum()
+        counted = target if w is None else target[weights > 0]
         total = (weights * (target - target.mean()) ** 2).sum()
-        # a target without variance gives -inf, or nan for a perfect prediction of it, and no warning.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return 1 - residual / total
+        if counted.min() == counted.max() or total == 0:
+            return residual if np.isnan(residual) else np.float64(residual == 0)
+        return 1 - residual / total
 
     # -- states that are carried on in training -----------------------------------------------------------------------
 
@@ -391,7 +435,7 @@ class Evaluation:
             raise util.ConfigurationError(f"this {type(self).__name__} has no recurrent layer that could carry a state")
         return state
 
-    def _check_state(self, state):
+    def _check_state(self, state, check=True):
         expected = self.initial_state(1)
         if not hasattr(state, "keys") or sorted(state) != sorted(expected):
             found = sorted(state) if hasattr(state, "keys") else state
@@ -404,10 +448,14 @@ class Evaluation:
                 raise util.DataError(
                     f"state: array {name!r} has the shape {value.shape}, expected {(count, *example.shape[1:])}"
                 )
+            if check and not data.is_finite(value):
+                raise util.DataError(
+                    f"state: array {name!r} holds values that are infinite or not a number, expected finite numbers"
+                )
             checked[name] = value
         return checked
 
-    def step(self, x, state):
+    def step(self, x, state, check=True):
         """Predict for the next step of some sequences.
 
         Parameters
@@ -416,6 +464,8 @@ class Evaluation:
             The step; with several inputs, a list of arrays.
         state : dict
             The state that the step before has left; see :meth:`initial_state`.
+        check : bool, optional
+            Refuse data and states that are infinite or not a number, see :meth:`predict`. Default True.
 
         Returns
         -------
@@ -436,10 +486,10 @@ class Evaluation:
         >>> bool(np.allclose(np.stack(outputs, axis=1), net.predict(x), atol=1e-6))
         True
         """
-        output, state = self._step(x, state)
+        output, state = self._step(x, state, check)
         return self._read_output(output), state
 
-    def _step(self, x, state):
+    def _step(self, x, state, check=True):
         """Compute the output of the last layer for one step."""
         self._require_layers()
         for layer in self.layers:
@@ -447,9 +497,9 @@ class Evaluation:
                 raise util.ConfigurationError(
                     f"step(): layer {layer.name!r} ({type(layer).__name__.lower()}) needs more than one step at a time"
                 )
-        state = self._check_state(state)
+        state = self._check_state(state, check)
         slots = self._input_slots(carried=True)
-        arrays = data.cast_all(x, [slot.of_step() for slot in slots])
+        arrays, _ = data.cast_sequences(x, [slot.of_step() for slot in slots], check)
         count = len(next(iter(state.values())))
         if len(arrays[0]) != count:
             raise util.DataError(f"step(): x holds {len(arrays[0])} sequences, but the state is of {count}")
@@ -457,6 +507,8 @@ class Evaluation:
         context = self._context(state=state, single_step=True)
         function = self._output_function([self.layers[-1].output_name], slots, [], context, state)
         output, *final = function(*arrays, *state.values())
+        if check:
+            self._notice_nan([output])
         return output[:, 0], OrderedDict(zip(state, final))
 
 
@@ -491,6 +543,11 @@ def join_sequences(values):
     return np.concatenate(values) if isinstance(values, list) else values
 
 
+def unless(check):
+    """Return the argument ``check`` as a dict, if it says something: a method of a user's own may not know it."""
+    return {} if check else {"check": check}
+
+
 def _score_slot(name, shape, **kwargs):
     return data.Slot(name, TT.TensorType("float64", (False,) * (len(shape) + 1))(name), shape, **kwargs)
 
@@ -504,10 +561,40 @@ def align(predicted, values, name, per_example=False):
         If they do not fit.
     """
     if isinstance(predicted, list):
+        values = values.to_numpy() if hasattr(values, "to_numpy") else values
         if len(values) != len(predicted):
             raise util.DataError(f"array {name!r} has {len(values)} sequences, but 'x' has {len(predicted)}")
+        if per_example and data.is_per_sequence(values):
+            values = [np.repeat(np.atleast_1d(item), len(piece), axis=0) for item, piece in zip(values, predicted)]
         return np.concatenate([align(*pair, name, per_example) for pair in zip(predicted, values)])
     result = data.cast(values, _score_slot(name, predicted.shape[1:], per_example=per_example))
     if len(result) != len(predicted):
         raise util.DataError(f"array {name!r} has {len(result)} examples, but 'x' has {len(predicted)}")
     return result
+
+
+def align_targets(predicted, y, w, check=True):
+    """Cast targets and weights to the shape of predictions; refuse what no score can be computed of.
+
+    Returns
+    -------
+    y : ndarray
+        See :func:`align`.
+    w : ndarray or 1
+        1 if there are no weights.
+
+    Raises
+    ------
+    DataError
+        If they do not fit or hold nothing; for values that are not finite; for weights that are negative or all zero.
+    """
+    target, weights = align(predicted, y, "y"), 1
+    if not target.size:
+        raise util.DataError("array 'y' is empty, so that there is nothing to score")
+    if check:
+        data.check_finite(target, _score_slot("y", target.shape[1:]))
+    if w is not None:
+        weights = align(predicted, w, "w", per_example=True)
+        if check or not weights.any():
+            data.check(weights, _score_slot("w", weights.shape[1:], per_example=True))
+    return target, weights

@@ -11,7 +11,7 @@ __all__ = ["Gradients"]
 class Gradients:
     """The part of a network that can be asked what its outputs depend on."""
 
-    def gradient(self, of, wrt, x):
+    def gradient(self, of, wrt, x, check=True):
         """Compute the gradient of a number with respect to data, outputs or parameters.
 
         Parameters
@@ -25,6 +25,8 @@ class Gradients:
             Names of layers or outputs, such as ``'in'``; or of parameters, such as ``'hid1.w'``.
         x : array-like (num-examples, num-variables)
             Data for the input, as for :meth:`predict`; for the loss, data as for :meth:`train`.
+        check : bool, optional
+            Refuse data that are infinite or not a number. Default True.
 
         Returns
         -------
@@ -37,6 +39,8 @@ class Gradients:
         ------
         KeyError
             If there is no such output or parameter.
+        DataError
+            For data that do not fit, or are not finite.
         ConfigurationError
             If what is asked for does not depend on ``wrt``, or is no number that has a gradient.
 
@@ -65,7 +69,7 @@ class Gradients:
         if of == "loss":
             self._ensure_loss()
             slots = self.slots()
-        arrays, lengths = data.cast_sequences(x, slots)
+        arrays, lengths = data.cast_sequences(x, slots, check)
         masked = lengths is not None and len(set(lengths)) > 1
         wanted = set(map(util.output_name, names))
         read = {name for loss in self.losses for name in loss.output_names} if of == "loss" else ()

@@ -3,8 +3,9 @@
 import theano.tensor as TT
 
 from .. import util
+from ..layers import means
 
-__all__ = ["counted", "read"]
+__all__ = ["counted", "measure", "read"]
 
 
 def counted(value, context):
@@ -13,6 +14,14 @@ def counted(value, context):
     if context is None or context.mask is None or value.ndim < 3:
         return value
     return value[TT.gt(context.mask, 0).nonzero()]
+
+
+def measure(level, value):
+    """Return what a level makes of an expression; of an output, it counts as much as there is of that in a batch."""
+    result = level(value)
+    if result is value or not hasattr(result, "type") or means.count_of(result) is not None:
+        return result
+    return means.counted(result, means.size(value))
 
 
 def read(monitors):

@@ -1,6 +1,7 @@
 """Training a network: what users call, and what they can see and change while it goes on."""
 
 import contextlib
+import functools
 from collections import deque
 
 import numpy as np
@@ -14,6 +15,8 @@ __all__ = ["Training"]
 
 #: The algorithm where none is asked for: that of the training before for one that goes on, and this one else.
 DEFAULT_ALGO = util.Unspoken("rmsprop")
+#: Stands where ``train`` is going to look for what has been going on around its training.
+WANTED = object()
 
 
 class Training:
@@ -82,13 +85,33 @@ class Training:
 
         Returns
         -------
-        monitors : pair of dicts
-            Values on the training data and on the validation data after the last epoch; None if there was no epoch.
-            With a ``checkpoint`` of a training that is done already, those of its last epoch.
+        train, valid : pair of dicts
+            Values of the monitors on the training data in the last epoch, while it learned from them; and on the
+            validation data with the parameters that the network is left with, so that ``valid['acc']`` of a classifier
+            is what :meth:`score` gives. If no epoch was completed, those on the training data are "not a number".
+            With a ``checkpoint`` of a training that is done already, those of that training. A trainer of one's own
+            has its last pair returned as it is; ``algo='pretrain'`` has the values of the autoencoder that it trains.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import theanets
+        >>> net = theanets.Classifier([2, 2])
+        >>> x, labels = np.eye(2), [1, 0]
+        >>> train, valid = net.train([x, labels], algo="sgd", learning_rate=0.1, epochs=3)
+        >>> bool(valid["acc"] == net.score(x, labels))
+        True
         """
-        with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
-            last = deque(epochs, maxlen=1)
-        return last[0] if last else self.history.last_pair()
+        # training may call for another one in between, of which nobody else is told.
+        before, self._finished = self._finished, WANTED
+        try:
+            with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
+                last = deque(epochs, maxlen=1)
+            session = None if self._finished is WANTED else self._finished
+        finally:
+            self._finished = before
+        last = last[0] if last else None
+        return last if session is None else session.result(last)
 
     def itertrain(
         self, train=None, valid=None, algo=DEFAULT_ALGO, subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
@@ -121,10 +144,15 @@ class Training:
             Number of examples in a batch; 0 for all of them. Default 32.
         train_batches, valid_batches, iteration_size : int, optional
             Number of batches in an epoch, for either dataset or for both. Default: all.
+        shuffle : str or bool, optional
+            The order of the training data. ``'batches'``: batches are fixed slices of consecutive rows, which are taken
+            in another order each epoch. ``'rows'``, or True: rows are mixed anew each epoch. False: all come in the
+            order of the data, as they always do with ``stateful``. Validation data are mixed by none of these, as
+            batches of theirs come in another order at most. Default ``'batches'``.
         axis : int, optional
             The axis of the batch. Default 0.
         rng : int, None or numpy.random.RandomState, optional
-            The order of batches, noise and dropout. Default: that of the network.
+            The order of batches and of rows, noise and dropout. Default: that of the network.
         epochs, max_updates : int, optional
             Stop after so many passes over the training data.
         max_seconds : float, optional
@@ -149,7 +177,9 @@ class Training:
             all.
         freeze : list of str, optional
             Parameters that are left as they are: shell patterns for their names, such as ``'*.b'``, or for names of
-            layers, such as ``'hid1'``.
+            layers, such as ``'hid1'``. A layer with statistics, such as ``batchnorm``, of which all parameters are
+            frozen, or one of its statistics is named, computes what it does in prediction, and leaves its statistics
+            alone.
         class_weight : str, dict or list, optional
             Weights of classes in the loss, beside those of examples: ``'balanced'`` for weights in inverse proportion
             to how often classes occur in the training data; or weights by class. Default: all are equal.
@@ -171,17 +201,25 @@ class Training:
             Options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
 
+        average : str, optional
+            What values of monitors are means over: ``'examples'``, what the loss counts, be it examples, steps of
+            sequences, or weights; or ``'batches'`` for means of the means of batches, each with the same weight however
+            much is in it, as in releases before 0.9. Default ``'examples'``.
+
         Yields
         ------
         train, valid : pair of dicts
-            Values of the monitors on the training data of this epoch, and on the validation data when they were last
-            used. The first key is ``loss``.
+            Values of the monitors on the training data of this epoch, while the parameters changed; and on the
+            validation data when they were last used *before* this epoch: the first pair has those of the parameters
+            that training began with, and with ``validate_every=10`` so have the nine that follow. The values of the
+            parameters after this epoch, if there is a validation then, are in the last row of :attr:`history`. The
+            first key is ``loss``.
 
         Raises
         ------
         ConfigurationError
-            At the call, for arguments that nobody uses, for data that does not fit, for a checkpoint of another
-            training, and where there is no training to resume.
+            At the call, for arguments that nobody uses, for data that does not fit or is not finite, for weights that
+            are negative or all zero, for a checkpoint of another training, and where there is no training to resume.
         """
         return self._begin(train, valid, algo, subalgo, save_every, save_progress, kwargs)
 
@@ -202,8 +240,10 @@ class Training:
         if before is not None:
             algo = before.algo if algo is DEFAULT_ALGO else algo
             kwargs = {**before.options, **kwargs}
+        self._nan_noticed = False
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
+        shuffle = _read_shuffle(kwargs)
         total = kwargs.get("epochs")
         if before is not None and util.is_int(total):
             total += before.epoch
@@ -215,12 +255,12 @@ class Training:
                     f"resume=True: algo={algo!r} cannot go on from a training before; algorithms of downhill can"
                 )
             runner.before = before
-        make, found = self._dataset_maker(train, valid, runner, kwargs)
+        make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
         saver = storage.Saver(self, save_progress, save_every)
-        session = self._make_session(runner, found, kwargs)
+        session = self._make_session(runner, found, shuffle, kwargs)
         session.is_incremental = is_incremental
         epochs = self._run(runner, make, saver, session, kwargs)
-        return trainer.closed_at_exit(progress.shown(epochs, done=lambda: len(session.history), **bar))
+        return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
 
     def _train_on(self, train, algo, **kwargs):
         """Train for one epoch, on data that may be others each time, and keep the parameters that it ends with.
@@ -280,7 +320,7 @@ class Training:
         if before is not None and not before.compiled.is_used:
             before.compiled.release()
 
-    def _dataset_maker(self, train, valid, runner, kwargs):
+    def _dataset_maker(self, train, valid, runner, shuffle, kwargs):
         """Check arguments and data; return a function that makes the two datasets, and what it makes them of."""
         slots, surplus = self.slots(), False
         if isinstance(runner, trainer.Trainer):
@@ -292,18 +332,24 @@ class Training:
                 raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
         axis = options.get("axis") or 0
         train_source = sources.build(train, slots, "train", axis, surplus)
+        sources.check_shuffle(train_source, shuffle)
         valid_source = train_source if valid is None else sources.build(valid, slots, "valid", axis, surplus)
         if isinstance(runner, trainer.Trainer) and kwargs.get("class_weight") is not None:
             kwargs["class_weight"] = balance.resolve(
                 kwargs["class_weight"], self, lambda variable: _labels(train_source, variable)
             )
+        batch_size = 32 if options.get("batch_size") is None else int(options["batch_size"])
+        if kwargs.get("stateful"):
+            shuffle = False
+        elif shuffle != "rows" and not isinstance(runner, trainer.SampleTrainer):
+            self._warn_of_sorted_labels(train_source, batch_size)
 
-        def make(source, name, masked):
+        def make(source, name, masked, shuffle):
             return source.dataset(
                 name,
                 masked=masked,
-                ordered=bool(kwargs.get("stateful")),
-                batch_size=32 if options.get("batch_size") is None else int(options["batch_size"]),
+                shuffle=shuffle,
+                batch_size=batch_size,
                 iteration_size=options.get("iteration_size") or options.get(f"{name}_batches"),
                 rng=int(kwargs["rng"]) if util.is_int(kwargs["rng"]) else kwargs["rng"],
             )
@@ -311,12 +357,26 @@ class Training:
         def make_both():
             masked = train_source.is_ragged() or valid_source.is_ragged()
             # in this order, as both are shuffled when they are made.
-            valid_dataset = make(valid_source, "valid", masked)
-            return make(train_source, "train", masked), valid_dataset, {"masked": True} if masked else {}
+            valid_dataset = make(valid_source, "valid", masked, shuffle and "batches")
+            train_dataset = make(train_source, "train", masked, shuffle)
+            return train_dataset, valid_dataset, {"masked": True} if masked else {}
 
         return make_both, {"train": train_source, "valid": valid_source}
 
-    def _make_session(self, runner, found, kwargs):
+    def _warn_of_sorted_labels(self, source, batch_size):
+        """Warn, once, if batches of the training data hold one class each."""
+        shapes = {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}
+        for loss in self.losses:
+            place = next((i for i, slot in enumerate(source.slots) if slot.variable is loss.variables[0]), None)
+            if place is None or loss.num_classes(shapes) is None or not isinstance(source, sources.ArraySource):
+                continue
+            mask = None if source.lengths is None else data.make_mask(source.lengths)
+            found = balance.describe_sorted(source.arrays[place], batch_size, mask) if source.axis == 0 else None
+            if found:
+                util.warn(f"{found}; give shuffle='rows', which mixes the rows anew each epoch, or mix them yourself")
+                return
+
+    def _make_session(self, runner, found, shuffle, kwargs):
         """Make what goes on around the training."""
         if not isinstance(runner, trainer.Trainer):
             # a trainer of the user's own gets all arguments but these, which work with any trainer.
@@ -326,6 +386,8 @@ class Training:
         if path is not None:
             options = {"batch_size": 32, "stateful": kwargs.get("stateful") or None}
             options.update((key, kwargs[key]) for key in trainer.DATA_KEYWORDS if kwargs.get(key) is not None)
+            # the default is left out, so that checkpoints of earlier releases go on.
+            options["shuffle"] = None if shuffle == "batches" else shuffle
             identity = trainer.identify(self, runner, found, options)
             checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs)
         elif every is not None:
@@ -333,27 +395,28 @@ class Training:
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)
         return runner.session
 
-    @classmethod
-    def _run(cls, runner, make_datasets, saver, session, kwargs):
-        network, before = session.network, getattr(runner, "before", None)
-        history = network._history
+    def _run(self, runner, make_datasets, saver, session, kwargs):
+        if self._finished is WANTED:
+            self._finished = session
+        before, history = getattr(runner, "before", None), self._history
         if before is None:
-            network._forget_training()
-        elif before is not network._trained:
+            self._forget_training()
+        elif before is not self._trained:
             raise util.ConfigurationError("resume=True: another training of this network has come in between")
         try:
             with saver, session:
                 if not session.is_done():
-                    yield from cls._epochs(runner, make_datasets, saver, session, kwargs)
+                    yield from self._epochs(runner, make_datasets, saver, session, kwargs)
         except Exception:
-            if before is not None and network._trained is before:
+            if before is not None and self._trained is before:
                 # it did not come to going on.
-                network._history = history
+                self._history = history
             raise
 
-    @staticmethod
-    def _epochs(runner, make_datasets, saver, session, kwargs):
+    def _epochs(self, runner, make_datasets, saver, session, kwargs):
         train, valid, options = make_datasets()
+        session.measure = functools.partial(trainer.measure, runner, self, valid, {**kwargs, **options})
+        session.is_measured = getattr(runner, "measures", True)
         # the trainer is closed first, so that the saver finds the best parameters.
         with contextlib.closing(runner.itertrain(train, valid, **kwargs, **options)) as epochs:
             try:
@@ -391,6 +454,17 @@ def _labels(source, variable):
         # what only fills up shorter sequences does not count.
         labels = labels[data.make_mask(lengths) > 0]
     return labels
+
+
+def _read_shuffle(kwargs):
+    """Return the order of the training data."""
+    shuffle = sources.read_shuffle(kwargs.get("shuffle"))
+    if shuffle == "rows" and kwargs.get("stateful"):
+        raise util.ConfigurationError(
+            f"shuffle='rows' and stateful={kwargs['stateful']!r}: where a batch goes on from the state at the end of "
+            "the batch before, the data must come in order; leave one of them out"
+        )
+    return shuffle
 
 
 def _refuse_both(given, old, new, default):

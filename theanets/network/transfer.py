@@ -1,9 +1,9 @@
-"""Taking over parameters from another network."""
+"""Taking over parameters and statistics from another network."""
 
 from collections.abc import Sequence
 
 from .. import util
-from ..layers.selection import select
+from ..layers.selection import select, statistics_of
 from .part import Part
 
 __all__ = ["Transfer"]
@@ -15,20 +15,20 @@ class Transfer(Part):
     def copy_params_from(self, other: "Transfer", only: str | Sequence[str] | None = None) -> list[str]:
         """Copy the parameters of another network that have the same names as one's own.
 
-        Running averages, such as those of ``batchnorm``, are copied along with the parameters of their layers.
+        Statistics, such as the running averages of ``batchnorm``, are copied along with the parameters of their layers.
 
         Parameters
         ----------
         other : :class:`theanets.Network`
             Where to copy from. Its other parameters are left aside.
         only : str or sequence of str, optional
-            Shell patterns for names of parameters or of layers, as in ``train(..., freeze=...)``. Default: all of the
-            names that both networks have.
+            Shell patterns for names of parameters, statistics or layers, as in ``train(..., freeze=...)``. Default:
+            all of the names that both networks have.
 
         Returns
         -------
         names : list of str
-            Names of what was copied.
+            Names of what was copied, which ``train(..., freeze=names)`` leaves as it is.
 
         Raises
         ------
@@ -46,18 +46,17 @@ class Transfer(Part):
         """
         if not isinstance(other, Transfer):
             raise util.ConfigurationError(f"copy_params_from({other!r}): expected a theanets.Network")
-        own = self.params if only is None else select(self.layers, only, "only")
+        own = [*self.params, *self.statistics] if only is None else select(self.layers, only, "only")
         theirs = {variable.name: variable for variable in [*other.params, *other.statistics]}
         if only is not None:
-            missing = [param.name for param in own if param.name not in theirs]
+            missing = [variable.name for variable in own if variable.name not in theirs]
             if missing:
                 raise util.ConfigurationError(
                     f"copy_params_from(): the other network has no parameter {missing[0]!r} "
-                    f"(it has: {', '.join(param.name for param in other.params)})"
+                    f"(it has: {', '.join(theirs)})"
                 )
-        chosen = {id(param) for param in own}
-        averages = [v for layer in self.layers if any(id(p) in chosen for p in layer.params) for v in layer.statistics]
-        pairs = [(variable, theirs[variable.name]) for variable in [*own, *averages] if variable.name in theirs]
+        own += [variable for variable in statistics_of(self.layers, own) if variable not in own]
+        pairs = [(variable, theirs[variable.name]) for variable in own if variable.name in theirs]
         if not pairs:
             raise util.ConfigurationError(
                 "copy_params_from(): the networks have no parameter of the same name (there: "

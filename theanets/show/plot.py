@@ -159,12 +159,16 @@ def _training(history, rows, name):
 def _validation(history, rows, name):
     """Return epochs and the values of a monitor on the validation data, where there was a validation.
 
-    In between, rows repeat the last values. A new one is of the moment before the epoch of its row.
+    Rows have the values after their epochs. What ``itertrain`` yields are the last values before the epoch, which are
+    repeated until there are others.
     """
     entries = getattr(history, "validations", None)
-    if entries is None:
-        entries = [{"epoch": i, name: row.get(f"valid_{name}")} for i, row in enumerate(rows)]
-        entries = [entry for i, entry in enumerate(entries) if not i or entry[name] != entries[i - 1][name]]
+    if not entries:
+        is_row = [hasattr(entry, "keys") for entry in history]
+        entries = [{"epoch": i + is_row[i], name: row.get(f"valid_{name}")} for i, row in enumerate(rows)]
+        entries = [
+            entry for i, entry in enumerate(entries) if not i or is_row[i] or entry[name] != entries[i - 1][name]
+        ]
     pairs = [(entry["epoch"], entry[name]) for entry in entries if entry.get(name) is not None]
     return tuple(map(np.array, zip(*pairs))) if pairs else ((), ())
 

@@ -71,7 +71,9 @@ def build(record):
     network = model(_specs(layer_records, is_07), loss=None, rng=blank)
     inputs = [layer.get("input") for layer in layer_records]
     for loss in loss_records:
-        network.add_loss(**_loss_options(loss, inputs))
+        options = _loss_options(loss, inputs)
+        # heads that share a target do so here, as there was no way to say it.
+        network._append_loss(network._build_loss(options.pop("form"), options))
     _set_values(network, values, is_07)
     network.rng = 13
     for layer in network.layers:

@@ -38,6 +38,8 @@ TRANSIENT = frozenset(
         "_session",
         "_compiled",
         "_trained",
+        "_finished",
+        "_nan_noticed",
     ]
 )
 

@@ -21,8 +21,9 @@ option                 default
 ``learning_rate``      1e-4      size of a step
 ``momentum``           0         share of the last step that is added to this one
 ``nesterov``           False     look ahead along the momentum
-``patience``           5         how many validations in a row may fail to improve the loss
-``validate_every``     10        epochs between validations
+``validate_every``     10        epochs from one validation to the next
+``patience``           5         how many validations in a row may fail to improve the loss; the next one that fails
+                                 ends the training, ``(patience + 1) * validate_every`` epochs after the best one
 ``min_improvement``    0         relative gain that counts as an improvement (meant for losses above zero)
 ``max_gradient_norm``  0         limit for the length of each parameter's gradient; 0 is none
 ``max_gradient_elem``  0         limit for each element of a gradient; 0 is none
@@ -32,7 +33,12 @@ On top of that, ``epochs`` (or ``max_updates``, which counts epochs, too) and ``
 clock starts when the functions are compiled.
 """
 
+from collections import OrderedDict
+
+import numpy as np
+
 from .. import util
+from ..data import sources
 from .base import Trainer
 from .checkpoint import Checkpoint, identify
 from .closing import closed_at_exit, renew
@@ -44,6 +50,7 @@ from .session import Session
 
 __all__ = [
     "build",
+    "measure",
     "DATA_KEYWORDS",
     "keywords",
     "Trainer",
@@ -85,3 +92,33 @@ def build(algo, subalgo, network):
     if name.startswith(("pre", "unsup")):
         return UnsupervisedPretrainer(subalgo, network)
     return DownhillTrainer(algo, network)
+
+
+def measure(runner, network, valid, options):
+    """Compute the figures of a network on validation data, after a trainer that has not.
+
+    Parameters
+    ----------
+    runner : trainer
+        The trainer.
+    network : :class:`theanets.Network`
+        The network.
+    valid : iterable of batches
+        The data.
+    options : dict
+        What the trainer was given.
+
+    Returns
+    -------
+    figures : dict
+        "Not a number" for the loss if the data have come to their end.
+    """
+    if not isinstance(runner, Trainer):
+        # other arguments may be the trainer's own.
+        options = {key: options[key] for key in ("masked", "stateful", "monitors", "average") if key in options}
+    if not network.losses:
+        return OrderedDict(loss=np.nan)
+    try:
+        return DownhillTrainer("sgd", network).measure(valid, **options)
+    except sources.Exhausted:
+        return OrderedDict(loss=np.nan)

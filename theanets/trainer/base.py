@@ -23,6 +23,9 @@ class Trainer:
     #: Whether arrays beyond those that the trainer needs may be given, and are left aside.
     ignores_surplus = False
 
+    #: Whether what is yielded has been measured.
+    measures = True
+
     def __init__(self, network):
         self.network = network
         self.session = None
@@ -57,5 +60,10 @@ class Trainer:
             Such as ``downhill.Dataset``. Validation data default to the training data.
         **kwargs
             Options, regularizers and monitors.
+
+        Yields
+        ------
+        train, valid : pair of dicts
+            Values of the monitors in this epoch, and in the last validation before it.
         """
         raise NotImplementedError

@@ -126,7 +126,7 @@ def _dataset_state(dataset):
     if dataset._callable is not None:
         state["callable"] = _rng_state(getattr(_callable_of(dataset), "rng", None))
     else:
-        state.update(index=dataset._index, order=np.array(_starts(dataset)))
+        state.update(index=dataset._index, order=np.array(_starts(dataset)), rows=getattr(dataset, "order", None))
     return state
 
 
@@ -151,6 +151,9 @@ def _restore_dataset(given, state):
             dataset._index = state["index"]
         elif not _is_ordered(given):
             dataset.shuffle()
+        rows = state.get("rows")
+        if rows is not None and len(rows) == len(getattr(dataset, "order", ())):
+            dataset.order = rows
     elif state.get("callable") is not None:
         _set_state(_callable_of(dataset).rng, state["callable"])
         # a batch that was drawn to have a look at it comes from before.
@@ -345,6 +348,12 @@ class Checkpoint:
                 f"checkpoint {str(self.path)!r} belongs to a training with other options, which has other variables: "
                 f"{difference_of_kinds(state['kinds'], kinds)}; remove the file to start anew"
             )
+        average = state.get("average", "batches")
+        if average != run.optimizer.averages.average:
+            raise util.ConfigurationError(
+                f"checkpoint {str(self.path)!r} belongs to a training whose figures are means over {average}, which "
+                f"cannot be compared with others; write average={average!r}, or remove the file to start anew"
+            )
         self.state = None
         for variable, value in zip(variables, state["variables"]):
             _set_value(variable, value)
@@ -354,7 +363,7 @@ class Checkpoint:
             util.log("the checkpoint does not know where its callable data were; they go on from where they are")
         go_on(run, state)
         _extend(run, state)
-        util.log(f"training goes on from the checkpoint {str(self.path)!r}, after {run.epoch} epochs")
+        util.log(f"training goes on from the checkpoint {str(self.path)!r}, after {util.number_of(run.epoch, 'epoch')}")
 
 
 def progress_of(run):
@@ -365,6 +374,9 @@ def progress_of(run):
         "validation": run.validation,
         "validated_epoch": run.validated_epoch,
         "unvalidated": run.unvalidated,
+        "average": optimizer.averages.average,
+        "pending": None if run.pending is None or run.pending.is_past else run.pending.monitors,
+        "best": run.best,
         "counters": [int(optimizer._curr_iter), int(optimizer._best_iter), float(optimizer._best_loss)],
         "best_loss": float(run.best_loss),
         "best_params": run.best_params,
@@ -391,6 +403,10 @@ def go_on(run, state):
     run.rate.restore(state["rate"])
     run.session.history.restore(state["history"])
     run.session.resumed = len(run.session.history)
+    # of which checkpoints of earlier releases know nothing.
+    run.best = state.get("best") or run.session.history.lowest()
+    if state.get("pending") is not None:
+        run.pending = run._keep(OrderedDict(state["pending"]), run.session.history.validations[-1])
 
 
 def _extend(run, state):

@@ -1,6 +1,7 @@
 """Training by gradients."""
 
 import contextlib
+import itertools
 
 import downhill
 import numpy as np
@@ -8,9 +9,11 @@ import theano
 
 from .. import modes, regularizers, util
 from ..data import balance
+from ..layers import means
 from ..layers.context import Context
-from ..layers.selection import select
+from ..layers.selection import select, statistics_of
 from . import schedules
+from .averages import Averages, check_average
 from .base import Trainer
 from .compiled import Compiled
 from .options import (
@@ -24,6 +27,7 @@ from .options import (
     get_algorithm,
     options_of,
 )
+from .passes import Pass
 from .resuming import Trained
 from .run import Carrier, Run
 from .session import Session
@@ -37,6 +41,7 @@ DEFAULT_RATE = 1e-4
 ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | OPTIMIZER_SETTINGS | {"rng"}) - {
     "monitors",
     "monitor_gradients",
+    "average",
 }
 
 
@@ -83,6 +88,7 @@ class DownhillTrainer(Trainer):
         if not self.network.losses:
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
         check_numbers(kwargs)
+        check_average(kwargs.get("average"))
         if self.before is not None:
             self.before.check(self.algo, self.network.describe([]))
         self._schedule(kwargs)
@@ -112,14 +118,15 @@ class DownhillTrainer(Trainer):
         return schedules.build(kwargs["schedule"], DEFAULT_RATE if start is None else start, min(limits, default=None))
 
     def _frozen(self, kwargs):
-        """Return the parameters that are not to be trained, as a set."""
+        """Return the parameters and statistics that are not to be changed, as a set."""
         freeze = kwargs.get("freeze")
         if freeze is None:
             return frozenset()
         whole = self.network._whole
         # a stage may lack what the network has.
         layers = self.network.layers if whole is None else [*whole[0], *self.network.layers]
-        return frozenset(select(layers, freeze, "freeze"))
+        chosen = select(layers, freeze, "freeze")
+        return frozenset([*chosen, *statistics_of(layers, chosen)])
 
     def has_nothing_to_train(self, kwargs):
         """Tell whether all parameters are frozen."""
@@ -138,7 +145,7 @@ class DownhillTrainer(Trainer):
             regs,
             algorithm=cls,
             variables=list(self.variables or network.variables),
-            params=[param for param in network.params if param not in frozen],
+            frozen=[variable for variable in [*network.params, *network.statistics] if variable in frozen],
             options={key: value for key, value in kwargs.items() if key not in left_out},
             draws=draws.places,
             weighted=list(kwargs["class_weight"]),
@@ -165,19 +172,25 @@ class DownhillTrainer(Trainer):
             return before.compiled
         return self.network.compiled_for(description, make)
 
-    def _context(self, compiled, masked, stateful):
-        return Context(
-            mask=self.network.mask_variable() if masked else None,
-            states=self.network.carried_variables() if stateful else None,
-            training=compiled.phase,
-            class_weights=compiled.class_weights,
+    def _graph(self, kwargs, regs, context):
+        """Return the loss, the updates and the monitors that go with it, and the inputs of a batch."""
+        network = self.network
+        # resolved once, so that loss, updates and monitors belong to the same graph.
+        kwargs = dict(kwargs, regularizers=regs, context=context)
+        outputs, _ = network.build_graph(regs, context)
+        final = outputs.context.final_states
+        carried = [(variable, final[name]) for name, variable in (context.states or {}).items()]
+        inputs = list(self.variables or network.variables)
+        return (
+            network.loss(**kwargs),
+            [*network.updates(**kwargs), *carried],
+            network.monitors(**kwargs),
+            inputs if context.mask is None else [*inputs, context.mask],
         )
 
     def _build_optimizer(self, kwargs, regs, context):
         network = self.network
-        # resolved once, so that loss, updates and monitors belong to the same graph.
-        kwargs = dict(kwargs, regularizers=regs, context=context)
-        loss = network.loss(**kwargs)
+        loss, updates, monitors, inputs = self._graph(kwargs, regs, context)
         used = {id(variable) for variable in theano.gof.graph.inputs([loss] if hasattr(loss, "type") else [])}
         # what the loss does not depend on has no gradient, and is left alone.
         params = [param for param in network.params if id(param) in used]
@@ -187,18 +200,61 @@ class DownhillTrainer(Trainer):
         params = [param for param in params if param not in frozen]
         if not params:
             raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter that the loss depends on")
-        outputs, _ = network.build_graph(regs, context)
-        final = outputs.context.final_states
-        carried = [(variable, final[name]) for name, variable in (context.states or {}).items()]
-        inputs = list(self.variables or network.variables)
-        return downhill.build(
+        optimizer = downhill.build(
             self.algo,
             loss=loss,
-            updates=[*network.updates(**kwargs), *carried],
-            monitors=network.monitors(**kwargs),
-            inputs=inputs if context.mask is None else [*inputs, context.mask],
+            updates=updates,
+            monitors=monitors,
+            inputs=inputs,
             params=params,
             monitor_gradients=kwargs.get("monitor_gradients", False),
+        )
+        optimizer.averages = self._averages(optimizer._monitor_names, optimizer._monitor_exprs, inputs, context, kwargs)
+        optimizer._monitor_exprs = optimizer.averages.outputs
+        return optimizer
+
+    def _averages(self, names, expressions, inputs, context, kwargs):
+        """Return what puts the figures of batches together: the loss first, then monitors."""
+        examples = self.network.losses[0].size(context.mask)
+        # of the loss, a gradient counts as much as it does.
+        counts = [count for _, count in means.terms(expressions[0]) if count is not None]
+        defaults = [counts[0] if counts and name.startswith("grad(") else examples for name in names]
+        return Averages(names, expressions, inputs, defaults, kwargs.get("average"))
+
+    def measure(self, valid, stateful=False, masked=False, **kwargs):
+        """Compute the figures of the network on some data, without training it.
+
+        Parameters
+        ----------
+        valid : iterable of batches
+            The data.
+        stateful, masked, **kwargs
+            As for :meth:`itertrain`.
+
+        Returns
+        -------
+        figures : dict
+            Values of the loss and of the monitors.
+        """
+        weights = balance.resolve(kwargs.get("class_weight"), self.network)
+        context = self._context(stateful, masked, kwargs, weights)
+        regs = regularizers.from_kwargs(self.network, **kwargs)
+        loss, updates, monitors, inputs = self._graph(kwargs, regs, context)
+        names, expressions = zip(("loss", loss), *monitors)
+        averages = self._averages(names, expressions, inputs, context, kwargs)
+        with modes.used():
+            function = theano.function(inputs, averages.outputs, updates=updates, on_unused_input="ignore")
+        batches = Carrier(self.network, keep=False).follow(valid, reset=True) if stateful else valid
+        rows = list(itertools.chain.from_iterable(Pass(function, batches).run()))
+        return averages(rows)[0] if rows else averages.nothing()
+
+    def _context(self, stateful, masked, kwargs, class_weights, training=None):
+        return Context(
+            mask=self.network.mask_variable() if masked else None,
+            states=self.network.carried_variables() if stateful else None,
+            training=training,
+            class_weights=class_weights,
+            frozen=self._frozen(kwargs).intersection(self.network.statistics),
         )
 
     def itertrain(
@@ -235,7 +291,7 @@ class DownhillTrainer(Trainer):
         Yields
         ------
         train, valid : pair of dicts
-            Values of the monitors.
+            Values of the monitors in this epoch, and in the last validation before it.
         """
         limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
         schedule = self._schedule(dict(kwargs, epochs=epochs, max_updates=max_updates))
@@ -256,7 +312,8 @@ class DownhillTrainer(Trainer):
         ):
             start = DEFAULT_RATE if start is None else start
             rate = schedules.LearningRate(self.algo, start, schedule, compiled.rate)
-            self._compile(compiled, kwargs, regs, draws, self._context(compiled, masked, stateful), rate, session)
+            context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase)
+            self._compile(compiled, kwargs, regs, draws, context, rate, session)
             run = Run(
                 compiled.optimizer,
                 train,

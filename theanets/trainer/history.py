@@ -22,18 +22,22 @@ class History(collections.abc.Sequence):
     ``epoch``          number of epochs that are done, from 1 on, in all stages together
     ``stage``          number of the stage, for trainers that have several; else 1
     ``train_loss``...  the monitors on the training data of this epoch, each with ``train_`` before its name
-    ``valid_loss``...  the monitors on the validation data when they were last used, as ``itertrain`` yields them
+    ``valid_loss``...  the monitors on the validation data after this epoch; None where there was no validation then
     ``learning_rate``  what it was in this epoch; None for trainers that have none
-    ``seconds``        how long the epoch took, with a validation that went before it
+    ``seconds``        how long the epoch took, without validations
     ``stopped``        in the last row of a stage, why it stopped; else None
     =================  ==============================================================================================
 
-    ``history["train_loss"]`` is a list of the values of all rows.
+    ``history["train_loss"]`` is a list of the values of all rows. There is a validation after each ``validate_every``
+    epochs, and one at the end of training, which is in the last row; the one before the first epoch has no row.
 
     Attributes
     ----------
     validations : list of dict
         The monitors of each validation, with the ``stage`` and the ``epoch``: how many epochs had been done.
+    best : dict or None
+        That of ``validations`` which the network was left with the parameters of, which :meth:`Network.train` returns;
+        None while training goes on, and after trainers that do not tell.
     stopped : str or None
         Why training stopped; None if it goes on.
 
@@ -48,13 +52,16 @@ class History(collections.abc.Sequence):
     <History: 3 epochs; 3 epochs are done>
     >>> net.history["epoch"], net.history[-1]["train_loss"] == last[0]["loss"]
     ([1, 2, 3], True)
-    >>> [row["epoch"] for row in net.history.validations]
-    [0, 3]
+    >>> [row["epoch"] for row in net.history.validations], net.history["valid_loss"][:2]
+    ([0, 3], [None, None])
+    >>> net.history.best["epoch"], net.history.best["loss"] == net.history["valid_loss"][-1] == last[1]["loss"]
+    (3, True)
     """
 
     def __init__(self):
         self.rows = []
         self.validations = []
+        self.best = None
         self.stopped = None
 
     def __len__(self):
@@ -79,8 +86,10 @@ class History(collections.abc.Sequence):
         return [name for name in names if name not in tail] + [name for name in tail if name in names]
 
     def add(self, stage, train, valid, learning_rate, seconds):
-        """Append the row of an epoch, and return it."""
+        """Append the row of an epoch, and return it. With None for ``valid``, there has been no validation so far."""
         row = {"epoch": len(self.rows) + 1, "stage": stage}
+        if valid is None and hasattr(train, "items"):
+            valid = OrderedDict.fromkeys(train)
         for prefix, monitors in zip(PREFIXES, (train, valid)):
             # a custom trainer may yield something else than dicts.
             row.update((prefix + name, _plain(value)) for name, value in getattr(monitors, "items", dict)())
@@ -89,8 +98,26 @@ class History(collections.abc.Sequence):
         return row
 
     def add_validation(self, stage, monitors):
-        """Note a validation."""
-        self.validations.append({"epoch": len(self.rows), "stage": stage, **monitors})
+        """Note a validation, also in the row of the epoch that went before it, unless there has been one then."""
+        entry = {"epoch": len(self.rows), "stage": stage, **monitors}
+        self.validations.append(entry)
+        row = self.rows[-1] if self.rows and self.rows[-1]["stage"] == stage else {}
+        if all(row.get(PREFIXES[1] + name) is None for name in monitors):
+            self._fill(row, monitors)
+        return entry
+
+    def replace_validation(self, monitors):
+        """Note that what the last validation was of has been changed, and was validated again."""
+        entry = self.validations[-1]
+        entry.update(monitors)
+        if self.rows and (self.rows[-1]["epoch"], self.rows[-1]["stage"]) == (entry["epoch"], entry["stage"]):
+            self._fill(self.rows[-1], monitors)
+        return entry
+
+    @staticmethod
+    def _fill(row, monitors):
+        # the columns are there.
+        row.update((PREFIXES[1] + name, value) for name, value in monitors.items() if PREFIXES[1] + name in row)
 
     def stop(self, words, stage=None):
         """Note why a stage has stopped."""
@@ -111,16 +138,37 @@ class History(collections.abc.Sequence):
         stage = self.validations[-1]["stage"] if stage is None else stage
         return [entry["loss"] for entry in self.validations if entry["stage"] == stage]
 
-    def last_pair(self):
-        """Return the monitors of the last epoch as ``train`` does: a pair of dicts, or None if there was no epoch."""
-        if not self.rows:
-            return None
+    def lowest(self):
+        """Return the validation with the lowest loss in the last stage; None if there is none."""
+        stage = self.validations[-1]["stage"] if self.validations else None
+        entries = [entry for entry in self.validations if entry["stage"] == stage]
+        return min(entries, key=lambda entry: np.nan_to_num(entry["loss"], nan=np.inf), default=None)
+
+    def figures(self):
+        """Return the monitors of the last row as a pair of dicts, without those that there are not."""
         return tuple(
             OrderedDict(
-                (name[len(prefix) :], value) for name, value in self.rows[-1].items() if name.startswith(prefix)
+                (name[len(prefix) :], value)
+                for name, value in (self.rows[-1].items() if self.rows else ())
+                if name.startswith(prefix) and value is not None
             )
             for prefix in PREFIXES
         )
+
+    def result(self):
+        """Return what ``train`` does: the monitors of the last epoch, and the validation of what it leaves.
+
+        Returns
+        -------
+        train, valid : pair of dicts, or None
+            "Not a number" for each monitor of an epoch if none is complete; None for trainers that do not tell which
+            parameters they leave.
+        """
+        best = self.best or self.lowest()
+        if best is None:
+            return None
+        valid = OrderedDict((name, value) for name, value in best.items() if name not in ("epoch", "stage"))
+        return self.figures()[0] or OrderedDict.fromkeys(valid, np.nan), valid
 
     def to_frame(self):
         """Return the rows as a ``pandas.DataFrame``, indexed by the epoch.
@@ -135,6 +183,10 @@ class History(collections.abc.Sequence):
         except ImportError as error:
             raise ImportError("history.to_frame() needs pandas: pip install pandas") from error
         frame = pandas.DataFrame(self.rows, columns=self.columns or ["epoch", "stopped"])
+        for name in frame.columns:
+            # a column without any number so far is one of numbers, too.
+            if name.startswith(PREFIXES) and frame[name].isna().all():
+                frame[name] = frame[name].astype("float64")
         return frame.set_index("epoch")
 
     # -- in a checkpoint ----------------------------------------------------------------------------------------------
@@ -144,6 +196,7 @@ class History(collections.abc.Sequence):
         return {
             "rows": [dict(row) for row in self.rows],
             "validations": [dict(entry) for entry in self.validations],
+            "best": None if self.best is None else dict(self.best),
             "stopped": self.stopped,
         }
 
@@ -158,10 +211,13 @@ class History(collections.abc.Sequence):
         try:
             rows = [_checked(row, "epoch", "stage", "stopped") for row in state["rows"]]
             validations = [_checked(entry, "epoch", "stage", "loss") for entry in state["validations"]]
+            # of which those of earlier releases know nothing.
+            best = state.get("best")
+            best = None if best is None else _checked(best, "epoch", "stage", "loss")
             stopped = _checked({"stopped": state["stopped"]})["stopped"]
         except (KeyError, TypeError, AttributeError) as error:
             raise util.LoadError(f"it holds no history of a training ({error})") from error
-        self.rows, self.validations, self.stopped = rows, validations, stopped
+        self.rows, self.validations, self.best, self.stopped = rows, validations, best, stopped
 
 
 def _plain(value):

@@ -29,7 +29,17 @@ OPTIMIZER_SETTINGS = frozenset(["learning_rate", "patience", "validate_every", "
 
 #: Options that say when to stop, what to report, and what to carry on.
 LOOP_OPTIONS = frozenset(
-    ["epochs", "max_updates", "max_seconds", "monitors", "monitor_gradients", "stateful", "callbacks", "stop_when"]
+    [
+        "epochs",
+        "max_updates",
+        "max_seconds",
+        "monitors",
+        "monitor_gradients",
+        "average",
+        "stateful",
+        "callbacks",
+        "stop_when",
+    ]
 )
 
 #: Options of training by gradients, whatever the algorithm.
@@ -39,7 +49,9 @@ GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint"
 CALL_OPTIONS = frozenset(["resume"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
-DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "axis", "name"])
+DATA_KEYWORDS = frozenset(
+    ["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"]
+)
 
 
 def algorithms():

@@ -39,29 +39,31 @@ class Pass:
         self.dataset = dataset
         self.loops = Loops() if loops is None else loops
         self.is_passing = is_passing
+        self.axis = 0
         self.loop = self._make_loop()
 
     def _make_loop(self):
         if not _by_xla(self.function):
             return None
         inner = self._inner()
-        if type(inner) is not downhill.Dataset or inner._inputs is None or not inner._slices:
+        is_known = type(inner) in (downhill.Dataset, sources.MixedRows)
+        if not is_known or inner._inputs is None or not inner._slices:
             return None
         axes = {i for where in inner._slices[0] for i, item in enumerate(where) if item != slice(None)}
         if len(axes) != 1:
             return None
         epochs = importlib.import_module("theanets.xla.epochs")
-        axis = axes.pop()
-        size = max(where[0][axis].stop - where[0][axis].start for where in inner._slices)
-        arrays = inner._inputs
+        self.axis = axes.pop()
+        size = max(where[0][self.axis].stop - where[0][self.axis].start for where in inner._slices)
+        is_mixed, arrays = isinstance(inner, sources.MixedRows), inner._inputs
 
         def make():
             try:
-                return epochs.FusedLoop(self.function, arrays, size, axis)
+                return epochs.FusedLoop(self.function, arrays, size, self.axis, is_mixed)
             except epochs.Unfusable:
                 return None
 
-        key = self.function, epochs.describe(arrays), size, axis
+        key = self.function, epochs.describe(arrays), size, self.axis, is_mixed
         try:
             return self.loops.get(key, make, lambda loop: loop.take(arrays), self.is_passing)
         except epochs.Unfusable:
@@ -112,22 +114,37 @@ class Pass:
             yield [[np.asarray(value) for value in pending]]
 
     def _draw(self):
-        """Draw the order of batches as the dataset does; return the indices of each."""
-        inner, drawn = self._inner(), []
-        while len(drawn) < inner.iteration_size:
-            found = inner._slices[inner._index :][: inner.iteration_size - len(drawn)]
-            drawn += found
+        """Draw the order of batches as the dataset does.
+
+        Yields
+        ------
+        batches : list
+            Indices of batches that can run together.
+        order : ndarray or None
+            How the rows are mixed for these; None if they are not.
+        """
+        inner, batches = self._inner(), []
+        missing = inner.iteration_size
+        while missing > 0:
+            found, order = inner._slices[inner._index :][:missing], getattr(inner, "order", None)
+            batches += found
+            missing -= len(found)
             inner._index += len(found)
             if inner._index >= len(inner._slices):
                 if inner is self.dataset:
                     inner.shuffle()
                 inner._index = 0
-        return drawn
+            if order is not None or missing == 0:
+                yield batches, order
+                batches = []
 
     def _run_fused(self, deadline):
+        for batches, order in self._draw():
+            yield from self._run_together(batches, order, deadline)
+
+    def _run_together(self, batches, order, deadline):
         epochs = importlib.import_module("theanets.xla.epochs")
-        drawn, axis = self._draw(), self.loop.axis
-        starts = np.array([where[0][axis].start for where in drawn])
+        starts = np.array([where[0][self.axis].start for where in batches])
         done = 0
         while done < len(starts):
             values = []
@@ -136,12 +153,16 @@ class Pass:
                 if deadline is not None:
                     seconds = max(0.0, min(seconds, deadline - time.monotonic()))
                 try:
-                    values = self.loop.run(starts[done:], seconds)
+                    values = self.loop.run(starts[done:], seconds, order)
                 except epochs.Unfusable:
                     self.loops.give_up(self.loop)
                     self.loop = None
             # by itself: a batch that the loop has stopped at.
             if not values:
-                values = [self.function(*[x[i] for x, i in zip(self._inner()._inputs, drawn[done])])]
+                values = [self.function(*self._take(batches[done], order))]
             yield values
             done += len(values)
+
+    def _take(self, where, order):
+        inner = self._inner()
+        return [x[i] for x, i in zip(inner._inputs, where)] if order is None else inner.take(where, order)

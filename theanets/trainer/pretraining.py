@@ -5,6 +5,7 @@ import copy
 import time
 
 from .. import layers, regularizers, util
+from ..layers.selection import variables_of
 from .base import Trainer
 from .gradient import DownhillTrainer
 from .options import check_numbers, get_algorithm
@@ -222,13 +223,14 @@ class UnsupervisedPretrainer(Trainer):
     @staticmethod
     def _copy(sources, targets):
         for source, target in zip(sources, targets):
-            for param, other in zip(source.params, target.params):
-                other.set_value(param.get_value())
+            for variable, other in zip(variables_of(source), variables_of(target)):
+                other.set_value(variable.get_value())
 
     def itertrain(self, train, valid=None, **kwargs):
         """Train the autoencoder layer by layer, yielding a pair of dicts of monitors after each epoch."""
         hidden = self.network.layers[1:-1]
-        frozen = [util.ExactName(p.name) for layer in hidden for p in layer.params if p in self._frozen(kwargs)]
+        frozen = self._frozen(kwargs)
+        frozen = [util.ExactName(v.name) for layer in hidden for v in variables_of(layer) if v in frozen]
         kwargs = dict(kwargs, freeze=frozen or None)
         shadow = self._shadow()
         originals = shadow.layers[1 : len(hidden) + 1]

@@ -26,9 +26,8 @@ def _is_watched():
 
 
 def _words(monitors):
-    """Return the monitors of an epoch in a few words, whatever a trainer of the user's own yields."""
-    pair = monitors if isinstance(monitors, tuple) and len(monitors) == 2 else (monitors, None)
-    train, valid = (_numbers(part) for part in pair)
+    """Return the monitors of an epoch, a pair of dicts, in a few words, whatever a trainer of the user's own yields."""
+    train, valid = map(_numbers, monitors)
     shown = {name: f"{value:.4g}" for name, value in train.items() if name in ("loss", "acc")}
     if "loss" in valid:
         shown["valid"] = f"{valid['loss']:.4g}"
@@ -48,20 +47,20 @@ def _numbers(monitors):
     }
 
 
-def shown(epochs, progress=None, total=None, done=None):
+def shown(epochs, history, progress=None, total=None):
     """Pass epochs on, showing them in a bar.
 
     Parameters
     ----------
     epochs : generator of (dict, dict)
         The monitors of each epoch, as a trainer yields them.
+    history : :class:`theanets.history.History`
+        Has a row for each of them, of which the monitors are shown: those on validation data where there has been a
+        validation after the epoch. It may begin with the epochs of an earlier run that this one goes on from.
     progress : bool, optional
         Whether to show a bar. Default: where the standard error is a terminal, or in a notebook.
     total : int, optional
         Number of epochs there will be at most.
-    done : callable, optional
-        Returns how many epochs are done, those of an earlier run that this one goes on from among them. Default: they
-        are counted.
 
     Returns
     -------
@@ -76,20 +75,24 @@ def shown(epochs, progress=None, total=None, done=None):
     if progress not in (True, False, None):
         raise util.ConfigurationError(f"progress={progress!r}, expected True, False or None")
     wanted = _is_watched() if progress is None else progress
-    return _with_bar(epochs, total, done, 0.0 if progress else DELAY) if wanted else epochs
+    return _with_bar(epochs, history, total, 0.0 if progress else DELAY) if wanted else epochs
 
 
-def _with_bar(epochs, total, done, delay):
+def _with_bar(epochs, history, total, delay):
     from tqdm.auto import tqdm
 
     bar = tqdm(total=total, desc="training", unit="epoch", delay=delay, dynamic_ncols=True)
     logs.ConsoleHandler.beside = tqdm.external_write_mode
     try:
         for monitors in epochs:
-            bar.set_postfix_str(_words(monitors), refresh=False)
-            bar.update(1 if done is None else done() - bar.n)
+            bar.set_postfix_str(_words(history.figures()), refresh=False)
+            bar.update(len(history) - bar.n)
             yield monitors
     finally:
-        logs.ConsoleHandler.beside = None
-        bar.close()
-        epochs.close()
+        try:
+            epochs.close()
+        finally:
+            # with the validation at the end.
+            bar.set_postfix_str(_words(history.figures()), refresh=False)
+            logs.ConsoleHandler.beside = None
+            bar.close()

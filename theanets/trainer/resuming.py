@@ -149,20 +149,20 @@ class Trained:
         has_changed = self.left is not None and any(
             _differs(variable.get_value(), value) for variable, value in zip(self.variables, self.left)
         )
-        is_other = _digest(run.valid) != self.data[1]
+        is_other = _digest(run.valid) != self.data[1] or run.optimizer.averages.average != self.state["average"]
         is_new_schedule = run.rate.schedule is not None and run.rate.schedule is not self.schedule
         schedule = run.rate.schedule
-        go_on(run, self.state)
-        if is_new_schedule:
-            run.rate.schedule, run.rate.is_assigned = schedule, False
-        if run.max_epochs is not None:
-            run.max_epochs += run.epoch
         if has_changed:
             util.log("the parameters have been changed since the training before; training goes on from what they are")
         elif self.last is not None:
             for variable, value in zip(self.variables, self.last):
                 variable.set_value(value)
+        go_on(run, self.state)
+        if is_new_schedule:
+            run.rate.schedule, run.rate.is_assigned = schedule, False
+        if run.max_epochs is not None:
+            run.max_epochs += run.epoch
         if has_changed or is_other:
             # what was best so far was best on other data, or is not what training goes on from.
             run.forget_best()
-        util.log(f"training goes on, after {run.epoch} epochs")
+        util.log(f"training goes on, after {util.number_of(run.epoch, 'epoch')}")

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import time
-from collections import OrderedDict
 
 import numpy as np
 
@@ -42,9 +41,13 @@ class Run:
     epoch : int
         How many epochs are done.
     validation : dict or None
-        The monitors of the last validation on schedule.
+        The monitors of the last validation on schedule, as they are yielded: that before the last epoch, or earlier.
     validated_epoch : int or None
         How many epochs had been done then.
+    pending : Validation or None
+        That after the last epoch.
+    best : dict or None
+        The validation, as an entry of the history, of the best parameters.
     outcome : Outcome or None
         Why the run stopped; None while it goes on.
     phase : theano shared variable or None
@@ -81,7 +84,10 @@ class Run:
         self.loops = Loops()
         self.before = self.memory = None
         self.best_loss = np.inf
-        self.best_params = None
+        self.best = self.best_params = None
+        # what has been validated, and not been asked yet whether it is the best, or whether patience has run out.
+        self.pending = None
+        self.empty = None
         self.best_statistics = []
         self.unvalidated = False
 
@@ -114,11 +120,11 @@ class Run:
         while self.outcome is None:
             self.session.goes_on()
             if self.max_epochs is not None and self.epoch >= self.max_epochs:
-                self.outcome = Outcome(f"{self.epoch} epochs are done", is_final=False, is_limit=True)
+                words = f"{util.number_of(self.epoch, 'epoch')} {'is' if self.epoch == 1 else 'are'} done"
+                self.outcome = Outcome(words, is_final=False, is_limit=True)
                 return
             # a training that goes on with more patience has validated already.
-            is_due = self.epoch % self.optimizer.validate_every == 0 and self.validated_epoch != self.epoch
-            if is_due or self.best_params is None:
+            if (self._is_due() and self.validated_epoch != self.epoch) or self.best_params is None:
                 self._validate()
                 if self.outcome not in (None, DIVERGED):
                     return
@@ -128,27 +134,37 @@ class Run:
             standstill.warn_if_unmoved(self, before, training["loss"])
             self.epoch += 1
             self.optimizer._log(training, self.epoch)
-            self.session.epoch_ends(training, self.validation)
-            self.is_whole = is_complete and self.outcome is not DIVERGED and bool(np.isfinite(training["loss"]))
+            self.session.epoch_ends(training)
+            is_finite = self._is_finite(training)
+            self.is_whole = is_complete and self.outcome is not DIVERGED and is_finite
+            self._look_ahead()
             outcome = self.session.ask()
             self.outcome = self.outcome or outcome
             yield training, self.validation
-            if self.outcome is not DIVERGED:
-                self._check_loss(training["loss"], "training")
+            if self.outcome is None and self.pending is not None and not self.pending.is_past:
+                # what has been changed since is what training goes on with.
+                self._look_ahead()
+            if self.outcome is not DIVERGED and not is_finite:
+                self._diverges(training, "training")
             if self.outcome is None and self.session.checkpoint is not None:
                 self.session.checkpoint.epoch_ends(self)
+
+    def _is_due(self):
+        return self.epoch % self.optimizer.validate_every == 0
 
     def _learn(self):
         """Make one pass over the training data; return the monitors, and whether it came to its end."""
         self.unvalidated = True
         self.is_whole = False
+        if self.pending is not None:
+            self.pending.is_past = True
         values, is_complete = [], False
         self._enter_phase(1)
         try:
             for some in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
                 values.extend(some)
                 if self.deadline is not None and time.monotonic() >= self.deadline:
-                    self.outcome = Outcome(f"{self.max_seconds} seconds have passed")
+                    self.outcome = self._out_of_time()
                     break
             is_complete = self.outcome is None or len(values) == getattr(self.train, "iteration_size", None)
         except sources.Exhausted:
@@ -156,7 +172,7 @@ class Run:
             if not values:
                 raise
             self.outcome = EXHAUSTED
-        return self._monitors(values), is_complete
+        return self._figures(values), is_complete
 
     def _enter_phase(self, value):
         # what is set has to go to the device again.
@@ -169,7 +185,7 @@ class Run:
         self._enter_phase(0)
         with self.carrier.aside() if self.carrier else contextlib.nullcontext():
             batches = self._pass(self.optimizer.f_eval, self.valid, reset=True).run()
-            return self._monitors(list(itertools.chain.from_iterable(batches)))
+            return self._figures(list(itertools.chain.from_iterable(batches)))
 
     def _pass(self, function, dataset, reset=None):
         if self.carrier is not None:
@@ -180,47 +196,89 @@ class Run:
             self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental)
         return self.passes[key]
 
-    def _monitors(self, values):
-        return OrderedDict(zip(self.optimizer._monitor_names, map(float, np.mean(values, axis=0))))
+    def _out_of_time(self):
+        words = util.number_of(self.max_seconds, "second")
+        return Outcome(f"{words} {'has' if self.max_seconds == 1 else 'have'} passed")
+
+    def _figures(self, values):
+        figures, is_empty = self.optimizer.averages(values)
+        if is_empty:
+            self.empty = figures
+        return figures
+
+    def _is_finite(self, monitors):
+        """Tell whether a loss is a number, or there is none because nothing in the data counts."""
+        return bool(np.isfinite(monitors["loss"])) or monitors is self.empty
+
+    def _look_ahead(self):
+        """Validate after an epoch, if it is time to; what follows from that comes before the next epoch."""
+        if not self._is_due():
+            return
+        is_whole, self.is_whole = self.is_whole, False
+        try:
+            self._validated()
+        except KeyboardInterrupt:
+            self.outcome = self.outcome or INTERRUPTED
+        except sources.Exhausted:
+            self.outcome = self.outcome or EXHAUSTED
+        else:
+            self.is_whole = is_whole
+
+    def _validated(self):
+        """Return a validation of the parameters as they are, made now unless it has been made already."""
+        pending = self.pending
+        is_of_now = pending is not None and pending.epoch == self.epoch
+        if is_of_now and pending.holds():
+            return pending
+        monitors = self._evaluate()
+        # callbacks, and callers in between, may have changed what an epoch has left.
+        entry = self.session.validated(monitors, again=is_of_now and not pending.is_past)
+        self.pending = self._keep(monitors, entry)
+        return self.pending
+
+    def _keep(self, monitors, entry):
+        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics])
 
     def _validate(self):
         """Validate on schedule, and see whether patience has run out."""
         self.is_whole = False
-        monitors = self._evaluate()
+        validation = self._validated()
+        monitors = validation.monitors
         if self.optimizer._test_patience(monitors) and not self.session.is_incremental:
-            count = self.optimizer._curr_iter - self.optimizer._best_iter
-            self.outcome = Outcome(
-                f"patience has run out, {count} validations without improvement", is_final=False, is_done=True
-            )
-        self._note(monitors["loss"])
-        self._check_loss(monitors["loss"], "validation")
-        self.session.validated(monitors)
+            count = util.number_of(self.optimizer._curr_iter - self.optimizer._best_iter, "validation")
+            every = self.optimizer.validate_every
+            words = f"patience has run out: {count} without improvement, one {_every(every)}"
+            self.outcome = Outcome(words, is_final=False, is_done=True)
+        self._note(validation)
+        if not self._is_finite(monitors):
+            self._diverges(monitors, "validation")
         self.validation, self.validated_epoch = monitors, self.epoch
         self.is_whole = self.outcome is not DIVERGED
 
-    def _note(self, loss):
+    def _note(self, validation):
         """Keep the parameters if they are the best so far."""
         self.unvalidated = False
+        loss = validation.monitors["loss"]
         is_better = np.isfinite(loss) and loss < self.best_loss
         # those at the start are kept even if their loss is not a number: there is nothing else to go back to.
         if is_better or self.best_params is None:
-            self.best_params = [param.get_value().copy() for param in self.optimizer._params]
-            self.best_statistics = [variable.get_value().copy() for variable in self.statistics]
+            count = len(self.optimizer._params)
+            self.best_params, self.best_statistics = validation.values[:count], validation.values[count:]
+            self.best = dict(validation.entry)
         if is_better:
             self.best_loss = loss
 
     def forget_best(self):
         """Compare nothing with what was before: the parameters as they are get validated next, and are the best."""
-        self.best_loss, self.best_params, self.best_statistics = np.inf, None, []
+        self.best_loss, self.best, self.best_params, self.best_statistics = np.inf, None, None, []
+        self.pending = None
         self.optimizer._best_loss, self.optimizer._best_iter = 1e100, self.optimizer._curr_iter
         self.validated_epoch = None
 
-    def _check_loss(self, loss, which):
-        if np.isfinite(loss):
-            return
+    def _diverges(self, monitors, which):
         self.outcome = DIVERGED
         util.warn(
-            f"the {which} loss is {loss}: training stops, and the best parameters so far are restored; "
+            f"the {which} loss is {monitors['loss']}: training stops, and the best parameters so far are restored; "
             "a smaller learning_rate, or max_gradient_norm, may help",
             RuntimeWarning,
         )
@@ -240,13 +298,14 @@ class Run:
             if self.memory is not None and self.outcome is not DIVERGED:
                 with contextlib.suppress(*unwanted) if failed else contextlib.nullcontext():
                     self.memory.leave(self)
-            if self.unvalidated and not self.session.is_incremental:
+            # without an epoch, what there is has been validated at most once.
+            is_wanted = self.unvalidated and not self.session.is_incremental
+            if is_wanted or self.best_params is None and not failed:
                 with contextlib.suppress(*unwanted):
-                    monitors = self._evaluate()
-                    best = " *" if monitors["loss"] < self.best_loss else ""
-                    self.optimizer._log(monitors, self.optimizer._curr_iter, "final validation", best)
-                    self._note(monitors["loss"])
-                    self.session.validated(monitors)
+                    validation = self._validated()
+                    best = " *" if validation.monitors["loss"] < self.best_loss else ""
+                    self.optimizer._log(validation.monitors, self.optimizer._curr_iter, "final validation", best)
+                    self._note(validation)
         finally:
             is_restored = self.best_params is not None and self._goes_back()
             if is_restored:
@@ -257,7 +316,58 @@ class Run:
                 self.memory.settle([*self.best_params, *self.best_statistics] if is_restored else None)
             self.outcome = self.outcome or FAILED
             self.session.stage_ends(self.outcome)
+            self.session.leaves(self.best or self.optimizer.averages.nothing(), self._is_all())
             util.log(f"training stopped: {self.outcome.words}; best validation loss {self.best_loss:.6f}")
+
+    def _is_all(self):
+        """Tell whether what is trained is no part of the network that the user trains."""
+        whole, user = self.network._whole, self.session.network
+        return whole is None or whole[0] == self.network.layers or self.network is not user
+
+
+def _every(epochs):
+    return "after each epoch" if epochs == 1 else f"every {epochs} epochs"
+
+
+class Validation:
+    """The figures of a validation, and the values that it was made with.
+
+    Parameters
+    ----------
+    epoch : int
+        How many epochs had been done.
+    monitors : dict
+        The figures.
+    entry : dict
+        Their entry in the history.
+    variables : list of theano shared variables
+        Parameters and statistics.
+
+    Attributes
+    ----------
+    is_past : bool
+        Whether learning has gone on since.
+    """
+
+    def __init__(self, epoch, monitors, entry, variables):
+        self.epoch = epoch
+        self.is_past = False
+        self.monitors = monitors
+        self.entry = entry
+        self.variables = variables
+        self.values = [variable.get_value() for variable in variables]
+        self.stored = [variable.container.storage[0] for variable in variables]
+
+    def holds(self):
+        """Tell whether the variables still have these values: callers and callbacks may have changed some."""
+        return all(map(self._is_same, self.variables, self.stored, self.values))
+
+    @staticmethod
+    def _is_same(variable, stored, value):
+        # what is an array of NumPy's may have been written to; others would be others.
+        if variable.container.storage[0] is stored and not isinstance(stored, np.ndarray):
+            return True
+        return np.array_equal(variable.get_value(), value, equal_nan=True)
 
 
 class Carrier:

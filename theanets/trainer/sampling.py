@@ -16,11 +16,14 @@ class SampleTrainer(Trainer):
     Rows of the output layer's matrices become targets, scaled to length 1. Going through the hidden layers in order,
     columns of their matrices become samples of what the layer reads, scaled to length 1.
 
-    There is one epoch, and no loss is measured: the values of the monitors are ``{'loss': 0}``.
+    There is one epoch, and no loss is measured: the values of the monitors are ``{'loss': 0}``. :meth:`Network.train`
+    measures those on the validation data when all is done.
 
     A Coates, A Ng, "The Importance of Encoding Versus Training with Sparse Coding and Vector Quantization", ICML 2011,
     show how far weights can go that are samples of the data.
     """
+
+    measures = False
 
     @staticmethod
     def reservoir(xs, n, rng):

@@ -4,6 +4,7 @@ import inspect
 import operator
 import re
 import time
+from collections import OrderedDict
 
 import numpy as np
 
@@ -147,6 +148,12 @@ class Session:
         The learning rate of the present stage.
     stage : int
         Its number, from 1 on.
+    is_whole : bool
+        Whether :attr:`theanets.history.History.best` is a validation of the network that the user trains.
+    is_measured : bool
+        Whether what the trainer yields has been measured.
+    measure : callable or None
+        Computes the figures of the network on the validation data.
     """
 
     def __init__(
@@ -166,6 +173,8 @@ class Session:
         self.yielded = self.resumed = 0
         self.began = time.perf_counter()
         self.is_open = False
+        self.is_whole = self.is_measured = True
+        self.measure = None
         # whether somebody was told that nothing changes.
         self.has_warned = False
         self._before = None
@@ -199,6 +208,24 @@ class Session:
         self.checkpoint.take_result(self)
         self.outcome = ENDED
         return True
+
+    def result(self, last):
+        """Return what ``train`` does, see :meth:`theanets.Network.train`.
+
+        Parameters
+        ----------
+        last : pair of dicts or None
+            What the trainer has yielded last; None if it has yielded nothing.
+        """
+        found = self.history.result()
+        if found is not None and self.is_whole:
+            return found
+        if found is None and last is not None and self.is_measured:
+            return last
+        valid = self.measure()
+        train = self.history.figures()[0] or OrderedDict.fromkeys(valid, np.nan)
+        self.leaves(valid, True)
+        return train, valid
 
     def see(self, pair):
         """Look at what a trainer has yielded, in case that it makes no rows itself.
@@ -257,19 +284,41 @@ class Session:
         self.outcome = outcome
         self.history.stop(outcome.words, self.stage)
 
+    def leaves(self, validation, is_whole):
+        """The network holds the parameters of a validation, see :attr:`theanets.history.History.best`.
+
+        Parameters
+        ----------
+        validation : dict
+            The entry of the history; or the figures, if it has none.
+        is_whole : bool
+            Whether it is one of the network that the user trains, and not of a part of it.
+        """
+        self.history.best = {"epoch": len(self.history), "stage": max(self.stage, 1), **validation}
+        self.is_whole = is_whole
+
     # -- epochs -------------------------------------------------------------------------------------------------------
 
     def epoch_begins(self, epoch):
         """So many epochs of the stage are done, and another one is going to be."""
         if self.rate is not None:
             self.rate.epoch_begins(epoch, self.history)
+        self.began = time.perf_counter()
 
-    def validated(self, monitors):
-        """The validation data have been used."""
-        self.history.add_validation(self.stage, monitors)
+    def validated(self, monitors, again=False):
+        """The validation data have been used; ``again`` if what was validated last has been changed since.
 
-    def epoch_ends(self, train, valid):
-        """Make a row of the epoch."""
+        Returns
+        -------
+        entry : dict
+            Of the history.
+        """
+        if again:
+            return self.history.replace_validation(monitors)
+        return self.history.add_validation(self.stage, monitors)
+
+    def epoch_ends(self, train, valid=None):
+        """Make a row of the epoch; a validation that follows will be added to it."""
         now = time.perf_counter()
         rate = None if self.rate is None else self.rate.value
         self.history.add(max(self.stage, 1), train, valid, rate, now - self.began)

@@ -43,9 +43,10 @@ def warn_if_unmoved(run, before, loss):
     before : list of ndarray, or None
         What :func:`remember` has returned.
     loss : float
-        The loss in this epoch. If it is zero, or as good as that, there was nothing to learn, and no reason to warn.
+        The loss in this epoch. If it is zero, or as good as that, there was nothing to learn, and no reason to warn; so
+        if there is none, as nothing in the data counts.
     """
-    if before is None or abs(loss) <= np.finfo(util.FLOAT).eps:
+    if before is None or not abs(loss) > np.finfo(util.FLOAT).eps:
         return
     # the first that has moved is enough.
     if any(not np.array_equal(old, param.get_value()) for old, param in zip(before, run.optimizer._params)):

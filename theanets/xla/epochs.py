@@ -44,6 +44,9 @@ class FusedLoop:
         Number of examples in a batch. The one at the end of the data may be smaller.
     axis : int, optional
         The axis of the batch. Default 0.
+    mixed : bool, optional
+        Whether batches are made of rows in an order of their own, which lie anywhere along the axis 0. Default False:
+        they are cut out of the data.
 
     Raises
     ------
@@ -51,7 +54,7 @@ class FusedLoop:
         If the function is not such a one, or if there is too much data.
     """
 
-    def __init__(self, function, arrays, size, axis=0):
+    def __init__(self, function, arrays, size, axis=0, mixed=False):
         program = getattr(function, "fn", None)
         if not isinstance(program, Program) or program.entries is not None:
             raise Unfusable("the function does not simply run by XLA")
@@ -111,10 +114,15 @@ class FusedLoop:
         def start_of(starts, i):
             return jax.lax.dynamic_index_in_dim(starts, i, keepdims=False)
 
-        def body(size, carry, rest, constants, data, starts):
+        def body(size, carry, rest, constants, data, starts, rows):
             i, states, outputs, _ = carry
             start = start_of(starts, i)
-            batch = iter([item.batch(parts, start, size) for item, parts in zip(self.examples, data)])
+            if rows is None:
+                batch = [item.batch(parts, start, size) for item, parts in zip(self.examples, data)]
+            else:
+                chosen = jax.lax.dynamic_slice_in_dim(rows, start, size)
+                batch = [item.rows(parts, chosen) for item, parts in zip(self.examples, data)]
+            batch = iter(batch)
             others = iter(rest)
             kept = [next(batch) if place in self.data_places else next(others) for place in program.kept]
             results, new, holds = program.trace(states, kept, constants, {})
@@ -127,7 +135,7 @@ class FusedLoop:
             outputs = jax.lax.dynamic_update_index_in_dim(outputs, row, i, 0)
             return jnp.where(holds, i + 1, i), tuple(new), outputs, holds
 
-        def run(states, rest, constants, data, order):
+        def run(states, rest, constants, data, order, rows=None):
             count, starts = order[0], order[1:]
 
             def goes_on(carry):
@@ -138,7 +146,7 @@ class FusedLoop:
 
             def batches(size, condition, carry):
                 return jax.lax.while_loop(
-                    condition, lambda carry: body(size, carry, rest, constants, data, starts), carry
+                    condition, lambda carry: body(size, carry, rest, constants, data, starts, rows), carry
                 )
 
             def stretch(carry):
@@ -159,7 +167,7 @@ class FusedLoop:
         dtypes = [type_.dtype for type_ in self.program.output_types]
         return jnp.zeros((capacity, len(dtypes)), np.result_type(*dtypes) if dtypes else "float32")
 
-    def run(self, starts, seconds=SECONDS):
+    def run(self, starts, seconds=SECONDS, rows=None):
         """Run batches, for about so many seconds at most.
 
         Parameters
@@ -168,6 +176,8 @@ class FusedLoop:
             Where the batches begin, in multiples of their size.
         seconds : float, optional
             How long to go on. Default 1.
+        rows : ndarray of uint32 (num-rows, ), optional
+            The order that the rows are in, if they are mixed; the batches are made of those at their places.
 
         Returns
         -------
@@ -183,7 +193,8 @@ class FusedLoop:
         forking.check()
         program = self.program
         self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // self.size))))
-        is_new = self.capacity not in self.functions
+        room = None if rows is None else tuple([item.room(rows) for item in self.examples])
+        is_new = (self.capacity, room) not in self.functions
         count = min(len(starts), FIRST if self.rate is None else max(1, int(seconds * self.rate)))
         # how many, and where they begin. Without a sign, so that JAX does not look for places counted from the end.
         order = np.zeros(1 + self.capacity, "uint32")
@@ -194,14 +205,14 @@ class FusedLoop:
             program.place_shared()
             rest = tuple([cell[0] for cell in self.rest])
             constants = tuple(program.constants.values())
-            arguments = program.take_states(), rest, constants, self.data, order
+            arguments = program.take_states(), rest, constants, self.data, order, rows
             try:
                 # the order is meant to move to the device, also where the user has told JAX to move nothing unasked;
                 # device_put() takes several times as long as all the rest of this.
                 with jax.transfer_guard_host_to_device("allow"):
                     if is_new:
-                        self.functions[self.capacity] = self._compile(arguments)
-                    arrived.extend(itertools.starmap(self.functions[self.capacity], [arguments]))
+                        self.functions[self.capacity, room] = self._compile(arguments)
+                    arrived.extend(itertools.starmap(self.functions[self.capacity, room], [arguments]))
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error
             finally:

@@ -61,6 +61,28 @@ class Examples:
         """
         raise NotImplementedError
 
+    def room(self, order):
+        """Return how much room batches of mixed rows are given, which the compiled code depends on.
+
+        Parameters
+        ----------
+        order : ndarray (num-examples, )
+            The order of the rows.
+        """
+        return None
+
+    def rows(self, parts, chosen):
+        """Return a batch of some rows while the loop is traced.
+
+        Parameters
+        ----------
+        parts : tuple of arrays
+            The parts.
+        chosen : array of uint32 (num-examples, )
+            Where the rows are. All of them are within the data.
+        """
+        raise NotImplementedError
+
 
 class DenseExamples(Examples):
     """Examples that are cut out of an array.
@@ -75,9 +97,11 @@ class DenseExamples(Examples):
         Number of examples in a batch. The one at the end may be smaller.
     axis : int
         The axis of the batch.
+    mixed : bool
+        Makes no difference.
     """
 
-    def __init__(self, type_, array, size, axis):
+    def __init__(self, type_, array, size, axis, mixed=False):
         # zero-copy on a CPU: the device array shares memory with the user's array, which is only read.
         super().__init__(np.ascontiguousarray(array, type_.dtype))
         self.axis = axis
@@ -85,6 +109,10 @@ class DenseExamples(Examples):
     def batch(self, parts, start, size):
         (array,) = parts
         return array if size == array.shape[self.axis] else jax.lax.dynamic_slice_in_dim(array, start, size, self.axis)
+
+    def rows(self, parts, chosen):
+        (array,) = parts
+        return _take(array, chosen)
 
 
 class SparseExamples(Examples):
@@ -103,18 +131,21 @@ class SparseExamples(Examples):
         Number of examples in a batch. The one at the end may be smaller.
     axis : int
         The axis of the batch.
+    mixed : bool, optional
+        Whether batches are made of rows in an order of their own. Default False.
     """
 
-    def __init__(self, type_, matrix, size, axis):
+    def __init__(self, type_, matrix, size, axis, mixed=False):
         matrix = matrix.asformat(("csr", "csc")[axis])
         if not matrix.has_canonical_format:
             matrix = matrix.copy()
             matrix.sum_duplicates()
         length, self.width = matrix.shape[axis], matrix.shape[1 - axis]
-        self.format, self.axis = type_.format, axis
-        bounds = matrix.indptr[np.minimum(np.arange(0, length + size, size), length)]
-        self.capacity = int(np.diff(bounds).max())
-        places = np.repeat(np.arange(length, dtype="int32"), np.diff(matrix.indptr))
+        self.format, self.axis, self.size = type_.format, axis, size
+        self.counts = np.diff(matrix.indptr)
+        # that of mixed rows grows with the first order that they come in.
+        self.capacity = 1 if mixed else self._largest(self.counts)
+        places = np.repeat(np.arange(length, dtype="int32"), self.counts)
         # padding after the last example, so that a slice of fixed length fits wherever a batch begins.
         padding = 0, self.capacity
         super().__init__(
@@ -128,13 +159,49 @@ class SparseExamples(Examples):
     def layout(self):
         return [*super().layout, self.capacity]
 
+    def _largest(self, counts):
+        """Return the number of entries of the largest batch."""
+        return int(np.add.reduceat(counts, np.arange(0, len(counts), self.size)).max())
+
+    def room(self, order):
+        needed = self._largest(self.counts[order])
+        if needed > self.capacity:
+            # some more, as the largest batch of another order has about as many entries; code is compiled seldom then.
+            self.capacity = needed + needed // 4
+        return self.capacity
+
     def batch(self, parts, start, size):
         first = jax.lax.dynamic_index_in_dim(parts[-1], start, keepdims=False)
         data, places, others = [jax.lax.dynamic_slice_in_dim(part, first, self.capacity) for part in parts[:-1]]
         places = places - start.astype("int32")
         inside = places < size
         data = jnp.where(inside, data, 0)
-        places, others = jnp.where(inside, places, size), jnp.where(inside, others, self.width)
+        return self._make(data, jnp.where(inside, places, size), jnp.where(inside, others, self.width), size)
+
+    def rows(self, parts, chosen):
+        data, _, others, pointers = parts
+        size = chosen.shape[0]
+        firsts = _take(pointers, chosen)
+        counts = _take(pointers, chosen + 1) - firsts
+        ends = jnp.cumsum(counts)
+        # the entries of one row after those of the other; what is left over at the end is repeated, and put outside.
+        places = jnp.repeat(jnp.arange(size, dtype="int32"), counts, total_repeat_length=self.capacity)
+        numbers = jnp.arange(self.capacity, dtype=pointers.dtype)
+        inside = numbers < ends[-1]
+        entries = jnp.where(inside, numbers + _take(firsts - (ends - counts), places), 0)
+        return self._make(
+            jnp.where(inside, _take(data, entries), 0),
+            jnp.where(inside, places, size),
+            jnp.where(inside, _take(others, entries), self.width),
+            size,
+        )
+
+    def _make(self, data, places, others, size):
         if self.axis == 0:
             return SparseArray(data, places, others, (size, self.width), self.format)
         return SparseArray(data, others, places, (self.width, size), self.format)
+
+
+def _take(array, places):
+    """Return the items at some places, all of which there are."""
+    return array.at[places].get(mode="promise_in_bounds")
