@@ -3,6 +3,7 @@
 import pickle
 import warnings
 
+import downhill
 import numpy as np
 import pytest
 import scipy.sparse
@@ -312,6 +313,47 @@ def test_learning_in_parts(iris):
     assert model.fit(x, y).n_iter_ > 4  # a new network, trained for all of its epochs
     with pytest.raises(ValueError, match="not those of the first call"):
         model.partial_fit(x, y, classes=["a", "b"])
+
+
+def test_partial_fits_are_one_long_training(iris, each_mode, monkeypatch):
+    x, y = iris
+    count = []
+    compile_ = downhill.Optimizer._compile
+
+    def counted(*args, **kwargs):
+        count.append(1)
+        return compile_(*args, **kwargs)
+
+    monkeypatch.setattr(downhill.Optimizer, "_compile", counted)
+    options = dict(hidden=(6,), random_state=5)
+    whole = NetworkClassifier(epochs=12, patience=100, **options).fit(x, y)
+    parts = NetworkClassifier(**options)
+    for _ in range(12):
+        parts.partial_fit(x, y)
+    assert len(count) == 2
+    np.testing.assert_array_equal(parts.loss_curve_, whole.loss_curve_)
+    np.testing.assert_allclose(parts.predict_proba(x), whole.predict_proba(x), rtol=1e-5)
+    assert len(parts.validation_curve_) == parts.n_iter_ == 12
+
+
+def test_partial_fit_goes_on_whatever_it_is_given(iris):
+    x, y = iris
+    model = NetworkClassifier(hidden=(6,), learning_rate=0.05)
+    rng = np.random.RandomState(0)
+    for _ in range(40):
+        # never all classes, and never as many examples.
+        part = rng.choice(np.flatnonzero(y != np.unique(y)[rng.randint(3)]), rng.randint(20, 60))
+        model.partial_fit(x[part], y[part], classes=np.unique(y))
+    assert model.score(x, y) > 0.8
+    # what has got worse stays, as there is nothing to compare it with.
+    before = [param.get_value() for param in model.network_.params]
+    model.set_params(learning_rate=1.0).partial_fit(x[:50], y[:50])
+    assert model.loss_curve_[-1] > 0
+    assert not np.array_equal(model.network_.params[0].get_value(), before[0])
+    # copies begin with an optimizer of their own, and so does another algorithm.
+    copied = pickle.loads(pickle.dumps(model)).partial_fit(x, y)
+    copied.set_params(algo="sgd").partial_fit(x, y)
+    assert copied.n_iter_ == model.n_iter_ + 2
 
 
 @pytest.mark.parametrize("num_targets", [1, 2])

@@ -23,6 +23,7 @@ True
 """
 
 import contextlib
+import functools
 import logging
 from numbers import Integral, Real
 
@@ -341,7 +342,9 @@ class _NetworkEstimator(BaseEstimator):
             "shuffle": "rows",
             **(self.options or {}),
         }
-        with contextlib.closing(self.network_.itertrain(train, valid, **options)) as steps:
+        # what partial_fit() is given is one epoch of a training that never ends.
+        begin = functools.partial(self.network_.itertrain, valid=valid) if split else self.network_._train_on
+        with contextlib.closing(begin(train, **options)) as steps:
             for monitors, _ in steps:
                 self.loss_curve_.append(float(monitors["loss"]))
                 self.n_iter_ += 1

@@ -7,7 +7,7 @@ say what the target is and how the output is to be read.
 
 from collections import OrderedDict
 
-from . import arguments, layers, losses, regularizers, storage, trainer, util
+from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
 from .layers.context import Context, Outputs
 from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
 from .trainer import history
@@ -120,6 +120,8 @@ class Network(
         self._functions = caching.Cache(32)
         self._plain_functions = caching.Cache(8)
         self._layers_memo = caching.Memo()
+        self._compiled = caching.Cache(4)
+        self._trained = None
         self._symbols = {}
         self._carried = None
         self._seed = None
@@ -464,6 +466,63 @@ class Network(
         # most predictions have neither.
         rest = caching.fingerprint((modifying, settings)) if modifying or settings else None
         return self._layers_memo.fingerprint(self.layers), rest
+
+    def describe(self, regs, **more):
+        """Describe all that shapes the graphs of the loss, the updates and the monitors, as something hashable.
+
+        Parameters
+        ----------
+        regs : list of :class:`theanets.Regularizer`
+            The regularizers. What their noise starts from is left out.
+        **more
+            What else makes a difference.
+
+        Returns
+        -------
+        description : dict
+            Hashable values, in parts of which each can be compared by itself.
+        """
+        # methods of a subclass may make use of any attribute.
+        ours = (__package__, "builtins")
+        foreign = [cls for cls in type(self).__mro__ if cls.__module__.partition(".")[0] not in ours]
+        overridden = [vars(cls)[name] for cls in foreign for name in OVERRIDABLE if name in vars(cls)]
+        known = {*storage.TRANSIENT, "layers", "losses", "rng", "_seed", "_history"}
+        own = {key: value for key, value in vars(self).items() if foreign and key not in known}
+        # a stream of a layer's own gives each graph other numbers.
+        drawn = [
+            len(value.state_updates)
+            for layer in self.layers
+            for value in vars(layer).values()
+            if isinstance(getattr(value, "state_updates", None), list)
+        ]
+        settings = [
+            (type(reg), {key: value for key, value in vars(reg).items() if key not in ("seed", "rng")})
+            for reg in regs
+        ]
+        parts = dict(layers=self.layers, losses=self.losses, network=[own, overridden], drawn=drawn, **more)
+        parts["regularizers"] = settings
+        return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
+
+    def compiled_for(self, description, make):
+        """Return what training was compiled to for a description, calling ``make`` if there is nothing.
+
+        Parameters
+        ----------
+        description : dict
+            As :meth:`describe` returns it.
+        make : callable
+            Makes a :class:`theanets.trainer.compiled.Compiled`.
+        """
+        key = modes.key(), tuple(description.items())
+        before = self._compiled.entries.get(key)
+        if before is not None and before.optimizer is None and not before.is_used:
+            # it failed to compile.
+            self._compiled.forget(key)
+        found = self._compiled.get(key, make)
+        if found.is_used:
+            # by a training that is not over yet.
+            found = make()
+        return found
 
     def build_graph(self, regularizers=(), context=None):
         """Connect the layers.

@@ -74,7 +74,7 @@ def _clipped_log(x, highest):
     return disconnected_grad(TT.log(TT.clip(x, EPSILON, highest))) + slope
 
 
-class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
+class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # type: ignore[misc]
     r"""Base class of losses.
 
     Parameters
@@ -275,7 +275,7 @@ class Loss(util.Registrar("Root", (), {"_kind": "loss"})):  # type: ignore[misc]
         errors, classes = self.elementwise(output, target), context.class_weights.get(self._target)
         if classes is None:
             return self.average(errors, context.mask)
-        weights = TT.constant(classes)[target.flatten()].reshape(target.shape, ndim=target.ndim)
+        weights = TT.as_tensor_variable(classes)[target.flatten()].reshape(target.shape, ndim=target.ndim)
         return self.average(errors, context.mask, weights)
 
     def size(self, mask=None):

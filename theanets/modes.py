@@ -28,7 +28,7 @@ class _Choice:
 
 
 #: One function at a time: Theano's settings are the process's, and so are its caches.
-COMPILING = threading.RLock()
+COMPILING = util.anew_after_fork(threading.RLock())
 
 
 def _check(mode, where):
@@ -94,6 +94,8 @@ def get_mode() -> str | theano.compile.Mode:
 def _resolved():
     util.check_float_type()
     mode = get_mode()
+    if mode == xla.NAME:
+        xla.check_process()
     if mode == xla.NAME or mode == theano.config.mode:
         # like Theano's default mode: with the optimizer_including and _excluding of the user's settings.
         with theano.change_flags(mode=mode):

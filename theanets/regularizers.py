@@ -363,10 +363,16 @@ class _Stochastic:
 
 def _make_stream(seed):
     # imported here as it brings Theano's GPU code along.
-    from theano.sandbox.rng_mrg import M2, MRG_RandomStreams
+    from theano.sandbox.rng_mrg import MRG_RandomStreams
 
-    # which takes seeds from 1 to M2 - 1 only.
-    return MRG_RandomStreams(1 + (seed - 1) % (int(M2) - 1))
+    return MRG_RandomStreams(_in_range(seed))
+
+
+def _in_range(seed):
+    from theano.sandbox.rng_mrg import M2
+
+    # streams take seeds from 1 to M2 - 1 only.
+    return 1 + (seed - 1) % (int(M2) - 1)
 
 
 def _is_stream(rng):
@@ -427,6 +433,40 @@ def share_streams(regularizers):
     for reg in regularizers:
         if isinstance(reg, _Stochastic) and reg.seed is not None:
             reg.rng = streams.setdefault(reg.seed, reg.rng)
+
+
+class Draws:
+    """What the noise and the dropout of some regularizers draw from, before a graph is made of them.
+
+    Parameters
+    ----------
+    regularizers : list of Regularizer
+        The regularizers.
+
+    Attributes
+    ----------
+    seeds : list of int
+        The seeds, each once, in order.
+    streams : list of symbolic random streams
+        The stream of each.
+    are_new : bool
+        Whether all of the streams start from their seeds. Others go on from where they are in every new graph.
+    """
+
+    def __init__(self, regularizers):
+        found, self.places, self.are_new = {}, [], True
+        for reg in regularizers:
+            if not isinstance(reg, _Stochastic):
+                continue
+            self.are_new &= reg.seed is not None and not reg.rng.state_updates
+            found.setdefault(reg.seed, reg.rng)
+            self.places.append(list(found).index(reg.seed))
+        self.seeds, self.streams = list(found), list(found.values())
+
+    def start(self, streams):
+        """Let other streams, which a graph has been made with, start from the seeds of these."""
+        for stream, seed in zip(streams, self.seeds):
+            stream.seed(_in_range(seed))
 
 
 @arguments.declare_training_keywords

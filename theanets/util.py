@@ -5,6 +5,7 @@ import fnmatch
 import os
 import sys
 import warnings
+import weakref
 
 import numpy as np
 import theano
@@ -130,6 +131,27 @@ def warn(message, category=UserWarning):
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)
+
+
+_locks = weakref.WeakSet()
+
+
+def anew_after_fork(lock):
+    """Return a lock that is open in every process that is forked, whichever thread held it before.
+
+    Threads do not come along to a forked process, so that nobody would release it there.
+    """
+    _locks.add(lock)
+    return lock
+
+
+def _open_locks():
+    for lock in list(_locks):
+        lock._at_fork_reinit()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open_locks)
 
 
 class Registrar(type):
@@ -325,6 +347,10 @@ def number_of(count, unit):
     ('1 epoch', '2 epochs', '0.5 seconds')
     """
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+class Unspoken(str):
+    """A default that can be told from the same word of the user's."""
 
 
 class ExactName(str):

@@ -2,10 +2,14 @@
 
 A cached graph may be used again if everything that shaped it is as it was. :func:`fingerprint` describes a layer, a
 regularizer or a loss by its class and the contents of its attributes, so that any change of a setting shows, whoever
-made it. Objects without a describable content (parameters, functions, generators) stand for themselves; a change of a
-parameter's *value* therefore changes nothing.
+made it. A function of the user's is described by what it takes from around it, too. Objects without a describable
+content (parameters, generators) stand for themselves; a change of a parameter's *value* therefore changes nothing.
 """
 
+import dis
+import functools
+import hashlib
+import types
 from collections import OrderedDict
 
 import numpy as np
@@ -16,6 +20,12 @@ __all__ = ["Cache", "Memo", "fingerprint"]
 
 #: Types whose values describe themselves.
 ATOMS = frozenset([type(None), str, bytes, bool, int, float, complex])
+
+#: Packages whose functions are what they are.
+FIXED = frozenset([__package__.partition(".")[0], "theano", "downhill", "numpy", "scipy", "jax"])
+
+#: An array of more bytes than this is described by a hash.
+LARGE = 4096
 
 
 class Cache:
@@ -43,6 +53,10 @@ class Cache:
         if len(self.entries) > self.size:
             self.entries.popitem(last=False)
         return value
+
+    def forget(self, key):
+        """Forget one entry, if it is there."""
+        self.entries.pop(key, None)
 
     def clear(self):
         """Forget everything."""
@@ -92,11 +106,45 @@ def fingerprint(value, _seen=()):
     if isinstance(value, (set, frozenset)):
         return frozenset(fingerprint(item, _seen) for item in value)
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype != object:
-        return np.ndarray, value.shape, value.dtype.str, value.tobytes()
+        content = value.tobytes() if value.nbytes <= LARGE else hashlib.sha256(np.ascontiguousarray(value)).digest()
+        return np.ndarray, value.shape, value.dtype.str, content
     if isinstance(value, util.ShapesGraph) and not any(value is other for other in _seen):
         who = kind if value.is_known_by_settings else Identity(value)
         return who, fingerprint(value.graph_settings(), (*_seen, value))
+    if callable(value) and not isinstance(value, type) and not any(value is other for other in _seen):
+        return _describe_callable(value, (*_seen, value))
     return Identity(value)
+
+
+def _describe_callable(value, seen):
+    """Describe a function, or an object that can be called, by itself and by what it refers to."""
+    if isinstance(value, types.MethodType):
+        return types.MethodType, fingerprint(value.__func__, seen), fingerprint(value.__self__, seen)
+    if isinstance(value, functools.partial):
+        return functools.partial, fingerprint([value.func, value.args, value.keywords], seen)
+    kind = value if isinstance(value, types.FunctionType) else type(value)
+    if kind.__module__.partition(".")[0] in FIXED:
+        return Identity(value)
+    if isinstance(value, types.FunctionType):
+        around = {name: value.__globals__.get(name) for name in _globals_of(value.__code__)}
+        for name, cell in zip(value.__code__.co_freevars, value.__closure__ or ()):
+            try:
+                around[name] = cell.cell_contents
+            except ValueError:
+                # it has no value yet.
+                around[name] = None
+        return Identity(value), fingerprint([value.__defaults__, value.__kwdefaults__, around], seen)
+    return Identity(value), fingerprint(getattr(value, "__dict__", None), seen)
+
+
+@functools.lru_cache(maxsize=256)
+def _globals_of(code):
+    """Return the names of the global variables that a function, or one within it, reads."""
+    names = {item.argval for item in dis.get_instructions(code) if item.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names.update(_globals_of(constant))
+    return tuple(sorted(names))
 
 
 class Described:

@@ -24,7 +24,7 @@ class Guarded:
 
     def __init__(self, function):
         self.function = function
-        self.lock = threading.Lock()
+        self.lock = util.anew_after_fork(threading.Lock())
 
     def __call__(self, *args):
         with self.lock:

@@ -13,6 +13,8 @@ from . import monitoring
 
 __all__ = ["Training"]
 
+#: The algorithm where none is asked for: that of the training before for one that goes on, and this one else.
+DEFAULT_ALGO = util.Unspoken("rmsprop")
 #: Stands where ``train`` is going to look for what has been going on around its training.
 WANTED = object()
 
@@ -112,12 +114,14 @@ class Training:
         return last if session is None else session.result(last)
 
     def itertrain(
-        self, train=None, valid=None, algo="rmsprop", subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
+        self, train=None, valid=None, algo=DEFAULT_ALGO, subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
     ):
         """Train, giving back control after each epoch.
 
         However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
         parameters at the end is computed on the way out.
+
+        What is compiled is kept with the network, for the next training by the same algorithm and the same options.
 
         Parameters
         ----------
@@ -184,6 +188,12 @@ class Training:
             that the arguments ask for. See docs/guide/training.md.
         checkpoint_every : int or float, optional
             Write it after so many epochs (int) or minutes (float). Default: after each epoch.
+        resume : bool, optional
+            Go on from the training before, in the same process: with the state of the optimizer and of the schedule,
+            the history, the random numbers and the parameters of its last epoch, as one long training does.
+            ``epochs`` and ``max_updates`` then count further epochs. Arguments that are left out are those of the
+            training before, except for limits, callbacks, ``stop_when`` and the data. Default False: the optimizer
+            starts anew. See docs/guide/training.md.
         progress : bool, optional
             Whether to show a bar with the losses of the moment. Default: if training takes more than a second, where
             the standard error is a terminal, or in a notebook.
@@ -209,8 +219,12 @@ class Training:
         ------
         ConfigurationError
             At the call, for arguments that nobody uses, for data that does not fit or is not finite, for weights that
-            are negative or all zero, and for a checkpoint of another training.
+            are negative or all zero, for a checkpoint of another training, and where there is no training to resume.
         """
+        return self._begin(train, valid, algo, subalgo, save_every, save_progress, kwargs)
+
+    def _begin(self, train, valid, algo, subalgo, save_every, save_progress, kwargs, is_incremental=False):
+        """Check arguments and data; return the generator of :meth:`itertrain`."""
         given = dict(kwargs, train=train, valid=valid, algo=algo)
         for old, new in arguments.OLD_TRAINING.items():
             if old in kwargs and new in ("train", "valid", "algo"):
@@ -222,17 +236,89 @@ class Training:
             raise util.DataError("train data: expected arrays, a callable or a dataset, found None")
         self._require_layers()
         self._ensure_loss()
+        before = self._training_before(kwargs)
+        if before is not None:
+            algo = before.algo if algo is DEFAULT_ALGO else algo
+            kwargs = {**before.options, **kwargs}
         self._nan_noticed = False
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
         shuffle = _read_shuffle(kwargs)
-        bar = {"progress": kwargs.pop("progress", None), "total": kwargs.get("epochs")}
+        total = kwargs.get("epochs")
+        if before is not None and util.is_int(total):
+            total += before.epoch
+        bar = {"progress": kwargs.pop("progress", None), "total": total}
         runner = trainer.build(algo, subalgo, self)
+        if before is not None:
+            if not isinstance(runner, trainer.DownhillTrainer):
+                raise util.ConfigurationError(
+                    f"resume=True: algo={algo!r} cannot go on from a training before; algorithms of downhill can"
+                )
+            runner.before = before
         make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
         saver = storage.Saver(self, save_progress, save_every)
         session = self._make_session(runner, found, shuffle, kwargs)
+        session.is_incremental = is_incremental
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
+
+    def _train_on(self, train, algo, **kwargs):
+        """Train for one epoch, on data that may be others each time, and keep the parameters that it ends with.
+
+        The optimizer goes on from the epoch before, if that was by the same algorithm.
+
+        Parameters
+        ----------
+        train, algo, **kwargs
+            See :meth:`itertrain`.
+
+        Returns
+        -------
+        epochs : generator
+            Yields once, as :meth:`itertrain` does.
+        """
+        before = self._trained
+        resume = before is not None and before.state is not None and before.algo == algo
+        kwargs.update(epochs=1, resume=resume)
+        return self._begin(train, None, algo, "rmsprop", 0, None, kwargs, is_incremental=True)
+
+    def _training_before(self, kwargs):
+        """Return the training that this one is to go on from; None if it starts anew."""
+        resume = kwargs.pop("resume", False)
+        if not isinstance(resume, (bool, np.bool_)):
+            raise util.ConfigurationError(f"resume={resume!r}, expected True or False")
+        if not resume:
+            return None
+        if kwargs.get("checkpoint") is not None:
+            raise util.ConfigurationError(
+                "resume=True and checkpoint=: a training with a checkpoint goes on from its file by itself; give one "
+                "of the two"
+            )
+        if self._session is not None:
+            raise util.ConfigurationError("resume=True: a training of this network is still going on")
+        before = self._trained
+        if before is None:
+            raise util.ConfigurationError(
+                "resume=True: there is no training of this network to go on from. Only one in the same process counts, "
+                "and no copy or file of a network holds its state; give checkpoint= to go on in another process"
+            )
+        if before.state is None:
+            raise util.ConfigurationError(
+                "resume=True: the training before has left nothing to go on from, as its loss was not a finite number "
+                "any more; train without resume=True to start anew from the best parameters"
+            )
+        if "rng" in kwargs and not _is_same(kwargs["rng"], before.options["rng"]):
+            raise util.ConfigurationError(
+                f"resume=True: rng={kwargs['rng']!r}, but training goes on with the random numbers of the training "
+                "before; leave it out"
+            )
+        return before
+
+    def _forget_training(self):
+        """Let go of what a training could go on from."""
+        before, self._trained = self._trained, None
+        if before is not None and not before.compiled.is_used:
+            before.compiled.release()
 
     def _dataset_maker(self, train, valid, runner, shuffle, kwargs):
         """Check arguments and data; return a function that makes the two datasets, and what it makes them of."""
@@ -306,32 +392,49 @@ class Training:
             checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs)
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
-        runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint)
+        runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)
         return runner.session
 
     def _run(self, runner, make_datasets, saver, session, kwargs):
         if self._finished is WANTED:
             self._finished = session
-        with saver, session:
-            if session.is_done():
-                return
-            train, valid, options = make_datasets()
-            session.measure = functools.partial(trainer.measure, runner, self, valid, {**kwargs, **options})
-            session.is_measured = getattr(runner, "measures", True)
-            # the trainer is closed first, so that the saver finds the best parameters.
-            with contextlib.closing(runner.itertrain(train, valid, **kwargs, **options)) as epochs:
-                try:
-                    for i, monitors in enumerate(epochs):
-                        outcome = session.see(monitors)
-                        saver.epoch_ends()
-                        trainer.renew()
-                        yield monitors
-                        saver.next_epoch_begins(i)
-                        if outcome is not None:
-                            break
-                except sources.Exhausted:
-                    # from a trainer without an end of its own for this.
-                    session.runs_out()
+        before, history = getattr(runner, "before", None), self._history
+        if before is None:
+            self._forget_training()
+        elif before is not self._trained:
+            raise util.ConfigurationError("resume=True: another training of this network has come in between")
+        try:
+            with saver, session:
+                if not session.is_done():
+                    yield from self._epochs(runner, make_datasets, saver, session, kwargs)
+        except Exception:
+            if before is not None and self._trained is before:
+                # it did not come to going on.
+                self._history = history
+            raise
+
+    def _epochs(self, runner, make_datasets, saver, session, kwargs):
+        train, valid, options = make_datasets()
+        session.measure = functools.partial(trainer.measure, runner, self, valid, {**kwargs, **options})
+        session.is_measured = getattr(runner, "measures", True)
+        # the trainer is closed first, so that the saver finds the best parameters.
+        with contextlib.closing(runner.itertrain(train, valid, **kwargs, **options)) as epochs:
+            try:
+                for i, monitors in enumerate(epochs):
+                    outcome = session.see(monitors)
+                    saver.epoch_ends()
+                    trainer.renew()
+                    yield monitors
+                    saver.next_epoch_begins(i)
+                    if outcome is not None:
+                        break
+            except sources.Exhausted:
+                # from a trainer without an end of its own for this.
+                session.runs_out()
+
+
+def _is_same(one, two):
+    return one is two or util.is_int(one) and util.is_int(two) and one == two
 
 
 def _labels(source, variable):

@@ -36,6 +36,8 @@ TRANSIENT = frozenset(
         "_sampler",
         "_whole",
         "_session",
+        "_compiled",
+        "_trained",
         "_finished",
         "_nan_noticed",
     ]

@@ -42,7 +42,7 @@ class Trainer:
             users = sorted(algo for algo in algorithms() if name in options_of(algo))
             hints[name] = f"it is an option of {', '.join(users) or 'gradient methods'}"
         names = [key for key in kwargs if key not in known and key.lower() not in known]
-        more = {"train", "valid", "algo", "subalgo", "save_every", "save_progress"}
+        more = {"train", "valid", "algo", "subalgo", "save_every", "save_progress", "resume"}
         arguments.refuse(names, known | more, "train()", hints, self.network.takes_any_keyword())
         # made again when training starts; here for the errors that they may raise.
         regularizers.from_kwargs(self.network, **kwargs)

@@ -15,7 +15,9 @@ import downhill
 import numpy as np
 
 from .. import storage, util
+from ..data import sources
 from ..storage import archive, objects
+from .compiled import updated
 
 __all__ = ["Checkpoint", "identify"]
 
@@ -97,7 +99,7 @@ def _rng_state(rng):
     return rng.get_state(legacy=False) if isinstance(rng, np.random.RandomState) else None
 
 
-def _inner(dataset):
+def inner_dataset(dataset):
     """Return the downhill.Dataset in what trainers are given; None if there is none."""
     while not isinstance(dataset, downhill.Dataset):
         dataset = getattr(dataset, "dataset", None) or getattr(dataset, "batches", None)
@@ -117,7 +119,7 @@ def _starts(dataset):
 
 
 def _dataset_state(dataset):
-    dataset = _inner(dataset)
+    dataset = inner_dataset(dataset)
     if dataset is None:
         return {}
     state = {"rng": _rng_state(dataset.rng)}
@@ -128,35 +130,39 @@ def _dataset_state(dataset):
     return state
 
 
-def _restore_dataset(dataset, state):
-    dataset = _inner(dataset)
-    if dataset is None:
+def _is_ordered(dataset):
+    while dataset is not None and not isinstance(dataset, sources.Ordered):
+        dataset = getattr(dataset, "dataset", None)
+    return dataset is not None
+
+
+def _restore_dataset(given, state):
+    """Let a dataset go on; one of other arrays draws an order of its own, from the random numbers that follow."""
+    dataset = inner_dataset(given)
+    if dataset is None or not state:
         return
     if state["rng"] is not None:
         _set_state(dataset.rng, state["rng"])
     if dataset._callable is None:
         places = dict(zip(_starts(dataset), dataset._slices))
-        dataset._slices[:] = [places[start] for start in state["order"].tolist()]
-        dataset._index = state["index"]
+        order = state["order"].tolist() if "order" in state else []
+        if sorted(order) == sorted(places):
+            dataset._slices[:] = [places[start] for start in order]
+            dataset._index = state["index"]
+        elif not _is_ordered(given):
+            dataset.shuffle()
         rows = state.get("rows")
-        if rows is not None and len(rows) == len(dataset.order):
+        if rows is not None and len(rows) == len(getattr(dataset, "order", ())):
             dataset.order = rows
-    elif state["callable"] is not None:
+    elif state.get("callable") is not None:
         _set_state(_callable_of(dataset).rng, state["callable"])
         # a batch that was drawn to have a look at it comes from before.
         getattr(dataset._callable, "waiting", []).clear()
-    else:
-        util.log("the checkpoint does not know where its callable data were; they go on from where they are")
 
 
 def _updated(optimizer):
     """Return the shared variables that the compiled functions update, in an order that is always the same."""
-    found = {}
-    for function in (optimizer.f_step, optimizer.f_eval):
-        for place in function.maker.inputs:
-            if place.update is not None:
-                found.setdefault(id(place.variable), place.variable)
-    return list(found.values())
+    return updated(optimizer.f_step, optimizer.f_eval)
 
 
 def _value_of(variable):
@@ -189,13 +195,21 @@ def _others(network, updated):
     return {name: variable for name, variable in _everything(network).items() if id(variable) not in known}
 
 
-def _kinds(variables, values, carried):
+def kinds_of(variables, values, carried=()):
     """Describe variables by what must be the same; states of recurrent layers are as many as there are sequences."""
     return [
         [variable.name, *([str(value.dtype), list(value.shape)] if isinstance(value, np.ndarray) else ["generator"])]
         for variable, value in zip(variables, values)
         if id(variable) not in carried
     ]
+
+
+def difference_of_kinds(before, now):
+    """Say in words how variables differ from those of another training."""
+    there, here = ({str(kind) for kind in side} for side in (before, now))
+    return (
+        f"{', '.join(sorted(there - here)) or 'none more'} there, {', '.join(sorted(here - there)) or 'none more'} here"
+    )
 
 
 # -- the whole --------------------------------------------------------------------------------------------------------
@@ -309,51 +323,33 @@ class Checkpoint:
         self.write(session.network, dict(state, is_complete=session.outcome.is_limit), result)
 
     def _snapshot(self, run):
-        optimizer, network = run.optimizer, run.network
-        variables = _updated(optimizer)
+        variables = _updated(run.optimizer)
         values = [_value_of(variable) for variable in variables]
-        carried = _carried(network)
         return {
+            **progress_of(run),
             "stage": run.session.stage,
-            "epoch": run.epoch,
             "asked": run.asked_epochs,
             "max_epochs": run.max_epochs,
             "is_complete": False,
-            "validation": run.validation,
-            "validated_epoch": run.validated_epoch,
-            "unvalidated": run.unvalidated,
-            "average": run.optimizer.averages.average,
-            "pending": None if run.pending is None or run.pending.is_past else run.pending.monitors,
-            "best": run.best,
-            "counters": [int(optimizer._curr_iter), int(optimizer._best_iter), float(optimizer._best_loss)],
-            "best_loss": float(run.best_loss),
-            "best_params": run.best_params,
-            "best_statistics": run.best_statistics,
-            "kinds": _kinds(variables, values, carried),
+            "kinds": kinds_of(variables, values, _carried(run.network)),
             "variables": values,
-            "others": {name: _value_of(variable) for name, variable in _others(network, variables).items()},
-            "rate": run.rate.state(),
-            "datasets": [_dataset_state(run.train), _dataset_state(run.valid)],
-            "rng": _rng_state(network.rng),
-            "history": run.session.history.state(),
+            "others": {name: _value_of(variable) for name, variable in _others(run.network, variables).items()},
         }
 
     def resume(self, run):
         """Let a run go on from where the file says, if it does."""
         if self.stage != run.session.stage:
             return
-        state, optimizer, network = self.state, run.optimizer, run.network
-        variables = _updated(optimizer)
-        kinds = _kinds(variables, [_value_of(variable) for variable in variables], _carried(network))
+        state, network = self.state, run.network
+        variables = _updated(run.optimizer)
+        kinds = kinds_of(variables, [_value_of(variable) for variable in variables], _carried(network))
         if kinds != state["kinds"]:
-            there, here = ({str(kind) for kind in side} for side in (state["kinds"], kinds))
             raise util.ConfigurationError(
                 f"checkpoint {str(self.path)!r} belongs to a training with other options, which has other variables: "
-                f"{', '.join(sorted(there - here)) or 'none more'} there, "
-                f"{', '.join(sorted(here - there)) or 'none more'} here; remove the file to start anew"
+                f"{difference_of_kinds(state['kinds'], kinds)}; remove the file to start anew"
             )
         average = state.get("average", "batches")
-        if average != optimizer.averages.average:
+        if average != run.optimizer.averages.average:
             raise util.ConfigurationError(
                 f"checkpoint {str(self.path)!r} belongs to a training whose figures are means over {average}, which "
                 f"cannot be compared with others; write average={average!r}, or remove the file to start anew"
@@ -362,24 +358,55 @@ class Checkpoint:
         for variable, value in zip(variables, state["variables"]):
             _set_value(variable, value)
         _set_all(_others(network, variables), state["others"])
-        for dataset, its_state in zip((run.train, run.valid), state["datasets"]):
-            _restore_dataset(dataset, its_state)
-        if state["rng"] is not None and isinstance(network.rng, np.random.RandomState):
-            _set_state(network.rng, state["rng"])
-        optimizer._curr_iter, optimizer._best_iter, optimizer._best_loss = state["counters"]
-        for name in ("epoch", "validation", "validated_epoch", "unvalidated", "best_loss", "best_params"):
-            setattr(run, name, state[name])
-        run.best_statistics = state["best_statistics"]
-        run.validation = None if run.validation is None else OrderedDict(run.validation)
-        run.rate.restore(state["rate"])
-        run.session.history.restore(state["history"])
-        run.session.resumed = len(run.session.history)
-        # of which checkpoints of earlier releases know nothing.
-        run.best = state.get("best") or run.session.history.lowest()
-        if state.get("pending") is not None:
-            run.pending = run._keep(OrderedDict(state["pending"]), run.session.history.validations[-1])
+        if any(inner_dataset(dataset) is not None and "callable" in its_state and its_state["callable"] is None
+               for dataset, its_state in zip((run.train, run.valid), state["datasets"])):
+            util.log("the checkpoint does not know where its callable data were; they go on from where they are")
+        go_on(run, state)
         _extend(run, state)
         util.log(f"training goes on from the checkpoint {str(self.path)!r}, after {util.number_of(run.epoch, 'epoch')}")
+
+
+def progress_of(run):
+    """Describe how far a run is, but for the values of variables."""
+    optimizer = run.optimizer
+    return {
+        "epoch": run.epoch,
+        "validation": run.validation,
+        "validated_epoch": run.validated_epoch,
+        "unvalidated": run.unvalidated,
+        "average": optimizer.averages.average,
+        "pending": None if run.pending is None or run.pending.is_past else run.pending.monitors,
+        "best": run.best,
+        "counters": [int(optimizer._curr_iter), int(optimizer._best_iter), float(optimizer._best_loss)],
+        "best_loss": float(run.best_loss),
+        "best_params": run.best_params,
+        "best_statistics": run.best_statistics,
+        "rate": run.rate.state(),
+        "datasets": [_dataset_state(run.train), _dataset_state(run.valid)],
+        "rng": _rng_state(run.network.rng),
+        "history": run.session.history.state(),
+    }
+
+
+def go_on(run, state):
+    """Let a run be as far as :func:`progress_of` says."""
+    optimizer, network = run.optimizer, run.network
+    for dataset, its_state in zip((run.train, run.valid), state["datasets"]):
+        _restore_dataset(dataset, its_state)
+    if state["rng"] is not None and isinstance(network.rng, np.random.RandomState):
+        _set_state(network.rng, state["rng"])
+    optimizer._curr_iter, optimizer._best_iter, optimizer._best_loss = state["counters"]
+    for name in ("epoch", "validation", "validated_epoch", "unvalidated", "best_loss", "best_params"):
+        setattr(run, name, state[name])
+    run.best_statistics = state["best_statistics"]
+    run.validation = None if run.validation is None else OrderedDict(run.validation)
+    run.rate.restore(state["rate"])
+    run.session.history.restore(state["history"])
+    run.session.resumed = len(run.session.history)
+    # of which checkpoints of earlier releases know nothing.
+    run.best = state.get("best") or run.session.history.lowest()
+    if state.get("pending") is not None:
+        run.pending = run._keep(OrderedDict(state["pending"]), run.session.history.validations[-1])
 
 
 def _extend(run, state):

@@ -15,8 +15,20 @@ from ..layers.selection import select, statistics_of
 from . import schedules
 from .averages import Averages, check_average
 from .base import Trainer
-from .options import COMMON_OPTIONS, GRADIENT_OPTIONS, check_numbers, get_algorithm, options_of
+from .compiled import Compiled
+from .options import (
+    COMMON_OPTIONS,
+    DATA_KEYWORDS,
+    GRADIENT_OPTIONS,
+    LOOP_OPTIONS,
+    OPTIMIZER_SETTINGS,
+    algorithms,
+    check_numbers,
+    get_algorithm,
+    options_of,
+)
 from .passes import Pass
+from .resuming import Trained
 from .run import Carrier, Run
 from .session import Session
 
@@ -24,6 +36,13 @@ __all__ = ["DownhillTrainer"]
 
 #: The learning rate of downhill, where none is given.
 DEFAULT_RATE = 1e-4
+
+#: Options that do not shape what is compiled, or that are described by something else.
+ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | OPTIMIZER_SETTINGS | {"rng"}) - {
+    "monitors",
+    "monitor_gradients",
+    "average",
+}
 
 
 class DownhillTrainer(Trainer):
@@ -42,6 +61,8 @@ class DownhillTrainer(Trainer):
     ----------
     outcome : Outcome or None
         Why the last training stopped.
+    before : Trained or None
+        The training that the next one goes on from.
 
     Examples
     --------
@@ -57,7 +78,7 @@ class DownhillTrainer(Trainer):
         super().__init__(network)
         self.algo = get_algorithm(algo)
         self.variables = variables
-        self.outcome = None
+        self.outcome = self.before = None
 
     def keywords(self):
         return super().keywords() | COMMON_OPTIONS | GRADIENT_OPTIONS | options_of(self.algo)
@@ -68,6 +89,8 @@ class DownhillTrainer(Trainer):
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
         check_numbers(kwargs)
         check_average(kwargs.get("average"))
+        if self.before is not None:
+            self.before.check(self.algo, self.network.describe([]))
         self._schedule(kwargs)
         if self.network.params and self.has_nothing_to_train(kwargs):
             raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter to train")
@@ -89,6 +112,8 @@ class DownhillTrainer(Trainer):
             return None
         schedules.refuse_without(self.algo)
         limits = [kwargs[key] for key in ("epochs", "max_updates") if kwargs.get(key) is not None]
+        if self.before is not None:
+            limits = [limit + self.before.epoch for limit in limits]
         start = kwargs.get("learning_rate")
         return schedules.build(kwargs["schedule"], DEFAULT_RATE if start is None else start, min(limits, default=None))
 
@@ -107,13 +132,50 @@ class DownhillTrainer(Trainer):
         """Tell whether all parameters are frozen."""
         return self._frozen(kwargs).issuperset(self.network.params)
 
-    def _graph(self, kwargs, context):
+    def _describe(self, kwargs, regs, draws, masked, stateful):
+        """Describe all that shapes what is compiled."""
+        network = self.network
+        cls = algorithms()[self.algo]
+        left_out = ELSEWHERE
+        if cls.__module__.partition(".")[0] != downhill.__name__:
+            # who knows what it makes of them.
+            left_out = left_out - OPTIMIZER_SETTINGS
+        frozen = self._frozen(kwargs)
+        return network.describe(
+            regs,
+            algorithm=cls,
+            variables=list(self.variables or network.variables),
+            frozen=[variable for variable in [*network.params, *network.statistics] if variable in frozen],
+            options={key: value for key, value in kwargs.items() if key not in left_out},
+            draws=draws.places,
+            weighted=list(kwargs["class_weight"]),
+            kind=[bool(masked), bool(stateful), util.FLOAT],
+        )
+
+    def _find(self, description, kwargs, draws):
+        """Find what training runs by, or make it."""
+
+        def make():
+            weights = {
+                variable: theano.shared(values, name="class_weights")
+                for variable, values in kwargs["class_weight"].items()
+            }
+            rate = schedules.make_variable(DEFAULT_RATE)
+            phase = theano.shared(np.asarray(0, "int8"), name="training")
+            return Compiled(rate, phase, weights, draws.streams)
+
+        # the layers of a stage are made for it; and streams that go on give each graph other numbers.
+        if self.network._whole is not None or not draws.are_new:
+            return make()
+        before = self.before
+        if before is not None and before.description == description and before.mode == modes.key():
+            return before.compiled
+        return self.network.compiled_for(description, make)
+
+    def _graph(self, kwargs, regs, context):
         """Return the loss, the updates and the monitors that go with it, and the inputs of a batch."""
         network = self.network
         # resolved once, so that loss, updates and monitors belong to the same graph.
-        regs = regularizers.from_kwargs(network, **kwargs)
-        for reg in regs:
-            reg.log()
         kwargs = dict(kwargs, regularizers=regs, context=context)
         outputs, _ = network.build_graph(regs, context)
         final = outputs.context.final_states
@@ -126,9 +188,9 @@ class DownhillTrainer(Trainer):
             inputs if context.mask is None else [*inputs, context.mask],
         )
 
-    def _build_optimizer(self, kwargs, context):
+    def _build_optimizer(self, kwargs, regs, context):
         network = self.network
-        loss, updates, monitors, inputs = self._graph(kwargs, context)
+        loss, updates, monitors, inputs = self._graph(kwargs, regs, context)
         used = {id(variable) for variable in theano.gof.graph.inputs([loss] if hasattr(loss, "type") else [])}
         # what the loss does not depend on has no gradient, and is left alone.
         params = [param for param in network.params if id(param) in used]
@@ -174,8 +236,10 @@ class DownhillTrainer(Trainer):
         figures : dict
             Values of the loss and of the monitors.
         """
-        context = self._context(stateful, masked, kwargs)
-        loss, updates, monitors, inputs = self._graph(kwargs, context)
+        weights = balance.resolve(kwargs.get("class_weight"), self.network)
+        context = self._context(stateful, masked, kwargs, weights)
+        regs = regularizers.from_kwargs(self.network, **kwargs)
+        loss, updates, monitors, inputs = self._graph(kwargs, regs, context)
         names, expressions = zip(("loss", loss), *monitors)
         averages = self._averages(names, expressions, inputs, context, kwargs)
         with modes.used():
@@ -184,12 +248,12 @@ class DownhillTrainer(Trainer):
         rows = list(itertools.chain.from_iterable(Pass(function, batches).run()))
         return averages(rows)[0] if rows else averages.nothing()
 
-    def _context(self, stateful, masked, kwargs, training=None):
+    def _context(self, stateful, masked, kwargs, class_weights, training=None):
         return Context(
             mask=self.network.mask_variable() if masked else None,
             states=self.network.carried_variables() if stateful else None,
             training=training,
-            class_weights=balance.resolve(kwargs.get("class_weight"), self.network),
+            class_weights=class_weights,
             frozen=self._frozen(kwargs).intersection(self.network.statistics),
         )
 
@@ -232,15 +296,26 @@ class DownhillTrainer(Trainer):
         limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
         schedule = self._schedule(dict(kwargs, epochs=epochs, max_updates=max_updates))
         start = kwargs.get("learning_rate")
-        rate = schedules.LearningRate(self.algo, DEFAULT_RATE if start is None else start, schedule)
-        phase = theano.shared(np.asarray(0, "int8"), name="training")
-        context = self._context(stateful, masked, kwargs, phase)
-        with self._in_session(kwargs) as session:
-            optimizer = self._build_optimizer(kwargs, context)
-            session.stage_begins(rate, optimizer._monitor_names)
-            self._compile(optimizer, kwargs, rate)
+        if self.before is not None and self.before.has_schedule(kwargs.get("schedule")):
+            schedule = self.before.schedule
+            if schedule is not None and start is not None:
+                schedule.start = start
+        kwargs["class_weight"] = balance.resolve(kwargs.get("class_weight"), self.network)
+        regs = regularizers.from_kwargs(self.network, **kwargs)
+        for reg in regs:
+            reg.log()
+        draws = regularizers.Draws(regs)
+        description = self._describe(kwargs, regs, draws, masked, stateful)
+        with (
+            self._in_session(kwargs) as session,
+            self._using(lambda: self._find(description, kwargs, draws)) as compiled,
+        ):
+            start = DEFAULT_RATE if start is None else start
+            rate = schedules.LearningRate(self.algo, start, schedule, compiled.rate)
+            context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase)
+            self._compile(compiled, kwargs, regs, draws, context, rate, session)
             run = Run(
-                optimizer,
+                compiled.optimizer,
                 train,
                 train if valid is None else valid,
                 min(limits, default=None),
@@ -249,14 +324,20 @@ class DownhillTrainer(Trainer):
                 session=session,
                 rate=rate,
             )
-            run.phase = phase
+            run.phase = compiled.phase
+            run.loops = compiled.loops
             run.statistics = self.network.statistics
+            run.before = self.before
+            if self.network._whole is None and session.network is self.network:
+                run.memory = Trained(self.algo, session.options, description, compiled)
             if stateful:
                 run.carrier = Carrier(self.network, keep=stateful == "keep")
             try:
                 yield from run
             finally:
                 self.outcome = run.outcome
+                if run.memory is not None:
+                    self.network._trained = run.memory
 
     def _in_session(self, kwargs):
         """Return a context with the session that this training is a part of, or with one of its own."""
@@ -267,11 +348,52 @@ class DownhillTrainer(Trainer):
             raise util.ConfigurationError("checkpoint=: only train() and itertrain() of a network can keep one")
         return Session(self.network, kwargs.get("callbacks"), kwargs.get("stop_when"))
 
-    def _compile(self, optimizer, kwargs, rate):
+    @staticmethod
+    @contextlib.contextmanager
+    def _using(find):
+        """Context in which what training runs by is at work."""
+        with modes.COMPILING:
+            compiled = find()
+            compiled.is_used = True
+        try:
+            yield compiled
+        finally:
+            compiled.is_used = False
+            compiled.release_data()
+
+    def _compile(self, compiled, kwargs, regs, draws, context, rate, session):
+        """Compile, unless that is done already, and start with the state of a new training."""
         options = {key: value for key, value in kwargs.items() if key in COMMON_OPTIONS | options_of(self.algo)}
+        options.pop("learning_rate", None)
         if self.algo == "nag":
             options["nesterov"] = True
-        # an input that the loss does not depend on is given all the same, as the data has it.
-        with modes.used(), theano.change_flags(on_unused_input="ignore"):
-            optimizer._compile(**dict(options, learning_rate=rate.variable))
+        rate.variable.set_value(np.asarray(rate.value, rate.variable.dtype))
+        for variable, values in kwargs["class_weight"].items():
+            compiled.class_weights[variable].set_value(values)
+        optimizer = compiled.optimizer
+        if optimizer is None:
+            optimizer = self._build_optimizer(kwargs, regs, context)
+        session.stage_begins(rate, optimizer._monitor_names)
+        is_new = compiled.optimizer is None
+        if is_new:
+            compiled.compile(optimizer, options, draws, self._owned())
         rate.attach(optimizer)
+        if self.before is not None:
+            self.before.hand_over(compiled)
+            compiled.set_options(options)
+        elif not is_new:
+            compiled.set_options(options)
+            compiled.start_anew(rate, draws)
+
+    def _owned(self):
+        """Return the shared variables that belong to the network."""
+        network = self.network
+        held = [value for part in [*network.layers, *network.losses] for value in vars(part).values()]
+        inner = [item for value in held if isinstance(value, (list, tuple)) for item in value]
+        inner += [item for value in held if isinstance(value, dict) for item in value.values()]
+        return [
+            *network.params,
+            *network.statistics,
+            *(network._carried or {}).values(),
+            *(value for value in [*held, *inner] if isinstance(value, theano.compile.SharedVariable)),
+        ]

@@ -1,5 +1,6 @@
 """The options of training: which there are, and who uses them."""
 
+import functools
 import inspect
 
 import downhill
@@ -23,6 +24,9 @@ COMMON_OPTIONS = frozenset(
     ]
 )
 
+#: Those that are no part of the updates. The learning rate is a shared variable.
+OPTIMIZER_SETTINGS = frozenset(["learning_rate", "patience", "validate_every", "min_improvement"])
+
 #: Options that say when to stop, what to report, and what to carry on.
 LOOP_OPTIONS = frozenset(
     [
@@ -41,6 +45,9 @@ LOOP_OPTIONS = frozenset(
 #: Options of training by gradients, whatever the algorithm.
 GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
 
+#: Options that trainers do not get to see.
+CALL_OPTIONS = frozenset(["resume"])
+
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
 DATA_KEYWORDS = frozenset(
     ["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"]
@@ -54,18 +61,24 @@ def algorithms():
 
 def options_of(algo):
     """Return the names of the options that an algorithm takes beside the common ones."""
+    return _options_of(algorithms()[algo])
+
+
+@functools.lru_cache(maxsize=64)
+def _options_of(algorithm):
     names = set()
-    for cls in algorithms()[algo].__mro__:
+    for cls in algorithm.__mro__:
         if "_prepare" in vars(cls):
             names.update(inspect.signature(cls._prepare).parameters)
-    return names - {"self", "kwargs"}
+    return frozenset(names - {"self", "kwargs"})
 
 
 @arguments.declare_training_keywords
 def keywords():
     """Return the set of keywords of ``train`` that are no regularizers."""
     own = set().union(*map(options_of, algorithms()))
-    return own | COMMON_OPTIONS | LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | set(arguments.OLD_TRAINING)
+    own |= COMMON_OPTIONS | LOOP_OPTIONS | GRADIENT_OPTIONS | CALL_OPTIONS
+    return own | DATA_KEYWORDS | set(arguments.OLD_TRAINING)
 
 
 def get_algorithm(algo):

@@ -7,6 +7,7 @@ import downhill
 import numpy as np
 
 from ..data import sources
+from .compiled import Loops
 
 __all__ = ["Pass"]
 
@@ -27,11 +28,17 @@ class Pass:
         Its inputs are the arrays of a batch, its outputs are numbers.
     dataset : iterable of batches
         The data.
+    loops : Loops, optional
+        Where compiled loops are kept. Default: nowhere else.
+    is_passing : bool, optional
+        Whether the data may well not come again. Default False.
     """
 
-    def __init__(self, function, dataset):
+    def __init__(self, function, dataset, loops=None, is_passing=False):
         self.function = function
         self.dataset = dataset
+        self.loops = Loops() if loops is None else loops
+        self.is_passing = is_passing
         self.axis = 0
         self.loop = self._make_loop()
 
@@ -48,9 +55,17 @@ class Pass:
         epochs = importlib.import_module("theanets.xla.epochs")
         self.axis = axes.pop()
         size = max(where[0][self.axis].stop - where[0][self.axis].start for where in inner._slices)
-        is_mixed = isinstance(inner, sources.MixedRows)
+        is_mixed, arrays = isinstance(inner, sources.MixedRows), inner._inputs
+
+        def make():
+            try:
+                return epochs.FusedLoop(self.function, arrays, size, self.axis, is_mixed)
+            except epochs.Unfusable:
+                return None
+
+        key = self.function, epochs.describe(arrays), size, self.axis, is_mixed
         try:
-            return epochs.FusedLoop(self.function, inner._inputs, size, self.axis, is_mixed)
+            return self.loops.get(key, make, lambda loop: loop.take(arrays), self.is_passing)
         except epochs.Unfusable:
             return None
 
@@ -140,6 +155,7 @@ class Pass:
                 try:
                     values = self.loop.run(starts[done:], seconds, order)
                 except epochs.Unfusable:
+                    self.loops.give_up(self.loop)
                     self.loop = None
             # by itself: a batch that the loop has stopped at.
             if not values:

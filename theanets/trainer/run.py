@@ -9,6 +9,7 @@ import numpy as np
 from .. import util
 from ..data import sources
 from . import standstill
+from .compiled import Loops
 from .passes import Pass
 from .session import DIVERGED, EXHAUSTED, FAILED, INTERRUPTED, LEFT, Outcome
 
@@ -55,6 +56,10 @@ class Run:
         Variables that belong to the model beside its parameters.
     carrier : Carrier or None
         What carries states on from batch to batch.
+    loops : Loops
+        Where compiled loops over data are kept.
+    before, memory : Trained or None
+        What the run goes on from, and where its state is kept for another one that goes on from it.
     """
 
     def __init__(self, optimizer, train, valid, max_epochs, max_seconds, network, session, rate):
@@ -76,6 +81,8 @@ class Run:
         self.statistics = []
         self.carrier = None
         self.passes = {}
+        self.loops = Loops()
+        self.before = self.memory = None
         self.best_loss = np.inf
         self.best = self.best_params = None
         # what has been validated, and not been asked yet whether it is the best, or whether patience has run out.
@@ -89,6 +96,8 @@ class Run:
         if checkpoint is not None:
             # an error here leaves everything as it was.
             checkpoint.resume(self)
+        if self.before is not None:
+            self.before.go_on(self)
         try:
             yield from self._epochs()
         except KeyboardInterrupt:
@@ -115,7 +124,7 @@ class Run:
                 self.outcome = Outcome(words, is_final=False, is_limit=True)
                 return
             # a training that goes on with more patience has validated already.
-            if self._is_due() and self.validated_epoch != self.epoch:
+            if (self._is_due() and self.validated_epoch != self.epoch) or self.best_params is None:
                 self._validate()
                 if self.outcome not in (None, DIVERGED):
                     return
@@ -184,7 +193,7 @@ class Run:
         # kept, as it may have put the data on the device.
         key = id(function), id(dataset)
         if key not in self.passes:
-            self.passes[key] = Pass(function, dataset)
+            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental)
         return self.passes[key]
 
     def _out_of_time(self):
@@ -235,7 +244,7 @@ class Run:
         self.is_whole = False
         validation = self._validated()
         monitors = validation.monitors
-        if self.optimizer._test_patience(monitors):
+        if self.optimizer._test_patience(monitors) and not self.session.is_incremental:
             count = util.number_of(self.optimizer._curr_iter - self.optimizer._best_iter, "validation")
             every = self.optimizer.validate_every
             words = f"patience has run out: {count} without improvement, one {_every(every)}"
@@ -259,6 +268,13 @@ class Run:
         if is_better:
             self.best_loss = loss
 
+    def forget_best(self):
+        """Compare nothing with what was before: the parameters as they are get validated next, and are the best."""
+        self.best_loss, self.best, self.best_params, self.best_statistics = np.inf, None, None, []
+        self.pending = None
+        self.optimizer._best_loss, self.optimizer._best_iter = 1e100, self.optimizer._curr_iter
+        self.validated_epoch = None
+
     def _diverges(self, monitors, which):
         self.outcome = DIVERGED
         util.warn(
@@ -266,6 +282,10 @@ class Run:
             "a smaller learning_rate, or max_gradient_norm, may help",
             RuntimeWarning,
         )
+
+    def _goes_back(self):
+        """Tell whether the best parameters are wanted at the end, rather than the last ones."""
+        return not self.session.is_incremental or self.outcome is DIVERGED
 
     def _leave(self):
         """See whether the parameters at the end are the best, and restore the best ones."""
@@ -275,18 +295,25 @@ class Run:
         try:
             if self.is_whole and self.session.checkpoint is not None:
                 self.session.checkpoint.leave(self)
+            if self.memory is not None and self.outcome is not DIVERGED:
+                with contextlib.suppress(*unwanted) if failed else contextlib.nullcontext():
+                    self.memory.leave(self)
             # without an epoch, what there is has been validated at most once.
-            if self.unvalidated or self.best_params is None and not failed:
+            is_wanted = self.unvalidated and not self.session.is_incremental
+            if is_wanted or self.best_params is None and not failed:
                 with contextlib.suppress(*unwanted):
                     validation = self._validated()
                     best = " *" if validation.monitors["loss"] < self.best_loss else ""
                     self.optimizer._log(validation.monitors, self.optimizer._curr_iter, "final validation", best)
                     self._note(validation)
         finally:
-            if self.best_params is not None:
+            is_restored = self.best_params is not None and self._goes_back()
+            if is_restored:
                 self.optimizer.set_params(self.best_params)
                 for variable, value in zip(self.statistics, self.best_statistics):
                     variable.set_value(value)
+            if self.memory is not None:
+                self.memory.settle([*self.best_params, *self.best_statistics] if is_restored else None)
             self.outcome = self.outcome or FAILED
             self.session.stage_ends(self.outcome)
             self.session.leaves(self.best or self.optimizer.averages.nothing(), self._is_all())

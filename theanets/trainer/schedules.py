@@ -313,32 +313,24 @@ class LearningRate:
         What it starts from.
     schedule : Schedule, optional
         How it changes.
-
-    Attributes
-    ----------
-    variable : theano shared variable
-        What the updates are computed with.
+    variable : theano shared variable, optional
+        What the updates are computed with. Default: a new one.
     """
 
     #: Algorithms that find the size of their steps without one.
     WITHOUT = frozenset(["adadelta"])
 
-    def __init__(self, algo, value=1e-4, schedule=None):
+    def __init__(self, algo, value=1e-4, schedule=None, variable=None):
         self.algo = algo
         self.value = self.start = value
         self.schedule = schedule
-        self.variable = theano.shared(np.asarray(value, util.FLOAT), name="learning_rate")
+        self.variable = make_variable(value) if variable is None else variable
         self.steps = []
         self.is_assigned = False
 
     def attach(self, optimizer):
         """Get to know an optimizer whose functions are compiled."""
-        if self.algo == "rprop":
-            # for Rprop the learning rate is only the initial step size of each element.
-            names = {f"{param.name}_step" for param in optimizer._params}
-            params = {id(param) for param in optimizer._params}
-            shared = optimizer.f_step.get_shared()
-            self.steps = [v for v in shared if v.name in names and id(v) not in params]
+        self.steps = steps_of(optimizer) if self.algo == "rprop" else []
 
     def assign(self, value):
         """Change the learning rate. A schedule has nothing to say any more.
@@ -381,13 +373,27 @@ class LearningRate:
 
     def restore(self, state):
         """Take over the value of a checkpoint, unless training is now asked for with another one."""
-        if state["start"] != self.start:
-            return
-        self.value = state["value"]
+        asked, self.value = self.value, state["value"]
         self.variable.set_value(np.asarray(self.value, self.variable.dtype))
+        if state["start"] != self.start:
+            if self.algo not in self.WITHOUT:
+                self._set(asked, "learning_rate")
+            return
         self.is_assigned = state["is_assigned"]
         if self.is_assigned:
             self.schedule = None
+
+
+def make_variable(value):
+    """Return a shared variable for a learning rate."""
+    return theano.shared(np.asarray(value, util.FLOAT), name="learning_rate")
+
+
+def steps_of(optimizer):
+    """Return the sizes of steps of rprop: each starts as the learning rate, and is adapted from then on."""
+    names = {f"{param.name}_step" for param in optimizer._params}
+    params = {id(param) for param in optimizer._params}
+    return [v for v in optimizer.f_step.get_shared() if v.name in names and id(v) not in params]
 
 
 def check_rate(value, where):

@@ -134,6 +134,11 @@ class Session:
         A function of the history, or a condition such as ``'valid_loss < 0.01'``.
     checkpoint : Checkpoint, optional
         Where the state is kept.
+    options : dict, optional
+        The arguments of the training.
+    is_incremental : bool, optional
+        Whether this is one epoch out of many, which are asked for one by one: the network then keeps the parameters
+        that the epoch ends with, and they are not validated for that. Default False.
 
     Attributes
     ----------
@@ -151,12 +156,16 @@ class Session:
         Computes the figures of the network on the validation data.
     """
 
-    def __init__(self, network, callbacks=None, stop_when=None, checkpoint=None):
+    def __init__(
+        self, network, callbacks=None, stop_when=None, checkpoint=None, options=None, is_incremental=False
+    ):
         self.network = network
         self.callbacks = read_callbacks(callbacks)
         self.condition = read_condition(stop_when)
         self.condition_text = stop_when if isinstance(stop_when, str) else self.condition and _describe(stop_when)
         self.checkpoint = checkpoint
+        self.options = options or {}
+        self.is_incremental = is_incremental
         self.history = History()
         self.rate = None
         self.stage = 0

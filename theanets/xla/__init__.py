@@ -21,6 +21,7 @@
 ``devices``      where it runs, what XLA is told about it, and where compiled code is kept
 ``trials``       options of XLA's, for functions that are known to be compiled with them
 ``limits``       work that may never end, in a process that is ended then; ``child`` runs there
+``forking``      what is left of all this in processes that are forked
 ================ =======================================================================================
 
 This package does not import JAX; the first function that is compiled does.
@@ -29,7 +30,9 @@ This package does not import JAX; the first function that is compiled does.
 import numpy as np
 import theano
 
+from .forking import ForkedError
+from .forking import check as check_process
 from .linker import NAME, XLALinker, is_available, register
 from .registry import scalar, translates
 
-__all__ = ["NAME", "XLALinker", "is_available", "register", "scalar", "translates"]
+__all__ = ["NAME", "ForkedError", "XLALinker", "check_process", "is_available", "register", "scalar", "translates"]

@@ -1,12 +1,13 @@
 """Many batches in one call: a compiled loop over data that lie on the device."""
 
+import functools
 import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import devices, examples
+from . import devices, examples, forking
 from .program import Program
 from .tracing import GiveUp, NeedsValue
 
@@ -62,20 +63,33 @@ class FusedLoop:
         if not all(kinds) or not all(array.ndim > axis for array in arrays):
             raise Unfusable("the data are no arrays")
         self.program = program
-        self.examples = [kind(type_, array, size, axis, mixed) for kind, type_, array in zip(kinds, types, arrays)]
-        if sum(item.nbytes for item in self.examples) > budget():
-            raise Unfusable("the data are too large to lie on the device")
-        with devices.enable_x64(True):
-            for item in self.examples:
-                item.place()
         self.axis = axis
         self.length = arrays[0].shape[axis]
         self.size = min(size, self.length)
+        self.makers = [functools.partial(kind, type_, size=size, axis=axis) for kind, type_ in zip(kinds, types)]
         self.data_places = set(range(len(arrays)))
         self.rest = [program.cells[i] for i in program.kept if i not in self.data_places]
-        self.functions = {}
+        self.layout = None
+        self.take(arrays)
         self.rate = None
         self.capacity = 1
+
+    def take(self, arrays):
+        """Put data on the device: the first, or others of which :func:`describe` says the same."""
+        forking.check()
+        placed = [make(array) for make, array in zip(self.makers, arrays)]
+        if sum(item.nbytes for item in placed) > budget():
+            raise Unfusable("the data are too large to lie on the device")
+        with devices.enable_x64(True):
+            for item in placed:
+                item.place()
+        self.examples, layout = placed, [item.layout for item in placed]
+        if layout != self.layout:
+            self.layout, self.functions = layout, {}
+
+    def release(self):
+        """Let go of the data; what is compiled is kept."""
+        self.examples = []
 
     @property
     def data(self):
@@ -168,6 +182,7 @@ class FusedLoop:
         Unfusable
             If it turns out that this does not work; nothing has happened then.
         """
+        forking.check()
         program = self.program
         self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // self.size))))
         room = None if rows is None else tuple([item.room(rows) for item in self.examples])
@@ -202,6 +217,11 @@ class FusedLoop:
             # the first call compiles, and says nothing of how long a batch takes.
             self.rate = len(values) / (time.perf_counter() - began)
         return values
+
+
+def describe(arrays):
+    """Return something hashable that is equal only for data which a loop can take in place of each other."""
+    return tuple([(type(array), array.shape, array.dtype.str, getattr(array, "format", None)) for array in arrays])
 
 
 def power_of_two(number):

@@ -38,6 +38,11 @@ class Examples:
         """How many bytes the parts have."""
         return sum(part.nbytes for part in self.parts)
 
+    @property
+    def layout(self):
+        """What a loop is compiled for."""
+        return [(part.shape, part.dtype) for part in self.parts]
+
     def place(self):
         """Move the parts to the device. On a CPU they stay where they are."""
         self.parts = tuple(jax.device_put(self.parts))
@@ -149,6 +154,10 @@ class SparseExamples(Examples):
             np.pad(matrix.indices.astype("int32", copy=False), padding, constant_values=self.width),
             matrix.indptr,
         )
+
+    @property
+    def layout(self):
+        return [*super().layout, self.capacity]
 
     def _largest(self, counts):
         """Return the number of entries of the largest batch."""

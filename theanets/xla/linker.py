@@ -9,7 +9,7 @@ from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
 
-from . import rewrites, state
+from . import forking, rewrites, state
 from .rewrites import NAME
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
@@ -64,6 +64,7 @@ class XLALinker(link.LocalLinker):
 
     def make_all(self, input_storage=None, output_storage=None, storage_map=None):
         """Make the function; see ``theano.gof.link.LocalLinker``."""
+        forking.check()
         fgraph = self.fgraph
         unsupported = self._unsupported(fgraph)
         if unsupported is not None:
@@ -154,3 +155,4 @@ def register():
     modes.register_linker(LINKER, XLALinker())
     modes.register_mode(NAME, XLAMode())
     state.install()
+    forking.watch()

@@ -11,7 +11,7 @@ import theano
 from theano.tensor import TensorType
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
-from . import devices, state, translations, trials  # noqa: F401  (registers the translations)
+from . import devices, forking, state, translations, trials  # noqa: F401  (registers the translations)
 from .graph import Graph
 from .host import HostProgram, warn_once
 from .tracing import LARGE, GiveUp, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
@@ -31,7 +31,7 @@ CONVOLUTIONS = (abstract_conv.BaseAbstractConv, corr.BaseCorrMM, corr3d.BaseCorr
 #: What an input is that has no value.
 NOTHING = type(None)
 
-state.on_device(*DEVICE_TYPES)
+state.on_device(jax.tree.leaves, *DEVICE_TYPES)
 devices.use_cache()
 
 
@@ -197,6 +197,12 @@ class Program:
         self.entries = None
         self.storage_map = {}
         self.deferred = False
+        forking.hold(self)
+
+    def held_arrays(self):
+        """Return the arrays on the device that shared variables hold."""
+        leaves = [leaf for cell, _ in self.shared_cells for leaf in jax.tree.leaves(cell[0])]
+        return [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
 
     @property
     def graph(self):
@@ -278,6 +284,7 @@ class Program:
         return outputs
 
     def _outputs(self):
+        forking.check()
         with devices.enable_x64(True):
             self.place_shared()
             kept = [cell[0] for cell in self.kept_cells]

@@ -15,6 +15,8 @@ from theano.compile.function_module import Function
 from theano.compile.sharedvalue import SharedVariable
 from theano.gof.link import Container
 
+from . import forking
+
 __all__ = ["fetch", "install", "to_host"]
 
 
@@ -22,17 +24,23 @@ class _DeviceTypes:
     #: Filled in by the module that imports JAX; without it, there is nothing on a device.
     classes = ()
 
+    #: Returns the arrays that such a value consists of.
+    parts = None
 
-def on_device(*classes):
-    """Declare classes of values that are kept on a device."""
-    _DeviceTypes.classes = tuple({*_DeviceTypes.classes, *classes})
+
+def on_device(parts, *classes):
+    """Declare classes of values that are kept on a device, and what takes them apart."""
+    _DeviceTypes.classes, _DeviceTypes.parts = classes, staticmethod(parts)
 
 
 def fetch(value):
     """Return a NumPy array of one's own of a value on a device; anything else as it is."""
-    if isinstance(value, _DeviceTypes.classes):
-        return value.__array__().copy() if not hasattr(value, "to_host") else value.to_host()
-    return value
+    if not isinstance(value, _DeviceTypes.classes):
+        return value
+    if forking.is_stranded():
+        for part in _DeviceTypes.parts(value):
+            forking.check_readable(part)
+    return value.__array__().copy() if not hasattr(value, "to_host") else value.to_host()
 
 
 def to_host(cell):

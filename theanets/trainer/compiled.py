@@ -1,0 +1,210 @@
+"""What training is compiled to: an optimizer with its functions, which later trainings of the same kind use again.
+
+Whatever is a value rather than a part of the graph lies in shared variables: the learning rate, the weights of classes,
+the state of the optimizer, and that of noise and dropout. A training that starts anew gets them as they were when the
+functions were made; one that goes on finds them as the one before has left them.
+"""
+
+from collections import OrderedDict, deque
+
+import numpy as np
+import theano
+
+from .. import modes
+
+__all__ = ["Compiled", "Loops", "updated"]
+
+#: So many shapes of data are remembered.
+SEEN = 64
+
+#: So many loops over data of different shapes are kept for each optimizer.
+LOOPS = 8
+
+
+def _number(variable):
+    """Return how many Theano variables had been made when this one was."""
+    return int(variable.auto_name.rpartition("_")[2])
+
+
+class Loops:
+    """Compiled loops over all batches of data (:class:`theanets.xla.epochs.FusedLoop`), kept for data of their shapes.
+
+    Data are on the device as long as a run lasts.
+    """
+
+    def __init__(self):
+        self.entries = OrderedDict()
+        self.seen = deque(maxlen=SEEN)
+
+    def get(self, key, make, renew, is_passing=False):
+        """Return a loop, made or made ready for other data; None if there is not to be one.
+
+        Parameters
+        ----------
+        key : tuple
+            The function, and what tells data apart that need loops of their own.
+        make : callable
+            Makes the loop; returns None if there cannot be one.
+        renew : callable
+            Gives a loop its data.
+        is_passing : bool, optional
+            Whether the data are one of many parts, which may have any size. To compile a loop for one that does not
+            come again takes longer than all of its batches. Default False.
+        """
+        if is_passing and key not in self.entries and key not in self.seen:
+            self.seen.append(key)
+            if any(other[0] is key[0] for other in self.entries):
+                return None
+        if key in self.entries:
+            self.entries.move_to_end(key)
+            loop = self.entries[key]
+            if loop is not None:
+                renew(loop)
+            return loop
+        loop = self.entries[key] = make()
+        if len(self.entries) > LOOPS:
+            self.entries.popitem(last=False)
+        return loop
+
+    def give_up(self, loop):
+        """Remember that a loop has turned out not to work."""
+        for key, entry in self.entries.items():
+            if entry is loop:
+                self.entries[key] = None
+
+    def release(self):
+        """Let go of the data."""
+        for loop in self.entries.values():
+            if loop is not None:
+                loop.release()
+
+
+class Compiled:
+    """An optimizer with its functions and variables.
+
+    Parameters
+    ----------
+    rate : theano shared variable
+        The learning rate.
+    phase : theano shared variable
+        Says whether parameters are learned at the moment.
+    class_weights : dict
+        Shared variables with the weights of classes, by the variables that hold the labels.
+    streams : list of symbolic random streams
+        What the noise and the dropout of this library draw from.
+
+    Attributes
+    ----------
+    optimizer : downhill.Optimizer or None
+        The optimizer; None until :meth:`build`.
+    loops : Loops
+        Loops over data.
+    own, drawn : list of theano shared variables
+        The state of the optimizer, of noise and of dropout, and what of it a validation changes, too.
+    is_used : bool
+        Whether a training is at work with it.
+    """
+
+    def __init__(self, rate, phase, class_weights, streams):
+        self.rate = rate
+        self.phase = phase
+        self.class_weights = class_weights
+        self.streams = streams
+        self.optimizer = None
+        self.loops = Loops()
+        self.is_used = False
+        self.own, self.initial, self.drawn = [], [], []
+        self.seeds = None
+
+    def compile(self, optimizer, options, draws, known):
+        """Compile the functions of an optimizer.
+
+        Parameters
+        ----------
+        optimizer : downhill.Optimizer
+            The optimizer.
+        options : dict
+            Options of the algorithm.
+        draws : :class:`theanets.regularizers.Draws`
+            What noise and dropout start from.
+        known : list of theano shared variables
+            What belongs to the network.
+        """
+        # an input that the loss does not depend on is given all the same, as the data has it.
+        with modes.used(), theano.change_flags(on_unused_input="ignore"):
+            optimizer._compile(**options, learning_rate=self.rate)
+        # what was there before belongs to somebody else. A variable that was loaded may have any number.
+        others, first = {id(variable) for variable in known}, _number(self.rate)
+        self.own = [
+            variable
+            for variable in updated(optimizer.f_step, optimizer.f_eval)
+            if id(variable) not in others and _number(variable) > first
+        ]
+        self.initial = [_shortened(variable.get_value()) for variable in self.own]
+        in_validation = {id(variable) for variable in updated(optimizer.f_eval)}
+        self.drawn = [variable for variable in self.own if id(variable) in in_validation]
+        optimizer._best_params = []
+        self.seeds, self.optimizer = draws.seeds, optimizer
+
+    def set_options(self, options):
+        """Give the optimizer options of the algorithm. Those that are in the graph are as they were."""
+        # this also logs them.
+        self.optimizer._prepare(**options, learning_rate=self.rate)
+
+    def start_anew(self, rate, draws):
+        """Let everything be as if the functions had just been compiled.
+
+        Parameters
+        ----------
+        rate : :class:`theanets.schedules.LearningRate`
+            The learning rate.
+        draws : :class:`theanets.regularizers.Draws`
+            What noise and dropout start from.
+        """
+        optimizer = self.optimizer
+        optimizer._curr_iter = optimizer._best_iter = 0
+        optimizer._best_loss = 1e100
+        for variable, value in zip(self.own, self.initial):
+            variable.set_value(_whole(value))
+        for steps in rate.steps:
+            # as downhill makes them.
+            steps.set_value(np.full_like(steps.get_value(borrow=True), rate.value))
+        if draws.seeds != self.seeds:
+            draws.start(self.streams)
+
+    def release_data(self):
+        """Let go of all that comes from the data of a training that is over."""
+        self.loops.release()
+        if self.optimizer is None:
+            return
+        for function in (self.optimizer.f_step, self.optimizer.f_eval):
+            # Theano's own modes keep some results, which may be views of a batch, and so of all the data.
+            for variable, cell in (getattr(function.fn, "storage_map", None) or {}).items():
+                if variable.owner is not None:
+                    cell[0] = None
+
+    def release(self):
+        """Let go of the state of the optimizer, which the next training that starts anew sets anyway."""
+        for variable in self.own:
+            variable.container.storage[0] = None
+
+
+def updated(*functions):
+    """Return the shared variables that compiled functions update, in an order that is always the same."""
+    found = {}
+    for function in functions:
+        for place in function.maker.inputs:
+            if place.update is not None:
+                found.setdefault(id(place.variable), place.variable)
+    return list(found.values())
+
+
+def _shortened(value):
+    """Return a value such that zeros take no memory."""
+    if isinstance(value, np.ndarray) and value.size and not value.any():
+        return np.broadcast_to(value.dtype.type(0), value.shape)
+    return value
+
+
+def _whole(value):
+    return np.array(value) if isinstance(value, np.ndarray) else value
