@@ -112,6 +112,21 @@ def complex_numbers_with_members(module):
     substitute_in_c(module.Scalar, "c_support_code", lambda code: pattern.sub(with_members, code))
 
 
+@after_importing("theano.scan_module.scan_op")
+def steps_that_are_read_twice(module):
+    """Loops that read one step of what they add to twice, as in the second derivative of a loop that ESGD needs.
+
+    Scan.make_thunk (theano/scan_module/scan_op.py:774) lets the body of the loop write a step where it reads it, for
+    each time that it reads it: "list.remove(x): x not in list". A step that is read twice is not written in its place.
+    """
+    rewrite(
+        module.Scan,
+        "make_thunk",
+        ("if inp_tap in self.mit_mot_out_slices[mitmot_idx]:",
+         "if inp_tap in self.mit_mot_out_slices[mitmot_idx] and self.tap_array[mitmot_idx].count(inp_tap) == 1:"),
+    )  # fmt: skip
+
+
 @after_importing("theano.scan_module.scan_op", needed=lambda: _NUMPY_2 or sys.version_info >= (3, 11))
 def scan_loops_in_python(module):
     """The loop of Scan in Python where its C extension cannot be built.
