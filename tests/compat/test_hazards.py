@@ -26,7 +26,6 @@ ELSEWHERE = {
     "quiet-import",
     "scan-loops-in-python",
     "settings-filled-in",
-    "steps-that-are-read-twice",
     "substreams-all-at-once",
     "versions-of-ops-without-properties",
     "versions-that-outlive-the-process",

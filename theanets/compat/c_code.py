@@ -113,18 +113,18 @@ def complex_numbers_with_members(module):
 
 
 @after_importing("theano.scan_module.scan_op")
-def steps_that_are_read_twice(module):
-    """Loops that read one step of what they add to twice, as in the second derivative of a loop that ESGD needs.
+def loops_of_second_derivatives(module):
+    """Each value that a loop adds to has a list of its own of the steps that are written.
 
-    Scan.make_thunk (theano/scan_module/scan_op.py:774) lets the body of the loop write a step where it reads it, for
-    each time that it reads it: "list.remove(x): x not in list". A step that is read twice is not written in its place.
+    The derivative of a gradient, as ESGD needs it, has some of these lists twice (Scan.R_op,
+    theano/scan_module/scan_op.py). Scan.make_thunk takes steps out of them, having copied both in one call of
+    deepcopy(), so that they still are one list: "list.remove(x): x not in list".
     """
     rewrite(
         module.Scan,
         "make_thunk",
-        ("if inp_tap in self.mit_mot_out_slices[mitmot_idx]:",
-         "if inp_tap in self.mit_mot_out_slices[mitmot_idx] and self.tap_array[mitmot_idx].count(inp_tap) == 1:"),
-    )  # fmt: skip
+        ("copy.deepcopy(self.mit_mot_out_slices)", "[list(steps) for steps in self.mit_mot_out_slices]"),
+    )
 
 
 @after_importing("theano.scan_module.scan_op", needed=lambda: _NUMPY_2 or sys.version_info >= (3, 11))
