@@ -88,6 +88,15 @@ def truncated_gradients_fail():
     return _value(gradient, [x, w], [ones, weights], "FAST_RUN").tolist() != [[15, 15], [15, 15]]
 
 
+@symptom_of("loops-of-second-derivatives")
+def second_derivatives_fail():
+    w = TT.scalar()
+    powers, _ = theano.scan(lambda h, w: h * w, outputs_info=TT.ones(()), non_sequences=[w], n_steps=4)
+    second = TT.Rop(TT.grad(powers[-1], w), w, TT.ones_like(w))
+    # of w ** 4 it is 12 w ** 2.
+    return not np.isclose(_value(second, [w], [np.float32(2)]), 48)
+
+
 @symptom_of("rewrites-for-python")
 def convolutions_are_refused():
     x, w = TT.tensor4(), TT.tensor4()

@@ -112,6 +112,21 @@ def complex_numbers_with_members(module):
     substitute_in_c(module.Scalar, "c_support_code", lambda code: pattern.sub(with_members, code))
 
 
+@after_importing("theano.scan_module.scan_op")
+def loops_of_second_derivatives(module):
+    """Each value that a loop adds to has a list of its own of the steps that are written.
+
+    The derivative of a gradient, as ESGD needs it, has some of these lists twice (Scan.R_op,
+    theano/scan_module/scan_op.py). Scan.make_thunk takes steps out of them, having copied both in one call of
+    deepcopy(), so that they still are one list: "list.remove(x): x not in list".
+    """
+    rewrite(
+        module.Scan,
+        "make_thunk",
+        ("copy.deepcopy(self.mit_mot_out_slices)", "[list(steps) for steps in self.mit_mot_out_slices]"),
+    )
+
+
 @after_importing("theano.scan_module.scan_op", needed=lambda: _NUMPY_2 or sys.version_info >= (3, 11))
 def scan_loops_in_python(module):
     """The loop of Scan in Python where its C extension cannot be built.
