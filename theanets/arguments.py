@@ -6,6 +6,7 @@ more is answered with what to write instead.
 """
 
 import inspect
+import re
 
 from . import util
 
@@ -35,27 +36,216 @@ OLD_REGULARIZERS = {
     "weights_l2": "weight_l2",
 }
 
+#: Spellings of older releases for options of layers.
+OLD_LAYERS = {"filter_shape": "filter_size"}
+
+#: Today's names for all deprecated ones. A misspelt name is never answered with a deprecated one.
+TODAY = {**OLD_TRAINING, **OLD_REGULARIZERS, **OLD_LAYERS}
+
+_NO_MODE = "leave it out: noise and dropout are there only if a call asks for them, as in hidden_dropout=0.2"
+_QUIET = (
+    "leave it out: progress=False hides the bar, and logging.getLogger('theanets').setLevel('WARNING') the log"
+)
+_TARGETS = "put all arrays into one list, as in train([x, y])"
+_VALIDATION = "give them as the second argument: train([x, y], [x_valid, y_valid])"
+_SPLIT = "split the data yourself: train([x[:800], y[:800]], [x[800:], y[800:]])"
+_HIDDEN = "list the layers, e.g. layers=[10, 20, 20, 3]"
+_DECAY = "write schedule='exponential'"
+_WEIGHTS = "make the model with weighted=True, and give weights after the targets: train([x, y, weights])"
+
 #: What to write for arguments of ``train`` that other libraries have.
 HINTS_TRAINING = {
-    "decay": "write schedule='exponential'",
-    "learning_rate_decay": "write schedule='exponential'",
+    "X": _TARGETS,
+    "alpha": "write weight_l2= for a penalty, learning_rate= for the size of steps",
+    "beta_1": "see beta1_halflife= of algo='adam': 0.9 is a halflife of 7 steps",
+    "beta_2": "see beta2_halflife= of algo='adam': 0.99 is a halflife of 69 steps",
+    "betas": "see beta1_halflife= and beta2_halflife= of algo='adam'",
+    "clip": "write max_gradient_norm= or max_gradient_elem=",
+    "clip_grad": "write max_gradient_norm= or max_gradient_elem=",
+    "clipnorm": "write max_gradient_norm=",
+    "clipvalue": "write max_gradient_elem=",
+    "criterion": "write Regressor(layers, loss='mae'), or call set_loss('mae')",
+    "data": "write train([x, y])",
+    "decay": _DECAY,
+    "dropout_rate": "write hidden_dropout=",
+    "early_stopping": "see patience= and stop_when=",
+    "epsilon": "write rms_regularizer=",
+    "eta": "write learning_rate=",
+    "frozen": "write freeze=",
+    "inputs": _TARGETS,
+    "iterations": "write epochs=",
+    "labels": _TARGETS,
+    "learning_rate_decay": _DECAY,
     "learning_rate_schedule": "write schedule=",
     "lr": "write learning_rate=",
     "lr_schedule": "write schedule=",
-    "early_stopping": "see patience= and stop_when=",
-    "frozen": "write freeze=",
+    "max_epoch": "write epochs=",
+    "max_epochs": "write epochs=",
+    "max_iter": "write epochs=",
+    "metrics": "see monitors=; a classifier reports 'acc' by itself, and net.score(x, y) gives R2 or the accuracy",
+    "minibatch_size": "write batch_size=",
+    "n_epochs": "write epochs=",
+    "n_iter": "write epochs=",
+    "n_iter_no_change": "write patience=",
+    "nb_epoch": "write epochs=",
+    "num_epochs": "write epochs=",
+    "optimiser": "write algo=, e.g. algo='adam'",
+    "optimizer": "write algo=, e.g. algo='adam'",
+    "random_state": "write rng=",
     "resume": "write checkpoint='path'",
-    "sample_weight": "make the model with weighted=True, and give weights after the targets: train([x, y, weights])",
+    "rho": "see rms_halflife= of algo='rmsprop': 0.95 is a halflife of 14 steps",
+    "sample_weight": _WEIGHTS,
+    "sample_weights": _WEIGHTS,
+    "scheduler": "write schedule=",
+    "seed": "write rng=",
+    "solver": "write algo=, e.g. algo='adam'",
+    "steps_per_epoch": "write train_batches=",
+    "targets": _TARGETS,
+    "test": _VALIDATION,
+    "tol": "write min_improvement=",
+    "train_data": "write train=, or give it as the first argument",
+    "training": _NO_MODE,
+    "valid_data": _VALIDATION,
+    "validation": _VALIDATION,
+    "validation_batch_size": "write batch_size=, which is for both, or valid_batches=",
+    "validation_data": _VALIDATION,
+    "validation_fraction": _SPLIT,
+    "validation_freq": "write validate_every=",
+    "validation_set": _VALIDATION,
+    "validation_split": _SPLIT,
+    "validation_steps": "write valid_batches=",
+    "verbose": _QUIET,
+    "verbosity": _QUIET,
+    "warm_start": "leave it out: train() goes on from the parameters that the network has",
+    "weights": _WEIGHTS,
+    "x": _TARGETS,
+    "y": _TARGETS,
 }
 
-#: Arguments of model constructors that have no equivalent of the same shape today.
-REFUSED_CONSTRUCTOR = {
+#: What to write for arguments of model constructors that older releases or other libraries have.
+HINTS_NETWORK = {
     "activation": "give each layer its own, e.g. layers=[10, (20, 'tanh'), 10]",
-    "hidden_activation": "give each layer its own, e.g. layers=[10, (20, 'tanh'), 10]",
-    "output_activation": "give it in the spec of the last layer, e.g. layers=[10, 20, (3, 'sigmoid')]",
-    "tied_weights": "make the decoding layers 'tied', e.g. layers=[10, 20, (10, 'tied')]",
+    "bias": "give it in the spec of a layer, e.g. dict(size=20, std_b=0) for biases that start at zero",
     "decode_from": "pass layer= to encode() or decode()",
+    "dropout": "write hidden_dropout=0.2 in train()",
+    "dtype": "set Theano's floatX, e.g. by THEANO_FLAGS=floatX=float64",
+    "hidden": _HIDDEN,
+    "hidden_activation": "give each layer its own, e.g. layers=[10, (20, 'tanh'), 10]",
+    "hidden_layer_sizes": _HIDDEN,
+    "hidden_layers": _HIDDEN,
+    "hidden_size": _HIDDEN,
+    "hidden_sizes": _HIDDEN,
+    "input_dim": _HIDDEN,
+    "input_shape": "make it the first of the layers, e.g. layers=[(28, 28, 1), ...]",
+    "input_size": _HIDDEN,
+    "loss": "write Regressor(layers, loss='mae'), or call set_loss('mae')",
+    "n_classes": "make it the size of the last layer, e.g. layers=[10, 20, 3]",
+    "n_hidden": _HIDDEN,
+    "noise": "write hidden_noise=0.2 in train()",
+    "num_classes": "make it the size of the last layer, e.g. layers=[10, 20, 3]",
+    "output_activation": "give it in the spec of the last layer, e.g. layers=[10, 20, (3, 'sigmoid')]",
+    "output_size": _HIDDEN,
+    "random_state": "write rng=",
+    "recurrent_error_start": (
+        "make the model with weighted=True, and give a weight of 0 to the steps whose errors do not count"
+    ),
+    "recurrent_form": "give each layer its form, e.g. layers=[10, (20, 'lstm'), 3] in a model of theanets.recurrent",
+    "recurrent_layers": "give these layers their form, e.g. layers=[10, (20, 'rnn'), 3]",
+    "seed": "write rng=",
+    "shuffle": "pass it to train()",
+    "sizes": _HIDDEN,
+    "sparse_input": "say it in the spec of the first layer, e.g. layers=[dict(size=10, sparse='csr'), 20, 3]",
+    "tied_weights": "make the decoding layers 'tied', e.g. layers=[10, 20, (10, 'tied')]",
+    "weighted": "write Regressor(layers, weighted=True)",
 }
+
+#: What to write for options of layers that other libraries have.
+HINTS_LAYERS = {
+    "activity_regularizer": "write hidden_l1= in train()",
+    "batch_first": "leave it out: data have the shape (examples, time, variables)",
+    "bidirectional": "write dict(form='bidirectional', worker='lstm', size=20)",
+    "bias": "write std_b=0 for biases that start at zero; there is no layer without them",
+    "bias_initializer": "write mean_b= and std_b=",
+    "dilation": "there are no dilated filters",
+    "dilation_rate": "there are no dilated filters",
+    "dropout": "write dropout={'hid1:out': 0.2} in train(), or hidden_dropout=0.2 for all hidden layers",
+    "filters": "write size=",
+    "hidden_size": "write size=",
+    "in_channels": "leave it out: it follows from the layer before",
+    "in_features": "leave it out: it follows from the layer before",
+    "init": "write mean= and std=, which describe the initial weights",
+    "input_dim": "make it the first of the layers, e.g. layers=[10, 20, 3]",
+    "input_shape": "make it the first of the layers, e.g. layers=[(28, 28, 1), ...]",
+    "kernel": "write filter_size=",
+    "kernel_initializer": "write mean= and std=, which describe the initial weights",
+    "kernel_regularizer": "write weight_l2= in train()",
+    "kernel_shape": "write filter_size=",
+    "kernel_size": "write filter_size=",
+    "noise": "write noise={'hid1:out': 0.2} in train(), or hidden_noise=0.2 for all hidden layers",
+    "nin": "leave it out: it follows from the layer before",
+    "nonlinearity": "write activation=",
+    "nout": "write size=",
+    "num_filters": "write size=",
+    "num_layers": "list the layers one by one",
+    "num_units": "write size=",
+    "out_channels": "write size=",
+    "out_features": "write size=",
+    "output_dim": "write size=",
+    "output_size": "write size=",
+    "padding": "write border_mode=, e.g. border_mode='same'",
+    "recurrent_dropout": "write hidden_dropout= in train()",
+    "return_sequences": "leave it out: recurrent layers put out all steps",
+    "rng_seed": "write rng=",
+    "seed": "write rng=",
+    "strides": "write stride=",
+    "subsample": "write stride=",
+    "units": "write size=",
+    "use_bias": "write std_b=0 for biases that start at zero; there is no layer without them",
+    "weight_init": "write mean= and std=, which describe the initial weights",
+}
+
+#: What to write for arguments of ``predict`` and the like.
+HINTS_EVALUATION = {
+    "steps": "leave it out, or write batch_size=",
+    "training": _NO_MODE,
+    "verbose": "leave it out: there is nothing to be shown",
+}
+
+#: Parts of a network and ways to regularize it. A name that joins one of each is no misspelling of another such name.
+PARTS = frozenset(["input", "hidden", "output", "weight", "recurrent", "bias", "kernel", "activity", "layer"])
+KINDS = re.compile(r"l\d+|noise|dropout|decay|sparsity|norm|state|penalty|reg|regularizer|regularization|contractive")
+
+
+def hints_for(place, training=()):
+    """Return what to write instead of arguments that are unknown in some place.
+
+    Parameters
+    ----------
+    place : str
+        ``'train'``, ``'network'`` (a constructor of a model) or ``'layer'`` (the spec of one).
+    training : iterable of str, optional
+        Arguments that ``train`` takes, for a place that is not ``'train'``.
+
+    Returns
+    -------
+    hints : dict
+        What belongs to this place by itself, and, for arguments that belong elsewhere, where that is.
+
+    Examples
+    --------
+    >>> hints_for("layer")["optimizer"]
+    "it belongs to train(): write algo=, e.g. algo='adam'"
+    """
+    tables = {
+        "layer": (HINTS_LAYERS, "it is an option of a layer: "),
+        "network": (HINTS_NETWORK, ""),
+        "train": (HINTS_TRAINING, "it belongs to train(): "),
+    }
+    hints = {key: f"write {TODAY[key]}= in train()" if key in TODAY else "pass it to train()" for key in training}
+    for other, (table, where) in tables.items():
+        if other != place:
+            hints.update((key, hint if hint.startswith("leave") else where + hint) for key, hint in table.items())
+    return {**hints, **tables[place][0]}
 
 
 def renamed(kwargs, table):
@@ -87,6 +277,8 @@ def renamed(kwargs, table):
 def refuse(names, known, where, hints=(), is_open=False):
     """Raise an error for arguments that nobody uses.
 
+    Deprecated names are never suggested, nor are options whose numbers differ, such as ``hidden_l1`` for ``hidden_l2``.
+
     Parameters
     ----------
     names : iterable of str
@@ -103,28 +295,48 @@ def refuse(names, known, where, hints=(), is_open=False):
 
     Raises
     ------
-    ConfigurationError
-        If any of the names is not known. All of them are listed at once.
+    ArgumentError
+        If any of the names is not known. All of them are listed at once, on a line each if there are several.
 
     Examples
     --------
     >>> refuse(["min_improvment"], ["min_improvement", "patience"], "train()")
     Traceback (most recent call last):
         ...
-    theanets.util.ConfigurationError: train(): unknown argument 'min_improvment'; did you mean 'min_improvement'?
+    theanets.util.ArgumentError: train(): unknown argument 'min_improvment'; did you mean 'min_improvement'?
     """
     known = set(known)
     complaints = []
     for name in names:
         if name in known:
             continue
-        advice = f"; {hints[name]}" if name in hints else util.suggestion(name, known)
-        if is_open and not advice:
-            util.warn(f"{where}: nobody has declared an argument {name!r}, which may be misspelt")
+        advice = f"; {hints[name]}" if name in hints else _advice(str(name), known)
+        if is_open and (name in hints or not advice):
+            util.warn(f"{where}: nobody has declared an argument {name!r}, which may be misspelt{advice}")
             continue
         complaints.append(f"unknown argument {name!r}{advice}")
+    if len(complaints) > 1:
+        raise util.ArgumentError("\n".join([f"{where}: {len(complaints)} arguments are unknown", *complaints]))
     if complaints:
-        raise util.ConfigurationError(f"{where}: {', '.join(complaints)}")
+        raise util.ArgumentError(f"{where}: {complaints[0]}")
+
+
+def _advice(name, known):
+    """Return what may be said about an unknown name, beginning with a semicolon, or an empty string."""
+    part, _, kind = name.lower().partition("_")
+    is_penalty = KINDS.fullmatch(kind)
+    none_such = "; there is no such regularizer: see theanets.regularizers for those there are, and to write one"
+    if is_penalty and {part, part.removesuffix("s")} & PARTS:
+        return none_such
+    # a regularizer goes by the name of its class, too, without an underscore.
+    joined = {key.replace("_", "") for key in known if "_" in key}
+    candidates = {key for key in known if key not in joined} | {old for old, new in TODAY.items() if new in known}
+    found = util.suggestion(name, candidates, TODAY, lambda word, key: _digits(word) in ("", _digits(key)))
+    return found or (none_such if is_penalty and util.suggestion(part, PARTS) else "")
+
+
+def _digits(word):
+    return "".join(filter(str.isdigit, word))
 
 
 def named_parameters(cls, method="__init__"):

@@ -110,8 +110,7 @@ class Network(
 
     def __init__(self, layers=(), loss="mse", weighted=False, rng=13, **unknown):
         if unknown:
-            hints = dict.fromkeys(trainer.keywords() | regularizers.keywords(), "pass it to train()")
-            hints.update(arguments.REFUSED_CONSTRUCTOR)
+            hints = arguments.hints_for("network", trainer.keywords() | regularizers.keywords())
             known = arguments.named_parameters(type(self))
             arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
         util.random_state(rng)  # refuses what cannot be one.
@@ -438,7 +437,8 @@ class Network(
             # as in most calls of predict(), which should take no longer than it must.
             return []
         known = regularizers.keywords()
-        arguments.refuse([key for key in kwargs if key.lower() not in known], known, where)
+        hints = arguments.HINTS_EVALUATION
+        arguments.refuse([key for key in kwargs if key.lower() not in known], known, where, hints)
         return regularizers.from_kwargs(self, **kwargs)
 
     def _training_regularizers(self, kwargs, where, *more):

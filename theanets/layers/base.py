@@ -133,7 +133,7 @@ class Layer(util.Registrar("Root", (), {"_kind": "layer form"})):
             return
         from .. import regularizers, trainer
 
-        hints = dict.fromkeys(trainer.keywords() | regularizers.keywords(), "pass it to train()")
+        hints = arguments.hints_for("layer", trainer.keywords() | regularizers.keywords())
         # a user's class may read its options from kwargs; it can tell their names in its attribute 'keywords'.
         is_open = not type(self).__module__.startswith(__package__ + ".")
         arguments.refuse(names, known, f"layer {self.name!r}", {} if is_open else hints, is_open)
