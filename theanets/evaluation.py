@@ -487,11 +487,11 @@ def join_sequences(values):
     return np.concatenate(values) if isinstance(values, list) else values
 
 
-def _score_slot(name, shape, **kwargs):
-    return data.Slot(name, TT.TensorType("float64", (False,) * (len(shape) + 1))(name), shape, **kwargs)
+def _score_slot(name, shape, dtype, **kwargs):
+    return data.Slot(name, TT.TensorType(dtype, (False,) * (len(shape) + 1))(name), shape, **kwargs)
 
 
-def align(predicted, values, name, per_example=False):
+def align(predicted, values, name, per_example=False, dtype="float64"):
     """Cast targets or weights to the shape of predictions; join both along time if they are lists of sequences.
 
     Raises
@@ -502,8 +502,8 @@ def align(predicted, values, name, per_example=False):
     if isinstance(predicted, list):
         if len(values) != len(predicted):
             raise util.DataError(f"array {name!r} has {len(values)} sequences, but 'x' has {len(predicted)}")
-        return np.concatenate([align(*pair, name, per_example) for pair in zip(predicted, values)])
-    result = data.cast(values, _score_slot(name, predicted.shape[1:], per_example=per_example))
+        return np.concatenate([align(*pair, name, per_example, dtype) for pair in zip(predicted, values)])
+    result = data.cast(values, _score_slot(name, predicted.shape[1:], dtype, per_example=per_example))
     if len(result) != len(predicted):
         raise util.DataError(f"array {name!r} has {len(result)} examples, but 'x' has {len(predicted)}")
     return result

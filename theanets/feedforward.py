@@ -378,7 +378,7 @@ class Classifier(graph.Network):
         score : float
         """
         predicted = self.predict(x, batch_size=batch_size, **kwargs)
-        right = evaluation.align(predicted, y, "y") == evaluation.join_sequences(predicted)
+        right = evaluation.align(predicted, y, "y", dtype="int64") == evaluation.join_sequences(predicted)
         if w is None:
             return right.mean()
         weights = evaluation.align(predicted, w, "w")

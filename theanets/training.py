@@ -199,8 +199,7 @@ class Training:
             if options.get(key) is not None and not util.is_int(options[key]):
                 raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
         axis = options.get("axis") or 0
-        train_source = sources.build(train, slots, "train", axis, surplus)
-        valid_source = train_source if valid is None else sources.build(valid, slots, "valid", axis, surplus)
+        train_source, valid_source = sources.build_both(train, valid, slots, axis, surplus)
         if isinstance(runner, trainer.Trainer) and kwargs.get("class_weight") is not None:
             kwargs["class_weight"] = balance.resolve(
                 kwargs["class_weight"], self, lambda variable: _labels(train_source, variable)
