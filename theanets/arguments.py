@@ -204,11 +204,118 @@ HINTS_LAYERS = {
     "weight_init": "write mean= and std=, which describe the initial weights",
 }
 
+_DROPOUT = (
+    "dropout is no layer: write train(..., hidden_dropout=0.5) for all hidden layers, or dropout={'hid1:out': 0.5}"
+)
+_NOISE = "noise is no layer: write train(..., input_noise=0.1), or noise={'hid1:out': 0.1}"
+_DENSE = "write the size alone, or with an activation: 20 or (20, 'relu')"
+_CONV1 = "write dict(form='conv1', size=16, filter_size=3)"
+_CONV2 = "write dict(form='conv2', size=16, filter_size=3)"
+_POOL1 = "write dict(form='pool1', pool_size=2)"
+_POOL2 = "write dict(form='pool2', pool_size=2)"
+_MEAN = "write dict(form='pool2', pool_size=2, mode='mean')"
+_BOTH = "write dict(form='bidirectional', worker='{}', size=20)"
+
+#: What to write for forms of layers that other libraries have.
+HINTS_FORMS = {
+    "add": "dense layers add up what they read: dict(size=20, inputs=('hid1', 'hid2'))",
+    "alphadropout": _DROPOUT,
+    "averagepooling2d": _MEAN,
+    "avgpool2d": _MEAN,
+    "batch_norm": "write 'batchnorm'",
+    "batchnorm1d": "write 'batchnorm'",
+    "batchnorm2d": "write 'batchnorm'",
+    "batchnormalization": "write 'batchnorm'",
+    "bigru": _BOTH.format("gru"),
+    "bilstm": _BOTH.format("lstm"),
+    "birnn": _BOTH.format("rnn"),
+    "blstm": _BOTH.format("lstm"),
+    "conv": _CONV2,
+    "conv1d": _CONV1,
+    "conv2d": _CONV2,
+    "convolution1d": _CONV1,
+    "convolution2d": _CONV2,
+    "dense": _DENSE,
+    "dropout": _DROPOUT,
+    "dropout1d": _DROPOUT,
+    "dropout2d": _DROPOUT,
+    "fc": _DENSE,
+    "fully_connected": _DENSE,
+    "gaussiandropout": _DROPOUT,
+    "gaussiannoise": _NOISE,
+    "layer_norm": "write 'layernorm'",
+    "layernormalization": "write 'layernorm'",
+    "maxpool": _POOL2,
+    "maxpool1d": _POOL1,
+    "maxpool2d": _POOL2,
+    "maxpooling1d": _POOL1,
+    "maxpooling2d": _POOL2,
+    "multiply": "write dict(form='prod', inputs=('hid1', 'hid2'))",
+    "noise": _NOISE,
+    "output": "leave it out: the last layer is the output",
+    "pool": _POOL2,
+    "simplernn": "write (20, 'rnn')",
+    "spatialdropout1d": _DROPOUT,
+    "spatialdropout2d": _DROPOUT,
+}
+
 #: What to write for arguments of ``predict`` and the like.
 HINTS_EVALUATION = {
     "steps": "leave it out, or write batch_size=",
     "training": _NO_MODE,
     "verbose": "leave it out: there is nothing to be shown",
+}
+
+#: What to write for attributes of networks that other libraries and older releases have.
+HINTS_ATTRIBUTES = {
+    "build": "leave it out: a network is built by its constructor",
+    "compile": "leave it out: the loss is an argument of the constructor, the algorithm one of train()",
+    "cost": "write net.loss(), which returns an expression, or net.score(x, y)",
+    "cuda": "leave it out: see theanets.set_mode for where a network runs",
+    "error": "write net.loss(), which returns an expression, or net.score(x, y)",
+    "eval": "leave it out: noise and dropout are there only if a call asks for them",
+    "evaluate": "write net.score(x, y)",
+    "fit": "write net.train([x, y])",
+    "fit_generator": "write net.train(generator_function)",
+    "fit_transform": "write net.train([x]), and then net.encode(x)",
+    "forward": "write net.predict(x), or net.feed_forward(x) for the outputs of all layers",
+    "get_biases": "write net.find('hid1', 'b').get_value()",
+    "get_layer": "write net.layers[1], or net.find('hid1', 'w') for a parameter",
+    "get_params": "write net.params",
+    "get_weights": "write net.find('hid1', 'w').get_value(), or [p.get_value() for p in net.params]",
+    "hiddens": "write net.layers[1:-1]",
+    "inverse_transform": "write net.decode(code)",
+    "load_state_dict": "write net = theanets.Network.load(path)",
+    "load_weights": "write net = theanets.Network.load(path), or net.copy_params_from(other)",
+    "named_parameters": "write [(p.name, p) for p in net.params]",
+    "outputs": "write net.feed_forward(x) for the outputs of all layers",
+    "parameters": "write net.params",
+    "partial_fit": "write net.train([x, y], epochs=1)",
+    "predict_classes": "write net.predict(x)",
+    "predict_on_batch": "write net.predict(x)",
+    "save_model": "write net.save(path)",
+    "save_weights": "write net.save(path)",
+    "set_weights": "write net.find('hid1', 'w').set_value(values)",
+    "state_dict": "write {p.name: p.get_value() for p in net.params}, or net.save(path)",
+    "test_on_batch": "write net.score(x, y)",
+    "to": "leave it out: see theanets.set_mode for where a network runs",
+    "train_on_batch": "write net.itertrain(batches), for batches from a callable or an iterator",
+    "transform": "write net.encode(x)",
+    "weights": "write net.params, or net.find('hid1', 'w')",
+}
+
+#: What to write for attributes of layers that older releases have.
+HINTS_LAYER_ATTRIBUTES = {
+    "add_param": "write self.add_weights(name, nin, nout) or self.add_bias(name, size)",
+    "biases": "write layer.find('b')",
+    "get_params": "write layer.params",
+    "get_weights": "write layer.find('w').get_value()",
+    "log_setup": "leave it out: parameters are counted and logged by themselves",
+    "nin": "write self.input_size",
+    "nout": "write self.output_size",
+    "output": "write net.feed_forward(x)['hid1:out'] for its values",
+    "set_weights": "write layer.find('w').set_value(values)",
+    "weights": "write layer.find('w')",
 }
 
 #: Parts of a network and ways to regularize it. A name that joins one of each is no misspelling of another such name.
@@ -337,6 +444,26 @@ def _advice(name, known):
 
 def _digits(word):
     return "".join(filter(str.isdigit, word))
+
+
+def missing_attribute(thing, name, hints):
+    """Raise the ``AttributeError`` for an attribute that is not there, from within ``__getattr__``.
+
+    Parameters
+    ----------
+    thing : object
+        What was asked for the attribute.
+    name : str
+        Name of the attribute.
+    hints : dict
+        What to write instead of some attributes.
+    """
+    if name in hints:
+        raise AttributeError(
+            f"{type(thing).__name__!r} object has no attribute {name!r}; {hints[name]}", name=name, obj=thing
+        )
+    # once more, for the error itself; a property that fails on its way says why.
+    return object.__getattribute__(thing, name)
 
 
 def named_parameters(cls, method="__init__"):

@@ -25,6 +25,7 @@ from . import (
     transfer,
     util,
 )
+from .layers.base import chained
 from .layers.context import Context, Outputs
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -114,6 +115,7 @@ class Network(
             known = arguments.named_parameters(type(self))
             arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
         util.random_state(rng)  # refuses what cannot be one.
+        self._check_overrides()
         self.rng = rng
         self.layers = []
         self.losses = []
@@ -126,6 +128,29 @@ class Network(
         self._add_layers(layer_specs)
         if self.layers:
             self._ensure_loss()
+
+    def _check_overrides(self):
+        """Warn of methods that are called by nobody any more, and refuse properties in the place of methods."""
+        for base in type(self).__mro__:
+            if base.__module__.partition(".")[0] == __package__:
+                continue
+            for name in OVERRIDABLE:
+                if isinstance(vars(base).get(name), property):
+                    raise util.ConfigurationError(
+                        f"{base.__name__}.{name} is a property, as in older releases; make it a method {name}(**kwargs)"
+                    )
+            # a loss of the user's own may well make use of them.
+            if type(self).loss is not Network.loss:
+                continue
+            for name in ("error", "cost"):
+                if callable(vars(base).get(name)) or isinstance(vars(base).get(name), property):
+                    util.warn(
+                        f"nothing calls {base.__name__}.{name}, which was the loss in releases before 0.7; override "
+                        "loss(**kwargs), or give the model a function of the output and the target as its loss"
+                    )
+
+    def __getattr__(self, name):
+        return arguments.missing_attribute(self, name, arguments.HINTS_ATTRIBUTES)
 
     def _reset_caches(self):
         self._graphs = caching.Cache(12)
@@ -234,7 +259,8 @@ class Network(
             raise util.ConfigurationError(f"{who}: the first layer must be an input, not of the form {form!r}")
         default = self.DEFAULT_OUTPUT_ACTIVATION if is_output else "relu"
         options.setdefault("activation", cls.default_activation or default)
-        options.setdefault("inputs", self.layers[-1].output_name)
+        if options.get("inputs") is None or util.is_int(options["inputs"]):
+            options["inputs"] = chained(options.get("inputs"), self.layers[-1])
         if "nrng" not in options:
             options.setdefault("rng", self.rng)
         if issubclass(cls, layers.Tied) and options.get("partner") is None:
@@ -315,7 +341,10 @@ class Network(
             for worker in layer.workers:
                 if which == worker.name:
                     return worker.find(param)
-        raise KeyError(which)
+        names = [owner.name for layer in self.layers for owner in (layer, *layer.workers)]
+        raise util.UnknownNameError(
+            f"there is no layer {which!r}{util.suggestion(which, names)} (layers: {', '.join(names) or 'none'})"
+        )
 
     # -- losses -------------------------------------------------------------------------------------------------------
 

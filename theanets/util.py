@@ -72,7 +72,7 @@ class LoadError(ConfigurationError, ValueError):
     """A file that cannot be opened as a network: it is damaged, or holds something else, or what is not admitted."""
 
 
-def unknown(kind, name, known):
+def unknown(kind, name, known, hint=None):
     """Make an error for a name that is not known, pointing at the likeliest misspellings.
 
     Parameters
@@ -83,6 +83,8 @@ def unknown(kind, name, known):
         The name that was given.
     known : iterable of str
         The names that would have worked.
+    hint : str, optional
+        What to write instead, if that is known.
 
     Returns
     -------
@@ -95,7 +97,8 @@ def unknown(kind, name, known):
     unknown activation 'sigmod'; did you mean 'sigmoid'? (known: relu, sigmoid)
     """
     names = sorted(known)
-    return UnknownNameError(f"unknown {kind} {name!r}{suggestion(name, names)} (known: {', '.join(names)})")
+    advice = suggestion(name, names) if hint is None else f"; {hint}"
+    return UnknownNameError(f"unknown {kind} {name!r}{advice} (known: {', '.join(names)})")
 
 
 def suggestion(name, known, today=None, accept=None):

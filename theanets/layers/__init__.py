@@ -4,6 +4,7 @@ Each is a class; in the list of layers that a network is built from, it goes by 
 ``(10, 'tied')`` or ``dict(form='concat', inputs=('a', 'b'))``. To add one, subclass :class:`Layer`.
 """
 
+from .. import arguments
 from . import base, convolution, embedding, feedforward, inputs, normalization, recurrent
 from .base import Layer
 from .convolution import *
@@ -12,3 +13,8 @@ from .feedforward import *
 from .inputs import Input
 from .normalization import *
 from .recurrent import *
+
+
+def __getattr__(name):
+    hint = arguments.HINTS_FORMS.get(name.lower())
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{f'; {hint}' if hint else ''}")
