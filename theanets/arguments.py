@@ -259,6 +259,32 @@ HINTS_FORMS = {
     "spatialdropout2d": _DROPOUT,
 }
 
+#: What to write for arguments of the estimators that those of scikit-learn, or of other libraries, have.
+HINTS_ESTIMATORS = {
+    "activation": "give each layer its own, e.g. hidden=((100, 'tanh'),)",
+    "alpha": "write options={'weight_l2': 1e-4}",
+    "class_weight": "write options={'class_weight': 'balanced'}",
+    "dropout": "write options={'hidden_dropout': 0.5}",
+    "early_stopping": "write validation_fraction=0.1, and patience=",
+    "hidden_layer_sizes": "write hidden=",
+    "layers": "write hidden=: the sizes of the first and the last layer follow from the data",
+    "learning_rate_init": "write learning_rate=",
+    "lr": "write learning_rate=",
+    "max_iter": "write epochs=",
+    "metrics": "write options={'monitors': ...}",
+    "n_epochs": "write epochs=",
+    "n_iter": "write epochs=",
+    "n_iter_no_change": "write patience=",
+    "optimizer": "write algo=",
+    "rng": "write random_state=",
+    "seed": "write random_state=",
+    "solver": "write algo=",
+    "tol": "write options={'min_improvement': 1e-4}",
+    "validation_data": "write validation_fraction=0.1",
+    "validation_split": "write validation_fraction=",
+    "warm_start": "call partial_fit()",
+}
+
 #: What to write for arguments of ``predict`` and the like.
 HINTS_EVALUATION = {
     "steps": "leave it out, or write batch_size=",

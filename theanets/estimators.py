@@ -23,6 +23,8 @@ True
 """
 
 import contextlib
+import functools
+import inspect
 import logging
 from numbers import Integral, Real
 
@@ -39,12 +41,29 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from . import feedforward, specs, util
+from . import arguments, feedforward, regularizers, specs, trainer, util
 
 __all__ = ["AutoencoderTransformer", "NetworkClassifier", "NetworkRegressor"]
 
 #: Largest number of examples that outputs are computed for at a time.
 CHUNK = 1024
+
+
+def _answers_unknown(init):
+    """Let a constructor say what to write for arguments that it does not know; its signature stays as it is."""
+    known = set(inspect.signature(init).parameters) - {"self"}
+
+    @functools.wraps(init)
+    def checked(self, *args, **kwargs):
+        unknown = [name for name in kwargs if name not in known]
+        if unknown:
+            training = trainer.keywords() | regularizers.keywords() | {"shuffle"}
+            hints = {name: f"write options={{{arguments.TODAY.get(name, name)!r}: ...}}" for name in training}
+            where = f"{type(self).__name__}()"
+            arguments.refuse(unknown, known, where, {**hints, **arguments.HINTS_ESTIMATORS})
+        init(self, *args, **kwargs)
+
+    return checked
 
 
 @contextlib.contextmanager
@@ -217,6 +236,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
     ['no', 'yes', 'yes', 'no']
     """
 
+    @_answers_unknown
     def __init__(
         self,
         hidden=(100,),
@@ -459,6 +479,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     True
     """
 
+    @_answers_unknown
     def __init__(
         self,
         encoder=((10, "linear"),),

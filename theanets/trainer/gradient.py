@@ -18,6 +18,17 @@ __all__ = ["DownhillTrainer"]
 #: The learning rate of downhill, where none is given.
 DEFAULT_RATE = 1e-4
 
+#: Learning rates that are usual for data of a scale of about 1.
+USUAL_RATES = {
+    "adagrad": "0.01",
+    "adam": "0.001 to 0.01",
+    "esgd": "0.001 to 0.01",
+    "nag": "0.01 to 0.1",
+    "rmsprop": "0.001 to 0.01",
+    "rprop": "0.01 to 0.1, for the first steps",
+    "sgd": "0.01 to 0.1",
+}
+
 
 class DownhillTrainer(Trainer):
     """Minimize the loss of a network by one of downhill's algorithms.
@@ -83,6 +94,15 @@ class DownhillTrainer(Trainer):
         limits = [kwargs[key] for key in ("epochs", "max_updates") if kwargs.get(key) is not None]
         start = kwargs.get("learning_rate")
         return schedules.build(kwargs["schedule"], DEFAULT_RATE if start is None else start, min(limits, default=None))
+
+    def _log_rate(self, kwargs):
+        """Say which learning rate is used, if none was given."""
+        # a function makes its own.
+        is_given = kwargs.get("learning_rate") is not None or callable(kwargs.get("schedule"))
+        if is_given or self.algo in schedules.LearningRate.WITHOUT:
+            return
+        usual = f"; usual for {self.algo} is {USUAL_RATES[self.algo]}" if self.algo in USUAL_RATES else ""
+        util.log(f"learning_rate is not given: {self.algo} uses {DEFAULT_RATE:g}, the default of downhill{usual}")
 
     def _frozen(self, kwargs):
         """Return the parameters that are not to be trained, as a set."""
@@ -179,6 +199,8 @@ class DownhillTrainer(Trainer):
         with self._in_session(kwargs) as session:
             optimizer = self._build_optimizer(kwargs, context)
             session.stage_begins(rate, optimizer._monitor_names)
+            if session.stage == 1:
+                self._log_rate(kwargs)
             self._compile(optimizer, kwargs, rate)
             run = Run(
                 optimizer,
