@@ -287,7 +287,7 @@ def _read_labels(value, slot):
 def _refuse_vectors(value, slot):
     """Refuse a vector for each label, be it one-hot or of probabilities."""
     is_one_hot = bool(np.isin(value, (0, 1)).all() and (value.sum(axis=-1) == 1).all())
-    if value.size and (is_one_hot or value.shape[-1] == slot.num_classes):
+    if value.size and (is_one_hot or slot.num_classes in (None, value.shape[-1])):
         raise util.DataError(
             f"array {slot.name!r} has {value.ndim} dimensions (shape {value.shape}), expected one class label for each "
             f"{'step' if slot.is_sequence else 'example'}, not {'a one-hot vector' if is_one_hot else 'a vector'}: "

@@ -195,27 +195,27 @@ class StreamSource:
         except StopIteration:
             raise Exhausted from None
 
-    def _look(self):
-        """Look at the first batch, which is kept for its turn; return None if there is none."""
-        if not self.waiting and self.passes is None:
-            try:
-                batch = self._next()
-            except Exhausted:
-                return None
-            if callable(self.make) and isinstance(batch, collections.abc.Iterator):
-                self.passes = PassSource(self.make, self.slots, self.label, self.surplus)
-            else:
-                self.waiting.append(batch)
-        return self.waiting[-1] if self.waiting else None
+    def look(self):
+        """Look at the first batch, which is kept for its turn, to see what there is."""
+        if self.waiting or self.passes is not None:
+            return
+        batch = self._next()
+        if callable(self.make) and isinstance(batch, collections.abc.Iterator):
+            self.passes = PassSource(self.make, self.slots, self.label, self.surplus)
+        else:
+            self.waiting.append(batch)
 
     def is_ragged(self):
         """Tell whether the first batch holds sequences of different lengths."""
-        batch = self._look()
+        if not any(slot.is_sequence for slot in self.slots):
+            return False
+        try:
+            self.look()
+        except Exhausted:
+            return False
         if self.passes is not None:
             return self.passes.is_ragged()
-        if batch is None or not any(slot.is_sequence for slot in self.slots):
-            return False
-        return _differ(data.lengths_of(batch, self.slots, self.surplus))
+        return _differ(data.lengths_of(self.waiting[-1], self.slots, self.surplus))
 
     def __call__(self):
         """Return the next batch, cast and checked."""
@@ -223,13 +223,40 @@ class StreamSource:
 
     def dataset(self, name, masked=False, iteration_size=None, rng=None, **options):
         """Make a dataset; see :meth:`ArraySource.dataset`. The source itself sees to the order and size of batches."""
-        self._look()
-        if self.passes is not None:
-            return self.passes.dataset(name, masked=masked, iteration_size=iteration_size, **options)
         self.masked = masked
+        options = dict(options, masked=masked, iteration_size=iteration_size)
         if iteration_size is None and hasattr(self.make, "__len__"):
             iteration_size = len(self.make)
-        return downhill.Dataset(self, name=name, iteration_size=iteration_size, rng=rng)
+        return Stream(self, options, name=name, iteration_size=iteration_size, rng=rng)
+
+
+class Stream(downhill.Dataset):
+    """The batches of a callable or an iterator.
+
+    Parameters
+    ----------
+    source : StreamSource
+        What makes them.
+    options : dict
+        Arguments for the dataset of a source that turns out to make passes.
+    **kwargs
+        See ``downhill.Dataset``.
+    """
+
+    def __init__(self, source, options, **kwargs):
+        super().__init__(source, **kwargs)
+        self.options = options
+        self.passes = None
+
+    def iterate(self, shuffle=True):
+        """Iterate over the batches of an epoch."""
+        if self.passes is None:
+            # only here, as whatever a callable does belongs to the training.
+            self._callable.look()
+            if self._callable.passes is not None:
+                self.passes = self._callable.passes.dataset(self.name, **self.options)
+                self.iteration_size = self.passes.iteration_size
+        yield from super().iterate(shuffle) if self.passes is None else self.passes
 
 
 class PassSource:
