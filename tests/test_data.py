@@ -396,7 +396,7 @@ def test_labels_that_are_none_are_answered_with_what_to_write(labels, words):
 @pytest.mark.parametrize("x, words", [
     (X.astype(str), r"text, '0.0' at row 0, column 0.*x.astype\(float\)"),
     (pd.DataFrame(X).astype(object).assign(colour="red"), "text, 'red' at row 0, column 'colour'.*get_dummies"),
-    (pd.DataFrame(X, columns=list("abcd")).astype("Float64").mask(X > 2), "missing value, <NA> at row .*column '[a-d]'"),
+    (pd.DataFrame(X, columns=list("abcd")).astype("Float64").mask(X > 2), "value, <NA> at row .*, column '[a-d]'"),
     (np.where(X > 2, None, X), "missing value, None at row"), (X[0], r"write x\[None\] for a single example"),
     (np.where(X > 2, object(), X), "no number, <object object"), (np.ma.array(X, mask=X > 2), "masked values"),
     ([np.ma.array(row, mask=row > 2) for row in X], "masked values"),

@@ -148,3 +148,11 @@ def test_options_reach_training(iris):
     assert size[0] < size[1]
     with pytest.raises(theanets.util.ConfigurationError, match="encoder"):
         AutoencoderTransformer(encoder=("flat",)).fit(x)
+
+
+@pytest.mark.parametrize("name, words", [("shuffle", "options="), ("optimizer", "algo="), ("max_iter", "epochs="),
+                                         ("hidden_layer_sizes", "hidden="), ("weight_l2", "options={'weight_l2'"),
+                                         ("hid_l1", "options={'hidden_l1'"), ("hiden", "'hidden'")])
+def test_arguments_of_other_libraries(name, words):
+    with pytest.raises(TypeError, match=rf"NetworkClassifier\(\): unknown argument '{name}'; .*{words}"):
+        NetworkClassifier(**{name: 1})

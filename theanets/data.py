@@ -268,7 +268,8 @@ def _read_labels(value, slot):
             index = np.unravel_index(np.argmin(is_whole), value.shape)
             missing = "; drop examples whose label is missing" if np.isnan(value[index]) else ""
             raise util.DataError(
-                f"array {slot.name!r} holds {value[index]} {_place(index)}, but class labels must be {expected}{missing}"
+                f"array {slot.name!r} holds {value[index]} {_place(index)}, but class labels must be {expected}"
+                f"{missing}"
             )
         value = value.astype("int64")
     if count is not None and value.size:
@@ -432,7 +433,7 @@ def stack_examples(examples, slots):
 
 def _unpack(value):
     """Return rows or sequences that are the elements of an array, or of a column of a table, as a list."""
-    if getattr(value, "dtype", None) == object and np.ndim(value) == 1 and len(value):
+    if getattr(getattr(value, "dtype", None), "kind", "") == "O" and np.ndim(value) == 1 and len(value):
         elements = np.asarray(value)
         return list(elements) if _is_nested(elements[0]) else value
     return value

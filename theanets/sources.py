@@ -1,16 +1,16 @@
 """Where batches come from: what a user gives as data for training becomes something that can be iterated over.
 
 There are four kinds: arrays, which are cast and checked at once and then cut into batches, as are the examples of a
-dataset with ``__len__`` and ``__getitem__``; callables and iterators, which make one batch at a time; iterables that can
-be started again, such as loaders of other libraries and generator functions, of which a pass is an epoch; and datasets
-of downhill. Sequences of different lengths may come from any but the last. They are padded, and each batch then has a
-mask as its last array.
+dataset with ``__len__`` and ``__getitem__``; callables and iterators, which make one batch at a time; iterables that
+can be started again, such as loaders of other libraries and generator functions, of which a pass is an epoch; and
+datasets of downhill. Sequences of different lengths may come from any but the last. They are padded, and each batch
+then has a mask as its last array.
 """
 
-import array
 import collections.abc
 import inspect
 import itertools
+from array import array as PlainArray
 
 import downhill
 import numpy as np
@@ -441,7 +441,7 @@ def _makes_batches(value):
 
 #: Types that are taken for arrays, or hold arrays, although they can be iterated over.
 ARRAYS = (
-    *(list, tuple, str, bytes, bytearray, range, memoryview, array.array),
+    *(list, tuple, str, bytes, bytearray, range, memoryview, PlainArray),
     *(collections.abc.Mapping, theano.compile.SharedVariable),
 )
 
@@ -455,7 +455,9 @@ def _is_iterable(value):
 
 
 def _is_generator_function(value):
-    return inspect.isgeneratorfunction(value) or inspect.isgeneratorfunction(getattr(type(value), "__call__", None))
+    # an object is called by a method of its class.
+    functions = value, inspect.getattr_static(type(value), "__call__", None)
+    return any(map(inspect.isgeneratorfunction, functions))
 
 
 def _length(value):

@@ -620,7 +620,7 @@ class Layer(LayerType("Root", (), {"_kind": "layer form"})):
         return OldInputs(inputs, self)
 
     def _read_result(self, result):
-        """Return outputs and updates of what ``transform`` has returned; earlier releases had layers without updates."""
+        """Return outputs and updates of what ``transform`` has returned; layers may leave the updates out."""
         if hasattr(result, "type") or hasattr(result, "items"):
             return result, []
         if not isinstance(result, (tuple, list)) or len(result) != 2 or hasattr(result[1], "type"):
