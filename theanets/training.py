@@ -93,9 +93,11 @@ class Training:
 
         Parameters
         ----------
-        train : array, list of arrays, dict, callable, iterator or downhill.Dataset
-            The data: an array for each of :attr:`variables`, in their order or by name. A callable returns such a list
-            each time it is called, for one batch; an iterator yields them.
+        train : array, list of arrays, dict, dataset, iterable, callable, iterator or downhill.Dataset
+            The data: an array for each of :attr:`variables`, in their order or by name; or a dataset of examples with
+            ``__len__`` and ``__getitem__``, which is read at once. Something that can be iterated over again and
+            again, such as a loader of batches or a generator function, is gone through once in an epoch. A callable
+            returns a list of arrays each time it is called, for one batch; an iterator yields them.
         valid : the same, optional
             Data to validate on. Default: the training data.
         algo : str or trainer, optional
@@ -164,8 +166,8 @@ class Training:
         Raises
         ------
         ConfigurationError
-            At the call, for arguments that nobody uses, for data that does not fit, and for a checkpoint of another
-            training.
+            At the call, for arguments that nobody uses (an ``ArgumentError``), for data that does not fit (a
+            ``DataError``), and for a checkpoint of another training.
         """
         given = dict(kwargs, train=train, valid=valid, algo=algo)
         for old, new in arguments.OLD_TRAINING.items():
