@@ -219,6 +219,9 @@ def test_examples_of_a_dataset_are_read_at_once():
     assert epochs(one, pairs, class_weight="balanced", **RUN) == epochs(two, [X, K], class_weight="balanced", **RUN)
     one, two = (theanets.Autoencoder([4, 2, 4]) for _ in range(2))
     assert epochs(one, Dataset(X), **RUN) == epochs(two, [X], **RUN)
+    slots, lists = one.slots(), [(row,) for row in X]
+    for source in (sources.build(Dataset(lists), slots, "train"), sources.build(lambda: iter(lists), slots, "train")):
+        assert sorted(len(batch[0]) for batch in source.dataset("train", batch_size=10)) == [4, 10, 10]
 
 
 def test_examples_that_are_sequences(rng, slots):
@@ -276,10 +279,12 @@ class Empty:
 
 @pytest.mark.parametrize("value, words", [
     (Loader(X, K), "train data, first batch: array 'target' has 1 dimension"), (Empty(), "no batch in Empty"),
-    (Loader(X), "first batch: expected 2 arrays"), (Dataset(X, K), "first batch"), ({1, 2}, "first batch"),
+    (Loader(X), "first batch: expected 2 arrays"), (Dataset(X, K), "first example"), ({1, 2}, "first batch"),
     (Loader, "Loader is a class, expected an object of it"), ([Loader(X, Y), Loader(X, Y)], "found a list of 2"),
     (Dataset(np.zeros((0, 4)), Y), "the Dataset is empty"),
-    (lambda: iter(()), "no batch in"), (Dataset(X.astype(str), Y), "'in' holds text"),
+    (zip(X, Y), r"single examples, expected batches; write train\(\[x, y\]\)"),
+    (Dataset(X, [1, 2] * 12), "first example: array 'target' has 1 dimension"), (lambda: iter(()), "no batch in"),
+    (Dataset(X.astype(str), Y), "'in' holds text"),
 ])
 def test_what_makes_no_batches(value, words):
     net = theanets.Regressor([4, 2])
@@ -305,7 +310,7 @@ def test_targets_as_the_second_argument(x, y, options):
 
 @pytest.mark.parametrize("y", [Y, K, Y.tolist(), [K], K.tolist()])
 def test_targets_that_a_network_has_no_place_for(y):
-    with pytest.raises(util.DataError, match=r"valid data: .*no targets but its input: write train\(\[x\]\)"):
+    with pytest.raises(util.DataError, match=r"valid data: .*no targets here but the input: write train\(\[x\]\)"):
         theanets.Autoencoder([4, 2, 4]).train(X, y, **RUN)
     with pytest.raises(util.DataError, match=r"found 1; write train\(\[x, weights\]\); the second argument"):
         theanets.Autoencoder([4, 2, 4], weighted=True).train(X, y, **RUN)

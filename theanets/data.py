@@ -34,9 +34,11 @@ class Slot:
         If the array holds class labels, how many classes there are.
     per_example : bool, optional
         Whether one number for each example may stand for an array full of it, as with weights.
+    is_target : bool, optional
+        Whether the array says what the output should be. Labels that do may come as a column.
     """
 
-    def __init__(self, name, variable, shape=None, num_classes=None, per_example=False):
+    def __init__(self, name, variable, shape=None, num_classes=None, per_example=False, is_target=False):
         self.name = name
         self.variable = variable
         self.dtype = np.dtype(variable.dtype)
@@ -45,6 +47,7 @@ class Slot:
         self.shape = shape
         self.num_classes = num_classes
         self.per_example = per_example
+        self.is_target = is_target
 
     @property
     def holds_labels(self):
@@ -193,7 +196,7 @@ def _is_number(text):
 
 def _text_error(item, slot, index, some, columns=None):
     """Make an error for text in the place of numbers."""
-    name = "y" if slot.holds_labels else "x"
+    name = "y" if slot.is_target else "x"
     if all(isinstance(text, (str, bytes)) and _is_number(text) for text in some):
         advice = f"write {name}.astype({'int' if slot.holds_labels else 'float'})"
     elif slot.holds_labels:
@@ -255,7 +258,7 @@ def _check_shape(value, slot, axis=0):
 
 def _read_labels(value, slot):
     """Return class labels as integers; they may come as a column, and as whole numbers of any type."""
-    if value.ndim == slot.ndim + 1 and value.shape[-1] == 1:
+    if slot.is_target and value.ndim == slot.ndim + 1 and value.shape[-1] == 1:
         value = value[..., 0]
     if value.ndim == slot.ndim + 1:
         _refuse_vectors(value, slot)
@@ -292,7 +295,7 @@ def _refuse_vectors(value, slot):
         raise util.DataError(
             f"array {slot.name!r} has {value.ndim} dimensions (shape {value.shape}), expected one class label for each "
             f"{'step' if slot.is_sequence else 'example'}, not {'a one-hot vector' if is_one_hot else 'a vector'}: "
-            f"write np.argmax(y, axis={value.ndim - 1})"
+            f"write np.argmax({'y' if slot.is_target else 'x'}, axis={value.ndim - 1})"
         )
 
 
@@ -415,11 +418,27 @@ def split_example(item, slots, surplus=False):
         One value for each slot; None if the item is no example.
     """
     try:
-        # a bare value is not in a list.
-        values = [item] if len(slots) == 1 and _is_example(item, slots[0]) else _as_list(item, slots, surplus)
+        values = _parts(item, slots, surplus)
     except util.DataError:
         return None
     return values if all(_is_example(value, slot) for value, slot in zip(values, slots)) else None
+
+
+def _parts(item, slots, surplus):
+    """Return the parts of an example as a list."""
+    if len(slots) == 1:
+        # a bare value, or the only one of a list.
+        alone = item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item
+        if _is_example(alone, slots[0]):
+            return [alone]
+    return _as_list(item, slots, surplus)
+
+
+def check_example(item, slots, surplus=False):
+    """Refuse what does not fit in something whose first part is that of one example."""
+    values = _parts(item, slots, surplus)
+    if values and _is_example(values[0], slots[0]):
+        cast_all([np.asarray(value)[None] for value in values], slots)
 
 
 def stack_examples(examples, slots):
@@ -441,7 +460,7 @@ def _unpack(value):
 
 def _is_the_array(arrays, slot):
     """Tell whether a list is itself the array, of rows or of sequences, rather than a list that holds the array."""
-    depth = _depth(arrays)
+    depth = count_axes(arrays)
     if depth == slot.ndim:
         is_known = slot.shape is not None and len(slot.shape) == slot.ndim - 1
         return len(arrays) != 1 or is_known and _is_example(arrays[0], slot)
@@ -462,7 +481,8 @@ def _is_example(value, slot):
     return fits or slot.shape[-1:] == (1,) and len(shape) == len(slot.shape) - 1
 
 
-def _depth(value):
+def count_axes(value):
+    """Return the number of dimensions of an array, or of nested lists, by their first elements."""
     depth = 0
     while isinstance(value, (list, tuple)) and value:
         depth, value = depth + 1, value[0]
@@ -519,9 +539,10 @@ def _is_list_of_sequences(value, slot):
     """
     if not slot.is_sequence or not isinstance(value, (list, tuple)) or not value:
         return False
-    depths = {_depth(item) if hasattr(item, "__len__") else 0 for item in value}
+    depths = {count_axes(item) if hasattr(item, "__len__") else 0 for item in value}
     is_series = slot.ndim > 2 and slot.shape[-1] == 1 and depths == {slot.ndim - 2}
-    return depths == {slot.ndim - 1} or is_series or slot.holds_labels and depths == {slot.ndim}
+    has_columns = slot.is_target and slot.holds_labels and depths == {slot.ndim}
+    return depths == {slot.ndim - 1} or is_series or has_columns
 
 
 def _cast_each(sequences, step):

@@ -80,7 +80,7 @@ class Evaluation:
             shape = loss.target_shape(shapes)
             classes = loss.num_classes(shapes)
             target, *weights = loss.variables
-            result.setdefault(id(target), data.Slot(target.name, target, shape, classes))
+            result.setdefault(id(target), data.Slot(target.name, target, shape, classes, is_target=True))
             for variable in weights:
                 result.setdefault(id(variable), data.Slot(variable.name, variable, shape, per_example=True))
         return [result[id(variable)] for variable in self.variables]
@@ -488,7 +488,8 @@ def join_sequences(values):
 
 
 def _score_slot(name, shape, dtype, **kwargs):
-    return data.Slot(name, TT.TensorType(dtype, (False,) * (len(shape) + 1))(name), shape, **kwargs)
+    variable = TT.TensorType(dtype, (False,) * (len(shape) + 1))(name)
+    return data.Slot(name, variable, shape, is_target=True, **kwargs)
 
 
 def align(predicted, values, name, per_example=False, dtype="float64"):

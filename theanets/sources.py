@@ -219,7 +219,16 @@ class StreamSource:
 
     def __call__(self):
         """Return the next batch, cast and checked."""
-        return _prepare(self._next(), self.slots, self.surplus, self.masked)
+        batch = self._next()
+        try:
+            return _prepare(batch, self.slots, self.surplus, self.masked)
+        except util.DataError as error:
+            if data.split_example(batch, self.slots, self.surplus) is None:
+                raise
+            raise util.DataError(
+                f"{self.label} data: {type(self.make).__name__} makes single examples, expected batches; write "
+                f"{call_of(self.slots, self.label)}, or give a function that begins a new iterator"
+            ) from error
 
     def dataset(self, name, masked=False, iteration_size=None, rng=None, **options):
         """Make a dataset; see :meth:`ArraySource.dataset`. The source itself sees to the order and size of batches."""
@@ -297,7 +306,17 @@ class PassSource:
                 data.cast_all(first, slots, surplus=surplus)
                 self.lengths = data.lengths_of(first, slots, surplus)
             except util.DataError as error:
+                self._explain(first)
                 raise util.DataError(f"{label} data, first batch: {error}") from error
+
+    def _explain(self, first):
+        """Say what is wrong with the first item, if it seems to be an example."""
+        try:
+            data.check_example(first, self.slots, self.surplus)
+        except data.CountError:
+            return
+        except util.DataError as error:
+            raise util.DataError(f"{self.label} data, first example: {error}") from error
 
     def is_ragged(self):
         """Tell whether there are sequences of different lengths: in the first batch, or, of examples, perhaps."""
@@ -463,7 +482,8 @@ def _is_generator_function(value):
 def _length(value):
     try:
         return len(value)
-    except TypeError:
+    except (TypeError, ValueError, NotImplementedError):
+        # a loader may have the method, but not know the answer.
         return None
 
 
@@ -592,7 +612,7 @@ def build_both(train, valid, slots, axis=0, surplus=False):
             ) from error
         if len(slots) == 1 and _is_bare(valid) and _count(valid) == _count(train):
             raise util.DataError(
-                f"{error}; the second argument is data to validate on, and this network has no targets but its input: "
+                f"{error}; the second argument is data to validate on, and there are no targets here but the input: "
                 f"write {call_of(slots)}"
             ) from error
         raise
@@ -601,7 +621,7 @@ def build_both(train, valid, slots, axis=0, surplus=False):
 def _is_bare(value):
     """Tell whether a value is a single array, or a list of one or of rows, rather than a list of several arrays."""
     if isinstance(value, (list, tuple)):
-        return len(value) == 1 or bool(value) and all(np.ndim(item) <= 1 for item in value[:3])
+        return len(value) == 1 or bool(value) and all(data.count_axes(item) <= 1 for item in value[:3])
     return not callable(value) and not isinstance(value, (collections.abc.Mapping, collections.abc.Iterator))
 
 

@@ -157,7 +157,9 @@ class Layer(LayerType("Root", (), {"_kind": "layer form"})):
         self.kwargs = kwargs
         self._check_keywords()
         self._given_shape = self._read_shape()
-        self._requested = self._read_inputs(kwargs.get("inputs"))
+        inputs = kwargs.get("inputs")
+        # a size is that of the layer before, which is not known yet.
+        self._requested = [] if util.is_int(inputs) else self._read_inputs(inputs)
         self._inputs = []
         self._output_shapes = {}
         self._params = []
@@ -209,8 +211,7 @@ class Layer(LayerType("Root", (), {"_kind": "layer form"})):
 
     def _read_inputs(self, inputs):
         """Return pairs (full output name, expected size or None) for the requested inputs."""
-        if inputs is None or util.is_int(inputs):
-            # a size is that of the layer before, which is not known yet.
+        if inputs is None:
             return []
         if isinstance(inputs, (str, Layer)):
             inputs = [inputs]
