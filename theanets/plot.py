@@ -362,7 +362,8 @@ def confusion_matrix(network, x, y, labels=None, normalize=False, ax=None, cmap=
     if len(names) != count:
         raise ValueError(f"confusion_matrix(): {len(names)} labels for {count} classes")
     predicted = network.predict(x)
-    slot = data.Slot("y", TT.TensorType("int64", (False,) * predicted.ndim)("y"), predicted.shape[1:], count, is_target=True)
+    variable = TT.TensorType("int64", (False,) * predicted.ndim)("y")
+    slot = data.Slot("y", variable, predicted.shape[1:], count, is_target=True)
     table = np.zeros((count, count), int)
     np.add.at(table, (np.ravel(data.cast(y, slot)), np.ravel(predicted)), 1)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
