@@ -1,11 +1,12 @@
 """No silent arguments: unknown keywords are refused with a hint, old spellings work with a warning."""
 
+import re
 import warnings
 
 import numpy as np
 import pytest
 import theanets
-from theanets import util
+from theanets import arguments, util
 
 from tests.helpers import epochs, values
 
@@ -128,6 +129,95 @@ def test_losses(network):
                 lambda: theanets.Regressor([4, 2], loss=dict(wieght=3))):
         with pytest.raises((util.ConfigurationError, TypeError), match="wieght"):
             use()
+
+
+# Arguments of other libraries, and in the wrong place.
+
+HINTS = {
+    "validation_split": "split the data", "validation_data": r"train\(\[x, y\], \[x_valid, y_valid\]\)",
+    "optimizer": "algo=", "verbose": "progress=False", "metrics": "monitors=", "loss": r"set_loss\('mae'\)",
+    "kernel_size": "filter_size=", "padding": "border_mode=", "y": r"train\(\[x, y\]\)", "max_iter": "epochs=",
+    "n_epochs": "epochs=", "seed": "rng=", "units": "size=", "dropout_rate": "hidden_dropout=", "lr": "learning_rate=",
+    "hidden_activation": r"\(20, 'tanh'\)", "output_activation": r"\(3, 'sigmoid'\)", "decode_from": "layer= to encode",
+    "recurrent_form": r"\(20, 'lstm'\)", "sparse_input": "sparse='csr'", "recurrent_error_start": "weighted=True",
+}
+
+
+@pytest.mark.parametrize("name", HINTS)
+@pytest.mark.parametrize("where", ["train", "constructor", "layer"])
+def test_names_of_other_libraries_are_answered_with_what_to_write(name, where, network):
+    if (where, name) == ("constructor", "loss"):
+        return
+    call = {
+        "train": lambda **option: network.itertrain([X, Y], **option),
+        "constructor": lambda **option: theanets.Regressor([4, 2], **option),
+        "layer": lambda **option: theanets.Regressor([4, dict(size=3, **option), 2]),
+    }[where]
+    with pytest.raises(util.ArgumentError, match=f"unknown argument '{name}'; .*{HINTS[name]}") as caught:
+        call(**{name: 1})
+    assert isinstance(caught.value, TypeError) and isinstance(caught.value, util.ConfigurationError)
+
+
+@pytest.mark.parametrize("name", ["validation_split", "optimizer", "metrics"])
+def test_train_says_the_same_with_other_trainers(name, network):
+    with pytest.raises(util.ArgumentError, match=f"'{name}'; "):
+        network.itertrain([X, Y], algo="layerwise", **{name: 1})
+
+
+def test_no_hint_is_for_an_argument_that_is_used():
+    used = {*theanets.trainer.keywords(), *theanets.regularizers.keywords(), "train", "valid", "subalgo", "rng"}
+    assert not used & set(arguments.HINTS_TRAINING)
+    assert not used & set(arguments.HINTS_EVALUATION)
+
+
+@pytest.mark.parametrize("name", sorted(arguments.TODAY))
+def test_a_misspelt_old_name_is_answered_with_the_name_of_today(name, network):
+    misspelt = name[0] + name[2:]
+    with pytest.raises(util.ArgumentError) as caught:
+        network.itertrain([X, Y], **{misspelt: 1})
+    offered = re.findall("'([^']*)'", str(caught.value).partition("did you mean")[2])
+    assert not set(offered) & set(arguments.TODAY)
+
+
+@pytest.mark.parametrize("name", ["hidden_l2", "hiden_l2", "output_l2", "input_l1", "weight_l3", "hidden_decay",
+                                  "weights_noise", "bias_l1", "weight_dropout"])
+def test_a_penalty_is_no_misspelling_of_another(name, network):
+    with pytest.raises(util.ArgumentError, match="no such regularizer: see theanets.regularizers") as caught:
+        network.itertrain([X, Y], **{name: 1})
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name, meant", [("hiden_l1", "'hidden_l1'"), ("wieght_l2", "'weight_l2'"),
+                                         ("input_nois", "'input_noise'"), ("beta1_halflif", "'beta1_halflife'"),
+                                         ("optimise", "'algo'"), ("gradient_clp", "'max_gradient_elem'")])
+def test_one_name_is_offered_where_no_other_is_as_near(name, meant, network):
+    with pytest.raises(util.ArgumentError, match=rf"did you mean {meant}\?$"):
+        network.itertrain([X, Y], algo="adam", **{name: 1})
+
+
+def test_many_complaints_stand_on_a_line_each(network):
+    with pytest.raises(util.ArgumentError) as caught:
+        network.itertrain([X, Y], verbose=0, optimizer="adam", zzz=1)
+    first, *lines = str(caught.value).splitlines()
+    assert first == "train(): 3 arguments are unknown"
+    assert [line.split(";")[0] for line in lines] == [
+        "unknown argument 'verbose'", "unknown argument 'optimizer'", "unknown argument 'zzz'"]
+
+
+def test_prediction_has_hints_of_its_own(network):
+    with pytest.raises(util.ArgumentError, match="'verbose'; leave it out"):
+        network.predict(X, verbose=0)
+
+
+@pytest.mark.parametrize("option", [dict(hid_l1=1), dict(hidden_dropouts=0.3)])
+def test_old_names_in_the_wrong_place_are_answered_with_the_new_ones(option):
+    with pytest.raises(util.ArgumentError, match=r"write hidden_\w+= in train\(\)"):
+        theanets.Regressor([4, 2], **option)
+
+
+def test_open_classes_are_warned_with_the_hint():
+    with pytest.warns(UserWarning, match="'verbose', which may be misspelt; leave it out"):
+        first_losses(Scaled([4, 3, 4]), verbose=0)
 
 
 # Arguments that cannot be honoured any more.

@@ -432,3 +432,9 @@ def test_no_label_for_what_is_not_a_number():
         with pytest.raises(ValueError, match="not a number"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             method(x)
+@pytest.mark.parametrize("name, words", [("shuffle", "options="), ("optimizer", "algo="), ("max_iter", "epochs="),
+                                         ("hidden_layer_sizes", "hidden="), ("weight_l2", "options={'weight_l2'"),
+                                         ("hid_l1", "options={'hidden_l1'"), ("hiden", "'hidden'")])
+def test_arguments_of_other_libraries(name, words):
+    with pytest.raises(TypeError, match=rf"NetworkClassifier\(\): unknown argument '{name}'; .*{words}"):
+        NetworkClassifier(**{name: 1})

@@ -2,8 +2,11 @@
 
 import concurrent.futures
 import contextlib
+import copy
 import gc
 import itertools
+import pickle
+import warnings
 import weakref
 
 import numpy as np
@@ -13,7 +16,7 @@ import theano
 import theano.tensor as TT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from theanets import util
+from theanets import arguments, util
 from theano.printing import Print
 
 from tests.helpers import compute, epochs, fill, names, values
@@ -514,6 +517,109 @@ def test_find_nothing(which, param):
     network = theanets.Autoencoder([4, (3, "prelu"), "tied"])
     with pytest.raises(KeyError):
         network.find(which, param)
+
+
+@pytest.mark.parametrize("which, param, words", [
+    ("hid4", "w", "no layer 'hid4'; did you mean 'hid1'. .layers: in, hid1, out"),
+    (9, "w", "no layer 9 .layers: in, hid1"), (1, 9, "no parameter 9 .it has: w, b, leak"),
+    ("hid1", "v", "layer 'hid1' has no parameter 'v' .it has: w, b, leak"),
+    ("in", "w", "it has: none"),
+])
+def test_find_names_what_there_is(which, param, words):
+    with pytest.raises(KeyError, match=words):
+        theanets.Autoencoder([4, (3, "prelu"), "tied"]).find(which, param)
+
+
+def test_find_in_both_directions():
+    network = theanets.recurrent.Regressor([2, dict(form="bidirectional", size=4), 1])
+    assert network.find("hid1", "bw.hh") is network.find("hid1_bw", "hh") is network.find("hid1", 4)
+    with pytest.raises(KeyError, match="no parameter 'w' .it has: fw.xh, fw.hh, fw.b, bw.xh"):
+        network.find("hid1", "w")
+
+
+# Names of other libraries.
+
+
+@pytest.mark.parametrize("name, words", [
+    ("fit", r"net.train\(\[x, y\]\)"), ("evaluate", r"net.score\(x, y\)"), ("compile", "leave it out"),
+    ("parameters", "net.params"), ("transform", "net.encode"), ("get_weights", "net.find"), ("forward", "net.predict"),
+    ("anything", ""), ("__anything__", ""),
+])
+def test_attributes_of_other_libraries(name, words):
+    network = theanets.Regressor([4, 3, 2])
+    assert not hasattr(network, name) and getattr(network, name, None) is None and name not in dir(network)
+    with pytest.raises(AttributeError, match=f"'Regressor' object has no attribute '{name}'.*{words}") as caught:
+        getattr(network, name)
+    assert caught.value.name == name and caught.value.obj is network
+
+
+def test_networks_without_such_attributes_are_copied_and_pickled():
+    network = theanets.Regressor([4, 3, 2])
+    for twin in (copy.copy(network), copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        assert not hasattr(twin, "fit")
+        np.testing.assert_array_equal(twin.predict(np.ones((1, 4))), network.predict(np.ones((1, 4))))
+
+
+def test_no_hint_is_for_an_attribute_that_is_there():
+    for model in (theanets.Autoencoder, theanets.recurrent.Classifier):
+        assert not [name for name in arguments.HINTS_ATTRIBUTES if hasattr(model([4, 3, 4]), name)]
+    assert not [name for name in arguments.HINTS_LAYER_ATTRIBUTES if hasattr(theanets.Layer, name)]
+
+
+def test_a_property_that_fails_says_why():
+    class Broken(theanets.Regressor):
+        @property
+        def answer(self):
+            return self.nothing
+
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = Broken([4, 2]).answer
+
+
+@pytest.mark.parametrize("spec, words", [
+    ("dropout", r"dropout is no layer: write train\(..., hidden_dropout=0.5\)"), (("dropout", 0.5), "hidden_dropout="),
+    ((0.5, "Dropout"), "hidden_dropout=0.5"), (dict(form="dropout", rate=0.5), "hidden_dropout=0.5"),
+    ((3, "dropout"), "hidden_dropout=0.5"), (dict(size=3, activation="dropout"), "hidden_dropout=0.5"),
+    ((3, "dense"), "write the size alone"), (dict(form="Conv2D", size=3, kernel_size=3), "dict.form='conv2'"),
+    ("maxpooling2d", "form='pool2'"), ("relu", r"spec of its layer, together with a size: \(20, 'relu'\)"),
+    ("tanh+maxout:2", r"\(20, 'tanh\+maxout:2'\)"), (dict(form="BatchNormalization"), "write 'batchnorm'"),
+    ("lstmm", "did you mean 'lstm'"), ("bilstm", "worker='lstm'"),
+])
+def test_forms_of_other_libraries(spec, words):
+    with pytest.raises(util.UnknownNameError, match=f"layer 'hid1': unknown (layer form|activation) .*{words}"):
+        theanets.Regressor([4, spec, 2])
+
+
+def test_deprecated_forms_are_not_recommended():
+    for specs in ([4, dict(form="lrrn", size=3), 2], [4, dict(form="bidirectional", worker="lrrn", size=4), 2]):
+        with pytest.raises(util.UnknownNameError, match="rrnn") as caught:
+            theanets.recurrent.Regressor(specs)
+        assert "lrrnn" not in str(caught.value) and "arrnn" not in str(caught.value)
+    with pytest.raises(AttributeError, match="Dropout.*hidden_dropout"):
+        _ = theanets.layers.Dropout
+
+
+# Models as earlier releases wrote them.
+
+
+@pytest.mark.parametrize("name, is_property", [("error", False), ("cost", False), ("cost", True)])
+def test_a_loss_that_nobody_calls_is_worth_a_warning(name, is_property):
+    def method(self, *args):
+        raise AssertionError
+
+    model = type("Old", (theanets.Regressor,), {name: property(method) if is_property else method})
+    with pytest.warns(UserWarning, match=rf"nothing calls Old.{name}.*override loss\(\*\*kwargs\)"):
+        model([4, 2])
+    # whoever overrides the loss of today may use it there.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        type("New", (model,), {"loss": lambda self, **kwargs: super(model, self).loss(**kwargs)})([4, 2])
+
+
+def test_monitors_of_old_models_are_refused():
+    model = type("Old", (theanets.Regressor,), {"monitors": property(lambda self: [])})
+    with pytest.raises(util.ConfigurationError, match=r"Old.monitors is a property.*a method monitors\(\*\*kwargs\)"):
+        model([4, 2])
 
 
 def test_errors_of_the_old_release():

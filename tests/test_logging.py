@@ -95,6 +95,20 @@ def test_training_tells_its_progress(data):
     assert {record.name.split(".")[0] for record in records} <= {"theanets", "downhill"}
 
 
+@pytest.mark.parametrize("options, words", [
+    ({}, "rmsprop uses 0.0001, the default of downhill; usual for rmsprop is 0.001"),
+    (dict(algo="SGD"), "sgd uses 0.0001.*usual for sgd is 0.01 to 0.1"),
+    (dict(algo="layerwise", subalgo="adam"), "adam uses"), (dict(schedule="exponential"), "rmsprop uses 0.0001"),
+    (dict(learning_rate=0.1), None), (dict(algo="adadelta"), None), (dict(schedule=lambda epoch: 0.1), None),
+])
+def test_a_learning_rate_that_is_not_given_is_named(options, words, data):
+    with helpers.log_records("theanets") as records:
+        theanets.Autoencoder([4, 3, 4]).train([np.ones((6, 4))], epochs=1, **options)
+    lines = [record.getMessage() for record in records if "learning_rate is not given" in record.getMessage()]
+    assert len(lines) == (words is not None)
+    assert not lines or re.search(words, lines[0])
+
+
 def test_lines_of_the_optimizer_carry_its_name(data):
     with helpers.log_records("downhill") as records:
         theanets.Regressor([3, 4, 2]).train(data, algo="adam", epochs=1)

@@ -17,7 +17,7 @@ import theano
 import theano.tensor as TT
 from theano.gradient import disconnected_grad
 
-from . import util
+from . import arguments, util
 
 __all__ = ["build", "log_of", "Activation", "Compose", "Prelu", "LGrelu", "Elu", "Maxout", "COMMON"]
 
@@ -376,9 +376,16 @@ class Maxout(Activation):
         return (TT.shape_padright(x) * self.slope + self.intercept).max(axis=-1)
 
 
+def is_known(name):
+    """Tell whether a word is the name of an activation."""
+    key = name.strip().lower()
+    key = "maxout" if key.startswith("maxout:") else key
+    return key in FUNCTIONS or key not in HIDDEN and Activation.is_registered(key)
+
+
 def _unknown(name):
     names = {*FUNCTIONS, *(key for key in Activation._registry if key not in HIDDEN)}
-    return util.unknown("activation", name, names)
+    return util.unknown("activation", name, names, arguments.HINTS_FORMS.get(str(name).strip().lower()))
 
 
 def _build_one(name, layer, **kwargs):

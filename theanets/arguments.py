@@ -6,6 +6,7 @@ more is answered with what to write instead.
 """
 
 import inspect
+import re
 from collections.abc import Callable
 
 from . import util
@@ -36,27 +37,349 @@ OLD_REGULARIZERS = {
     "weights_l2": "weight_l2",
 }
 
+#: Spellings of older releases for options of layers.
+OLD_LAYERS = {"filter_shape": "filter_size"}
+
+#: Today's names for all deprecated ones. A misspelt name is never answered with a deprecated one.
+TODAY = {**OLD_TRAINING, **OLD_REGULARIZERS, **OLD_LAYERS}
+
+_NO_MODE = "leave it out: noise and dropout are there only if a call asks for them, as in hidden_dropout=0.2"
+_QUIET = (
+    "leave it out: progress=False hides the bar, and logging.getLogger('theanets').setLevel('WARNING') the log"
+)
+_TARGETS = "put all arrays into one list, as in train([x, y])"
+_VALIDATION = "give them as the second argument: train([x, y], [x_valid, y_valid])"
+_SPLIT = "split the data yourself: train([x[:800], y[:800]], [x[800:], y[800:]])"
+_HIDDEN = "list the layers, e.g. layers=[10, 20, 20, 3]"
+_DECAY = "write schedule='exponential'"
+_WEIGHTS = "make the model with weighted=True, and give weights after the targets: train([x, y, weights])"
+
 #: What to write for arguments of ``train`` that other libraries have.
 HINTS_TRAINING = {
-    "decay": "write schedule='exponential'",
-    "learning_rate_decay": "write schedule='exponential'",
+    "X": _TARGETS,
+    "alpha": "write weight_l2= for a penalty, learning_rate= for the size of steps",
+    "beta_1": "see beta1_halflife= of algo='adam': 0.9 is a halflife of 7 steps",
+    "beta_2": "see beta2_halflife= of algo='adam': 0.99 is a halflife of 69 steps",
+    "betas": "see beta1_halflife= and beta2_halflife= of algo='adam'",
+    "clip": "write max_gradient_norm= or max_gradient_elem=",
+    "clip_grad": "write max_gradient_norm= or max_gradient_elem=",
+    "clipnorm": "write max_gradient_norm=",
+    "clipvalue": "write max_gradient_elem=",
+    "criterion": "write Regressor(layers, loss='mae'), or call set_loss('mae')",
+    "data": "write train([x, y])",
+    "decay": _DECAY,
+    "dropout_rate": "write hidden_dropout=",
+    "early_stopping": "see patience= and stop_when=",
+    "epsilon": "write rms_regularizer=",
+    "eta": "write learning_rate=",
+    "frozen": "write freeze=",
+    "inputs": _TARGETS,
+    "iterations": "write epochs=",
+    "labels": _TARGETS,
+    "learning_rate_decay": _DECAY,
     "learning_rate_schedule": "write schedule=",
     "lr": "write learning_rate=",
     "lr_schedule": "write schedule=",
-    "early_stopping": "see patience= and stop_when=",
-    "frozen": "write freeze=",
+    "max_epoch": "write epochs=",
+    "max_epochs": "write epochs=",
+    "max_iter": "write epochs=",
+    "metrics": "see monitors=; a classifier reports 'acc' by itself, and net.score(x, y) gives R2 or the accuracy",
+    "minibatch_size": "write batch_size=",
+    "n_epochs": "write epochs=",
+    "n_iter": "write epochs=",
+    "n_iter_no_change": "write patience=",
+    "nb_epoch": "write epochs=",
+    "num_epochs": "write epochs=",
+    "optimiser": "write algo=, e.g. algo='adam'",
+    "optimizer": "write algo=, e.g. algo='adam'",
+    "random_state": "write rng=",
     "resume": "write checkpoint='path'",
-    "sample_weight": "make the model with weighted=True, and give weights after the targets: train([x, y, weights])",
+    "rho": "see rms_halflife= of algo='rmsprop': 0.95 is a halflife of 14 steps",
+    "sample_weight": _WEIGHTS,
+    "sample_weights": _WEIGHTS,
+    "scheduler": "write schedule=",
+    "seed": "write rng=",
+    "solver": "write algo=, e.g. algo='adam'",
+    "steps_per_epoch": "write train_batches=",
+    "targets": _TARGETS,
+    "test": _VALIDATION,
+    "tol": "write min_improvement=",
+    "train_data": "write train=, or give it as the first argument",
+    "training": _NO_MODE,
+    "valid_data": _VALIDATION,
+    "validation": _VALIDATION,
+    "validation_batch_size": "write batch_size=, which is for both, or valid_batches=",
+    "validation_data": _VALIDATION,
+    "validation_fraction": _SPLIT,
+    "validation_freq": "write validate_every=",
+    "validation_set": _VALIDATION,
+    "validation_split": _SPLIT,
+    "validation_steps": "write valid_batches=",
+    "verbose": _QUIET,
+    "verbosity": _QUIET,
+    "warm_start": "leave it out: train() goes on from the parameters that the network has",
+    "weights": _WEIGHTS,
+    "x": _TARGETS,
+    "y": _TARGETS,
 }
 
-#: Arguments of model constructors that have no equivalent of the same shape today.
-REFUSED_CONSTRUCTOR = {
+#: What to write for arguments of model constructors that older releases or other libraries have.
+HINTS_NETWORK = {
     "activation": "give each layer its own, e.g. layers=[10, (20, 'tanh'), 10]",
-    "hidden_activation": "give each layer its own, e.g. layers=[10, (20, 'tanh'), 10]",
-    "output_activation": "give it in the spec of the last layer, e.g. layers=[10, 20, (3, 'sigmoid')]",
-    "tied_weights": "make the decoding layers 'tied', e.g. layers=[10, 20, (10, 'tied')]",
+    "bias": "give it in the spec of a layer, e.g. dict(size=20, std_b=0) for biases that start at zero",
     "decode_from": "pass layer= to encode() or decode()",
+    "dropout": "write hidden_dropout=0.2 in train()",
+    "dtype": "set Theano's floatX, e.g. by THEANO_FLAGS=floatX=float64",
+    "hidden": _HIDDEN,
+    "hidden_activation": "give each layer its own, e.g. layers=[10, (20, 'tanh'), 10]",
+    "hidden_layer_sizes": _HIDDEN,
+    "hidden_layers": _HIDDEN,
+    "hidden_size": _HIDDEN,
+    "hidden_sizes": _HIDDEN,
+    "input_dim": _HIDDEN,
+    "input_shape": "make it the first of the layers, e.g. layers=[(28, 28, 1), ...]",
+    "input_size": _HIDDEN,
+    "loss": "write Regressor(layers, loss='mae'), or call set_loss('mae')",
+    "n_classes": "make it the size of the last layer, e.g. layers=[10, 20, 3]",
+    "n_hidden": _HIDDEN,
+    "noise": "write hidden_noise=0.2 in train()",
+    "num_classes": "make it the size of the last layer, e.g. layers=[10, 20, 3]",
+    "output_activation": "give it in the spec of the last layer, e.g. layers=[10, 20, (3, 'sigmoid')]",
+    "output_size": _HIDDEN,
+    "random_state": "write rng=",
+    "recurrent_error_start": (
+        "make the model with weighted=True, and give a weight of 0 to the steps whose errors do not count"
+    ),
+    "recurrent_form": "give each layer its form, e.g. layers=[10, (20, 'lstm'), 3] in a model of theanets.recurrent",
+    "recurrent_layers": "give these layers their form, e.g. layers=[10, (20, 'rnn'), 3]",
+    "seed": "write rng=",
+    "shuffle": "pass it to train()",
+    "sizes": _HIDDEN,
+    "sparse_input": "say it in the spec of the first layer, e.g. layers=[dict(size=10, sparse='csr'), 20, 3]",
+    "tied_weights": "make the decoding layers 'tied', e.g. layers=[10, 20, (10, 'tied')]",
+    "weighted": "write Regressor(layers, weighted=True)",
 }
+
+#: What to write for options of layers that other libraries have.
+HINTS_LAYERS = {
+    "activity_regularizer": "write hidden_l1= in train()",
+    "batch_first": "leave it out: data have the shape (examples, time, variables)",
+    "bidirectional": "write dict(form='bidirectional', worker='lstm', size=20)",
+    "bias": "write std_b=0 for biases that start at zero; there is no layer without them",
+    "bias_initializer": "write mean_b= and std_b=",
+    "dilation": "there are no dilated filters",
+    "dilation_rate": "there are no dilated filters",
+    "dropout": "write dropout={'hid1:out': 0.2} in train(), or hidden_dropout=0.2 for all hidden layers",
+    "filters": "write size=",
+    "hidden_size": "write size=",
+    "in_channels": "leave it out: it follows from the layer before",
+    "in_features": "leave it out: it follows from the layer before",
+    "init": "write mean= and std=, which describe the initial weights",
+    "input_dim": "make it the first of the layers, e.g. layers=[10, 20, 3]",
+    "input_shape": "make it the first of the layers, e.g. layers=[(28, 28, 1), ...]",
+    "kernel": "write filter_size=",
+    "kernel_initializer": "write mean= and std=, which describe the initial weights",
+    "kernel_regularizer": "write weight_l2= in train()",
+    "kernel_shape": "write filter_size=",
+    "kernel_size": "write filter_size=",
+    "noise": "write noise={'hid1:out': 0.2} in train(), or hidden_noise=0.2 for all hidden layers",
+    "nin": "leave it out: it follows from the layer before",
+    "nonlinearity": "write activation=",
+    "nout": "write size=",
+    "num_filters": "write size=",
+    "num_layers": "list the layers one by one",
+    "num_units": "write size=",
+    "out_channels": "write size=",
+    "out_features": "write size=",
+    "output_dim": "write size=",
+    "output_size": "write size=",
+    "padding": "write border_mode=, e.g. border_mode='same'",
+    "recurrent_dropout": "write hidden_dropout= in train()",
+    "return_sequences": "leave it out: recurrent layers put out all steps",
+    "rng_seed": "write rng=",
+    "seed": "write rng=",
+    "strides": "write stride=",
+    "subsample": "write stride=",
+    "units": "write size=",
+    "use_bias": "write std_b=0 for biases that start at zero; there is no layer without them",
+    "weight_init": "write mean= and std=, which describe the initial weights",
+}
+
+_DROPOUT = (
+    "dropout is no layer: write train(..., hidden_dropout=0.5) for all hidden layers, or dropout={'hid1:out': 0.5}"
+)
+_NOISE = "noise is no layer: write train(..., input_noise=0.1), or noise={'hid1:out': 0.1}"
+_DENSE = "write the size alone, or with an activation: 20 or (20, 'relu')"
+_CONV1 = "write dict(form='conv1', size=16, filter_size=3)"
+_CONV2 = "write dict(form='conv2', size=16, filter_size=3)"
+_POOL1 = "write dict(form='pool1', pool_size=2)"
+_POOL2 = "write dict(form='pool2', pool_size=2)"
+_MEAN = "write dict(form='pool2', pool_size=2, mode='mean')"
+_BOTH = "write dict(form='bidirectional', worker='{}', size=20)"
+
+#: What to write for forms of layers that other libraries have.
+HINTS_FORMS = {
+    "add": "dense layers add up what they read: dict(size=20, inputs=('hid1', 'hid2'))",
+    "alphadropout": _DROPOUT,
+    "averagepooling2d": _MEAN,
+    "avgpool2d": _MEAN,
+    "batch_norm": "write 'batchnorm'",
+    "batchnorm1d": "write 'batchnorm'",
+    "batchnorm2d": "write 'batchnorm'",
+    "batchnormalization": "write 'batchnorm'",
+    "bigru": _BOTH.format("gru"),
+    "bilstm": _BOTH.format("lstm"),
+    "birnn": _BOTH.format("rnn"),
+    "blstm": _BOTH.format("lstm"),
+    "conv": _CONV2,
+    "conv1d": _CONV1,
+    "conv2d": _CONV2,
+    "convolution1d": _CONV1,
+    "convolution2d": _CONV2,
+    "dense": _DENSE,
+    "dropout": _DROPOUT,
+    "dropout1d": _DROPOUT,
+    "dropout2d": _DROPOUT,
+    "fc": _DENSE,
+    "fully_connected": _DENSE,
+    "gaussiandropout": _DROPOUT,
+    "gaussiannoise": _NOISE,
+    "layer_norm": "write 'layernorm'",
+    "layernormalization": "write 'layernorm'",
+    "maxpool": _POOL2,
+    "maxpool1d": _POOL1,
+    "maxpool2d": _POOL2,
+    "maxpooling1d": _POOL1,
+    "maxpooling2d": _POOL2,
+    "multiply": "write dict(form='prod', inputs=('hid1', 'hid2'))",
+    "noise": _NOISE,
+    "output": "leave it out: the last layer is the output",
+    "pool": _POOL2,
+    "simplernn": "write (20, 'rnn')",
+    "spatialdropout1d": _DROPOUT,
+    "spatialdropout2d": _DROPOUT,
+}
+
+#: What to write for arguments of the estimators that those of scikit-learn, or of other libraries, have.
+HINTS_ESTIMATORS = {
+    "activation": "give each layer its own, e.g. hidden=((100, 'tanh'),)",
+    "alpha": "write options={'weight_l2': 1e-4}",
+    "class_weight": "write options={'class_weight': 'balanced'}",
+    "dropout": "write options={'hidden_dropout': 0.5}",
+    "early_stopping": "write validation_fraction=0.1, and patience=",
+    "hidden_layer_sizes": "write hidden=",
+    "layers": "write hidden=: the sizes of the first and the last layer follow from the data",
+    "learning_rate_init": "write learning_rate=",
+    "lr": "write learning_rate=",
+    "max_iter": "write epochs=",
+    "metrics": "write options={'monitors': ...}",
+    "n_epochs": "write epochs=",
+    "n_iter": "write epochs=",
+    "n_iter_no_change": "write patience=",
+    "optimizer": "write algo=",
+    "rng": "write random_state=",
+    "seed": "write random_state=",
+    "solver": "write algo=",
+    "tol": "write options={'min_improvement': 1e-4}",
+    "validation_data": "write validation_fraction=0.1",
+    "validation_split": "write validation_fraction=",
+    "warm_start": "call partial_fit()",
+}
+
+#: What to write for arguments of ``predict`` and the like.
+HINTS_EVALUATION = {
+    "steps": "leave it out, or write batch_size=",
+    "training": _NO_MODE,
+    "verbose": "leave it out: there is nothing to be shown",
+}
+
+#: What to write for attributes of networks that other libraries and older releases have.
+HINTS_ATTRIBUTES = {
+    "build": "leave it out: a network is built by its constructor",
+    "compile": "leave it out: the loss is an argument of the constructor, the algorithm one of train()",
+    "cost": "write net.loss(), which returns an expression, or net.score(x, y)",
+    "cuda": "leave it out: see theanets.set_mode for where a network runs",
+    "error": "write net.loss(), which returns an expression, or net.score(x, y)",
+    "eval": "leave it out: noise and dropout are there only if a call asks for them",
+    "evaluate": "write net.score(x, y)",
+    "fit": "write net.train([x, y])",
+    "fit_generator": "write net.train(generator_function)",
+    "fit_transform": "write net.train([x]), and then net.encode(x)",
+    "forward": "write net.predict(x), or net.feed_forward(x) for the outputs of all layers",
+    "get_biases": "write net.find('hid1', 'b').get_value()",
+    "get_layer": "write net.layers[1], or net.find('hid1', 'w') for a parameter",
+    "get_params": "write net.params",
+    "get_weights": "write net.find('hid1', 'w').get_value(), or [p.get_value() for p in net.params]",
+    "hiddens": "write net.layers[1:-1]",
+    "inverse_transform": "write net.decode(code)",
+    "load_state_dict": "write net = theanets.Network.load(path)",
+    "load_weights": "write net = theanets.Network.load(path), or net.copy_params_from(other)",
+    "named_parameters": "write [(p.name, p) for p in net.params]",
+    "outputs": "write net.feed_forward(x) for the outputs of all layers",
+    "parameters": "write net.params",
+    "partial_fit": "write net.train([x, y], epochs=1)",
+    "predict_classes": "write net.predict(x)",
+    "predict_on_batch": "write net.predict(x)",
+    "save_model": "write net.save(path)",
+    "save_weights": "write net.save(path)",
+    "set_weights": "write net.find('hid1', 'w').set_value(values)",
+    "state_dict": "write {p.name: p.get_value() for p in net.params}, or net.save(path)",
+    "test_on_batch": "write net.score(x, y)",
+    "to": "leave it out: see theanets.set_mode for where a network runs",
+    "train_on_batch": "write net.itertrain(batches), for batches from a callable or an iterator",
+    "transform": "write net.encode(x)",
+    "weights": "write net.params, or net.find('hid1', 'w')",
+}
+
+#: What to write for attributes of layers that older releases have.
+HINTS_LAYER_ATTRIBUTES = {
+    "add_param": "write self.add_weights(name, nin, nout) or self.add_bias(name, size)",
+    "biases": "write layer.find('b')",
+    "get_params": "write layer.params",
+    "get_weights": "write layer.find('w').get_value()",
+    "log_setup": "leave it out: parameters are counted and logged by themselves",
+    "nin": "write self.input_size",
+    "nout": "write self.output_size",
+    "output": "write net.feed_forward(x)['hid1:out'] for its values",
+    "set_weights": "write layer.find('w').set_value(values)",
+    "weights": "write layer.find('w')",
+}
+
+#: Parts of a network and ways to regularize it. A name that joins one of each is no misspelling of another such name.
+PARTS = frozenset(["input", "hidden", "output", "weight", "recurrent", "bias", "kernel", "activity", "layer"])
+KINDS = re.compile(r"l\d+|noise|dropout|decay|sparsity|norm|state|penalty|reg|regularizer|regularization|contractive")
+
+
+def hints_for(place, training=()):
+    """Return what to write instead of arguments that are unknown in some place.
+
+    Parameters
+    ----------
+    place : str
+        ``'train'``, ``'network'`` (a constructor of a model) or ``'layer'`` (the spec of one).
+    training : iterable of str, optional
+        Arguments that ``train`` takes, for a place that is not ``'train'``.
+
+    Returns
+    -------
+    hints : dict
+        What belongs to this place by itself, and, for arguments that belong elsewhere, where that is.
+
+    Examples
+    --------
+    >>> hints_for("layer")["optimizer"]
+    "it belongs to train(): write algo=, e.g. algo='adam'"
+    """
+    tables = {
+        "layer": (HINTS_LAYERS, "it is an option of a layer: "),
+        "network": (HINTS_NETWORK, ""),
+        "train": (HINTS_TRAINING, "it belongs to train(): "),
+    }
+    hints = {key: f"write {TODAY[key]}= in train()" if key in TODAY else "pass it to train()" for key in training}
+    for other, (table, where) in tables.items():
+        if other != place:
+            hints.update((key, hint if hint.startswith("leave") else where + hint) for key, hint in table.items())
+    return {**hints, **tables[place][0]}
 
 
 #: Functions that return the names of keywords of ``train``; modules that define such keywords add theirs.
@@ -103,6 +426,8 @@ def renamed(kwargs, table):
 def refuse(names, known, where, hints=(), is_open=False):
     """Raise an error for arguments that nobody uses.
 
+    Deprecated names are never suggested, nor are options whose numbers differ, such as ``hidden_l1`` for ``hidden_l2``.
+
     Parameters
     ----------
     names : iterable of str
@@ -119,28 +444,68 @@ def refuse(names, known, where, hints=(), is_open=False):
 
     Raises
     ------
-    ConfigurationError
-        If any of the names is not known. All of them are listed at once.
+    ArgumentError
+        If any of the names is not known. All of them are listed at once, on a line each if there are several.
 
     Examples
     --------
     >>> refuse(["min_improvment"], ["min_improvement", "patience"], "train()")
     Traceback (most recent call last):
         ...
-    theanets.util.ConfigurationError: train(): unknown argument 'min_improvment'; did you mean 'min_improvement'?
+    theanets.util.ArgumentError: train(): unknown argument 'min_improvment'; did you mean 'min_improvement'?
     """
     known = set(known)
     complaints = []
     for name in names:
         if name in known:
             continue
-        advice = f"; {hints[name]}" if name in hints else util.suggestion(name, known)
-        if is_open and not advice:
-            util.warn(f"{where}: nobody has declared an argument {name!r}, which may be misspelt")
+        advice = f"; {hints[name]}" if name in hints else _advice(str(name), known)
+        if is_open and (name in hints or not advice):
+            util.warn(f"{where}: nobody has declared an argument {name!r}, which may be misspelt{advice}")
             continue
         complaints.append(f"unknown argument {name!r}{advice}")
+    if len(complaints) > 1:
+        raise util.ArgumentError("\n".join([f"{where}: {len(complaints)} arguments are unknown", *complaints]))
     if complaints:
-        raise util.ConfigurationError(f"{where}: {', '.join(complaints)}")
+        raise util.ArgumentError(f"{where}: {complaints[0]}")
+
+
+def _advice(name, known):
+    """Return what may be said about an unknown name, beginning with a semicolon, or an empty string."""
+    part, _, kind = name.lower().partition("_")
+    is_penalty = KINDS.fullmatch(kind)
+    none_such = "; there is no such regularizer: see theanets.regularizers for those there are, and to write one"
+    if is_penalty and {part, part.removesuffix("s")} & PARTS:
+        return none_such
+    # a regularizer goes by the name of its class, too, without an underscore.
+    joined = {key.replace("_", "") for key in known if "_" in key}
+    candidates = {key for key in known if key not in joined} | {old for old, new in TODAY.items() if new in known}
+    found = util.suggestion(name, candidates, TODAY, lambda word, key: _digits(word) in ("", _digits(key)))
+    return found or (none_such if is_penalty and util.suggestion(part, PARTS) else "")
+
+
+def _digits(word):
+    return "".join(filter(str.isdigit, word))
+
+
+def missing_attribute(thing, name, hints):
+    """Raise the ``AttributeError`` for an attribute that is not there, from within ``__getattr__``.
+
+    Parameters
+    ----------
+    thing : object
+        What was asked for the attribute.
+    name : str
+        Name of the attribute.
+    hints : dict
+        What to write instead of some attributes.
+    """
+    if name in hints:
+        raise AttributeError(
+            f"{type(thing).__name__!r} object has no attribute {name!r}; {hints[name]}", name=name, obj=thing
+        )
+    # once more, for the error itself; a property that fails on its way says why.
+    return object.__getattribute__(thing, name)
 
 
 def named_parameters(cls, method="__init__"):

@@ -24,6 +24,7 @@ True
 
 import contextlib
 import functools
+import inspect
 import logging
 from numbers import Integral, Real
 
@@ -42,7 +43,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
-from . import feedforward, util
+from . import arguments, feedforward, util
 from .network import specs
 
 __all__ = ["AutoencoderTransformer", "NetworkClassifier", "NetworkRegressor"]
@@ -52,6 +53,23 @@ CHUNK = 1024
 
 #: Number of values that are looked at together when the same examples are looked for.
 PIECE = 2**16
+
+
+def _answers_unknown(init):
+    """Let a constructor say what to write for arguments that it does not know; its signature stays as it is."""
+    known = set(inspect.signature(init).parameters) - {"self"}
+
+    @functools.wraps(init)
+    def checked(self, *args, **kwargs):
+        unknown = [name for name in kwargs if name not in known]
+        if unknown:
+            training = arguments.training_keywords()
+            hints = {name: f"write options={{{arguments.TODAY.get(name, name)!r}: ...}}" for name in training}
+            where = f"{type(self).__name__}()"
+            arguments.refuse(unknown, known, where, {**hints, **arguments.HINTS_ESTIMATORS})
+        init(self, *args, **kwargs)
+
+    return checked
 
 
 @contextlib.contextmanager
@@ -415,6 +433,7 @@ class NetworkClassifier(_WeightedScore, ClassifierMixin, _NetworkEstimator):
     [[0, 0], [0, 1], [0, 1], [1, 1]]
     """
 
+    @_answers_unknown
     def __init__(
         self,
         hidden=(100,),
@@ -714,6 +733,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     True
     """
 
+    @_answers_unknown
     def __init__(
         self,
         encoder=((10, "linear"),),

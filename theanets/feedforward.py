@@ -410,7 +410,7 @@ class Classifier(graph.Network):
             For data that do not fit, are not finite, or hold nothing; and for weights that are negative or all zero.
         """
         predicted = self.predict(x, batch_size=batch_size, **evaluation.unless(check), **kwargs)
-        target, weights = evaluation.align_targets(predicted, y, w, check)
+        target, weights = evaluation.align_targets(predicted, y, w, check, dtype="int64")
         predicted = evaluation.join_sequences(predicted)
         right = (target == predicted) & (predicted >= 0)
         if w is None:

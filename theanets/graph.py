@@ -8,6 +8,7 @@ say what the target is and how the output is to be read.
 from collections import OrderedDict
 
 from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
+from .layers.base import chained
 from .layers.context import Context, Outputs
 from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
 from .trainer import history
@@ -96,12 +97,12 @@ class Network(
 
     def __init__(self, layers=(), loss="mse", weighted=False, rng=13, **unknown):
         if unknown:
-            hints = dict.fromkeys(arguments.training_keywords(), "pass it to train()")
-            hints.update(arguments.REFUSED_CONSTRUCTOR)
+            hints = arguments.hints_for("network", arguments.training_keywords())
             known = arguments.named_parameters(type(self))
             arguments.refuse(unknown, known, f"{type(self).__name__}()", hints)
         util.random_state(rng)  # refuses what cannot be one.
         util.check_float_type()
+        self._check_overrides()
         self.rng = rng
         self.layers = []
         self.losses = []
@@ -114,6 +115,29 @@ class Network(
         self._add_layers(layer_specs)
         if self.layers:
             self._ensure_loss()
+
+    def _check_overrides(self):
+        """Warn of methods that are called by nobody any more, and refuse properties in the place of methods."""
+        for base in type(self).__mro__:
+            if base.__module__.partition(".")[0] == __package__:
+                continue
+            for name in OVERRIDABLE:
+                if isinstance(vars(base).get(name), property):
+                    raise util.ConfigurationError(
+                        f"{base.__name__}.{name} is a property, as in older releases; make it a method {name}(**kwargs)"
+                    )
+            # a loss of the user's own may well make use of them.
+            if type(self).loss is not Network.loss:
+                continue
+            for name in ("error", "cost"):
+                if callable(vars(base).get(name)) or isinstance(vars(base).get(name), property):
+                    util.warn(
+                        f"nothing calls {base.__name__}.{name}, which was the loss in releases before 0.7; override "
+                        "loss(**kwargs), or give the model a function of the output and the target as its loss"
+                    )
+
+    def __getattr__(self, name):
+        return arguments.missing_attribute(self, name, arguments.HINTS_ATTRIBUTES)
 
     def _reset_caches(self):
         self._graphs = caching.Cache(12)
@@ -225,7 +249,8 @@ class Network(
             raise util.ConfigurationError(f"{who}: the first layer must be an input, not of the form {form!r}")
         default = self.DEFAULT_OUTPUT_ACTIVATION if is_output else "relu"
         options.setdefault("activation", cls.default_activation or default)
-        options.setdefault("inputs", self.layers[-1].output_name)
+        if options.get("inputs") is None or util.is_int(options["inputs"]):
+            options["inputs"] = chained(options.get("inputs"), self.layers[-1])
         if "nrng" not in options:
             options.setdefault("rng", self.rng)
         if issubclass(cls, layers.Tied) and options.get("partner") is None:
@@ -306,7 +331,10 @@ class Network(
             for worker in layer.workers:
                 if which == worker.name:
                     return worker.find(param)
-        raise KeyError(which)
+        names = [owner.name for layer in self.layers for owner in (layer, *layer.workers)]
+        raise util.UnknownNameError(
+            f"there is no layer {which!r}{util.suggestion(which, names)} (layers: {', '.join(names) or 'none'})"
+        )
 
     # -- losses -------------------------------------------------------------------------------------------------------
 
@@ -567,7 +595,8 @@ class Network(
             # as in most calls of predict(), which should take no longer than it must.
             return []
         known = regularizers.keywords()
-        arguments.refuse([key for key in kwargs if key.lower() not in known], known, where)
+        hints = arguments.HINTS_EVALUATION
+        arguments.refuse([key for key in kwargs if key.lower() not in known], known, where, hints)
         return regularizers.from_kwargs(self, **kwargs)
 
     def _training_regularizers(self, kwargs, where, *more):

@@ -19,6 +19,7 @@ __all__ = [
     "ConfigurationError",
     "UnknownNameError",
     "DataError",
+    "ArgumentError",
     "LoadError",
     "basestring",
     "FLOAT",
@@ -87,11 +88,15 @@ class DataError(ConfigurationError, ValueError):
     """An array that does not fit the model it is given to."""
 
 
+class ArgumentError(ConfigurationError, TypeError):
+    """A keyword argument that nobody uses."""
+
+
 class LoadError(ConfigurationError, ValueError):
     """A file that cannot be opened as a network: it is damaged, or holds something else, or what is not admitted."""
 
 
-def unknown(kind, name, known):
+def unknown(kind, name, known, hint=None):
     """Make an error for a name that is not known, pointing at the likeliest misspellings.
 
     Parameters
@@ -102,6 +107,8 @@ def unknown(kind, name, known):
         The name that was given.
     known : iterable of str
         The names that would have worked.
+    hint : str, optional
+        What to write instead, if that is known.
 
     Returns
     -------
@@ -114,13 +121,36 @@ def unknown(kind, name, known):
     unknown activation 'sigmod'; did you mean 'sigmoid'? (known: relu, sigmoid)
     """
     names = sorted(known)
-    return UnknownNameError(f"unknown {kind} {name!r}{suggestion(name, names)} (known: {', '.join(names)})")
+    advice = suggestion(name, names) if hint is None else f"; {hint}"
+    return UnknownNameError(f"unknown {kind} {name!r}{advice} (known: {', '.join(names)})")
 
 
-def suggestion(name, known):
-    """Return ``"; did you mean 'x'?"`` for the names in ``known`` nearest to ``name``, or an empty string."""
-    close = difflib.get_close_matches(str(name).lower(), sorted(known), n=2, cutoff=0.65)
-    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+def suggestion(name, known, today=None, accept=None):
+    """Return ``"; did you mean 'x'?"`` for the names nearest to a misspelt one, or an empty string.
+
+    Parameters
+    ----------
+    name : object
+        The name that was given.
+    known : iterable of str
+        The names that would have worked.
+    today : dict, optional
+        Today's names for deprecated ones among them, which are offered in their place.
+    accept : callable, optional
+        Tells of two names, the given one and a known one, whether one may be meant by the other. Default: always.
+
+    Examples
+    --------
+    >>> suggestion("momentm", ["learning_rate", "momentum"])
+    "; did you mean 'momentum'?"
+    """
+    word = str(name).lower()
+    close = difflib.get_close_matches(word, sorted(known), n=5, cutoff=0.65)
+    likeness = {key: difflib.SequenceMatcher(None, key, word).ratio() for key in close}
+    # a second name is worth mentioning only if it is about as near as the first.
+    close = [key for key in close if likeness[key] > likeness[close[0]] - 0.1 and (accept is None or accept(word, key))]
+    offered = list(dict.fromkeys((today or {}).get(key, key) for key in close))[:2]
+    return f"; did you mean {' or '.join(map(repr, offered))}?" if offered else ""
 
 
 def warn(message, category=UserWarning):

@@ -102,9 +102,15 @@ PLAIN = theanets.Regressor([4, 3, 2])
 
 @pytest.mark.parametrize("convert", [list, np.array, pd.Series, tuple, read_only, strided, lambda k: k.astype("int8"),
                                      lambda k: k.astype("uint64"), lambda k: k.astype("int16"),
-                                     lambda k: pd.Series(k, index=range(9, 17))])
+                                     lambda k: pd.Series(k, index=range(9, 17)), lambda k: k.astype("f"),
+                                     lambda k: k.astype("d").tolist(), lambda k: k[:, None],
+                                     lambda k: k[:, None].astype("d"), lambda k: pd.DataFrame({"class": k}),
+                                     lambda k: pd.Series(k, dtype="Int64"), lambda k: pd.Series(k).astype("category"),
+                                     lambda k: k.astype(object), scipy.sparse.csr_matrix])
 def test_forms_of_labels(convert):
-    """Defect 12: labels of any integer type."""
+    """Defect 12: labels of any integer type; also whole floats, and a column of them."""
+    if convert is scipy.sparse.csr_matrix:
+        convert = lambda k: scipy.sparse.csr_matrix(k[:, None])  # noqa: E731
     one, two = theanets.Classifier([4, 3]), theanets.Classifier([4, 3])
     assert epochs(one, [X, convert(K)], **RUN) == epochs(two, [X, K.astype("int32")], **RUN)
     assert one.score(X, convert(K)) == two.score(X, K)
@@ -449,7 +455,7 @@ def test_bad_data(case, place, network):
 
 
 @pytest.mark.parametrize("labels, words", [
-    (np.where(K == 2, 3, K), "3"), (K - 1, "-1"), (K.astype("d") + 0.5, ""), (K.astype("d"), "int"),
+    (np.where(K == 2, 3, K), "3"), (K - 1, "-1"), (K.astype("d") + 0.5, "0.5 at row 0.*integers from 0 to 2"),
     (np.where(K == 2, 2 ** 32, K), str(2 ** 32)), (np.eye(3)[K], "2 dimensions"), (K[:7], "8"),
     (np.array(list("abcabcab")), ""),
 ])
@@ -458,6 +464,180 @@ def test_bad_labels(labels, words):
     network = theanets.Classifier([4, 3])
     with pytest.raises(util.DataError, match="target.*" + words):
         network.itertrain([X, labels], **RUN)
+
+
+WORDS = np.array(["setosa", "versicolor", "virginica"])
+
+
+@pytest.mark.parametrize("labels, words", [
+    (np.eye(3)[K], r"one-hot vector: write np.argmax\(y, axis=1\)"),
+    (np.eye(3, dtype=bool)[K], r"np.argmax\(y, axis=1\)"), (pd.get_dummies(pd.Series(WORDS[K])), "np.argmax"),
+    (np.full((8, 3), 1 / 3), r"not a vector: write np.argmax\(y, axis=1\)"), (K + 1, "first class is 0: write y - 1"),
+    (WORDS[K], "text, 'setosa' at row 0.*np.unique.*NetworkClassifier"), (list(WORDS[K]), "np.unique"),
+    (pd.Series(WORDS[K]), "np.unique"), (pd.Series(WORDS[K]).astype("category"), "np.unique"),
+    (K.astype(str), r"text, '0' at row 0.*y.astype\(int\)"), (pd.Series(K.astype(str)), r"y.astype\(int\)"),
+    (K.astype("S"), r"text, b'0' at row 0.*y.astype\(int\)"), (K.astype(str).astype(object), r"y.astype\(int\)"),
+    (pd.Series([0, 1, 2, 0, 1, None, 0, 1], dtype="Int64"), "missing value, <NA> at row 5; drop"),
+    (pd.DataFrame({"k": pd.Series([0, None] * 4, dtype="Int8")}), "<NA> at row 1, column 'k'"),
+    (pd.Series([True, None] * 4, dtype="boolean"), "<NA> at row 1"), ([0, 1, 2, None, 0, 1, 2, 0], "None at row 3"),
+    (np.where(K == 2, np.nan, K), "nan at row 2.*drop"), (np.where(K == 1, np.inf, K), "inf at row 1"),
+    (np.where(K == 1, 1e300, K), "1e\\+300 at row 1"), (pd.Series(K).astype("datetime64[s]"), "datetime64"),
+])
+def test_labels_that_are_none_are_answered_with_what_to_write(labels, words):
+    network = theanets.Classifier([4, 3])
+    for call in (lambda: network.itertrain([X, labels], **RUN), lambda: network.itertrain([X, K], [X, labels], **RUN)):
+        with pytest.raises(util.DataError, match=f"array 'target' .*{words}"):
+            call()
+    # a label that there is no class for is just wrong.
+    if "y - 1" not in words:
+        with pytest.raises(util.DataError, match=f"array 'y' .*{words.replace('not a vector', '').split(': ')[-1]}"):
+            network.score(X, labels)
+
+
+@pytest.mark.parametrize("x, words", [
+    (X.astype(str), r"text, '0.0' at row 0, column 0.*x.astype\(float\)"),
+    (pd.DataFrame(X).astype(object).assign(colour="red"), "text, 'red' at row 0, column 'colour'.*get_dummies"),
+    (pd.DataFrame(X, columns=list("abcd")).astype("Float64").mask(X > 2), "value, <NA> at row .*, column '[a-d]'"),
+    (np.where(X > 2, None, X), "missing value, None at row"), (X[0], r"write x\[None\] for a single example"),
+    (np.where(X > 2, object(), X), "no number, <object object"), (np.ma.array(X, mask=X > 2), "masked values"),
+    ([np.ma.array(row, mask=row > 2) for row in X], "masked values"),
+])
+def test_inputs_that_are_none_are_answered_with_what_to_write(x, words):
+    for call in (PLAIN.predict, lambda x: PLAIN.itertrain([x, Y[: len(x)]], **RUN)):
+        with pytest.raises(util.DataError, match=f"(?s)array 'in'.*{words}"):
+            call(x)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_masks_are_never_ignored(weighted):
+    """What is written instead is what the message says."""
+    network, masked = theanets.Regressor([4, 3, 2], weighted=weighted), np.ma.array(Y, mask=Y > 2)
+    arrays = [X, masked, np.ones_like(Y)][: 2 + weighted]
+    with pytest.raises(util.DataError, match=r"'target' has masked.*train\(\[x, y.filled\(0\), 1 - y.mask\]\)"):
+        network.itertrain(arrays, **RUN)
+    with pytest.raises(util.DataError, match="'y' has masked"):
+        network.score(X, masked)
+    if weighted:
+        with pytest.raises(util.DataError, match="'weights' has masked"):
+            network.itertrain([X, Y, masked], **RUN)
+        losses = epochs(network, [X, masked.filled(0), 1 - masked.mask], **RUN)
+        other = theanets.Regressor([4, 3, 2], weighted=True)
+        assert losses == epochs(other, [X, masked.filled(99), (~masked.mask).astype(float)], **RUN)
+    assert epochs(theanets.Regressor([4, 3, 2]), [X, np.ma.array(Y)], **RUN) == epochs(
+        theanets.Regressor([4, 3, 2]), [X, Y], **RUN)
+
+
+class Tensor:
+    """Looks like a tensor of another library."""
+
+    def __init__(self, array, needs_gradient=False):
+        self.array, self.needs_gradient = np.asarray(array), needs_gradient
+        self.shape, self.dtype, self.ndim = self.array.shape, "other.float32", self.array.ndim
+
+    def __array__(self, dtype=None, copy=None):
+        if self.needs_gradient:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        return self.array
+
+    def __len__(self):
+        return len(self.array)
+
+    def __iter__(self):
+        return map(Tensor, self.array)
+
+    def __getitem__(self, index):
+        return Tensor(self.array[index])
+
+
+def test_tensors_of_other_libraries():
+    np.testing.assert_array_equal(PLAIN.predict(Tensor(X)), PLAIN.predict(X))
+    one, two = (theanets.Regressor([4, 3, 2]) for _ in range(2))
+    assert epochs(one, [Tensor(X), Tensor(Y)], **RUN) == epochs(two, [X, Y], **RUN)
+    with pytest.raises(util.DataError, match="'in', a Tensor, .*requires grad"):
+        PLAIN.predict(Tensor(X, needs_gradient=True))
+
+
+# Sequences of different lengths.
+
+LENGTHS = [5, 3, 7, 4]
+SERIES = [np.random.RandomState(n).randn(n) for n in LENGTHS]
+SIGNS = [(series > 0).astype(int) for series in SERIES]
+
+
+def columns(series):
+    return [one[:, None] for one in series]
+
+
+def objects(series):
+    result = np.empty(len(series), object)
+    result[:] = series
+    return result
+
+
+@pytest.mark.parametrize("convert", [list, tuple, objects, pd.Series, lambda s: [one.tolist() for one in s],
+                                     lambda s: [pd.Series(one) for one in s], lambda s: objects(columns(s))])
+def test_series_are_sequences_of_one_variable(convert):
+    for single in (False, True):
+        model = theanets.recurrent.Autoencoder if single else theanets.recurrent.Regressor
+        slots = model([1, (3, "rnn"), 1]).slots()
+        expected = sources.build([columns(SERIES)] * len(slots), slots, "train")
+        forms = [[convert(SERIES)] * len(slots)] + [convert(SERIES)] * single
+        for form in forms:
+            source = sources.build(form, slots, "train")
+            assert source.is_ragged() and source.lengths == expected.lengths == LENGTHS
+            for a, b in zip(source.arrays, expected.arrays):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_training_and_prediction_with_series():
+    one, two = (theanets.recurrent.Regressor([1, (3, "rnn"), 1]) for _ in range(2))
+    run = dict(algo="sgd", learning_rate=0.1, batch_size=2)
+    assert epochs(one, [objects(SERIES), SERIES], **run) == epochs(two, [columns(SERIES)] * 2, **run)
+    for a, b in zip(one.predict(objects(SERIES)), two.predict(columns(SERIES))):
+        np.testing.assert_array_equal(a, b)
+    assert one.score(SERIES, objects(SERIES)) == pytest.approx(two.score(*[columns(SERIES)] * 2), rel=1e-6)
+
+
+@pytest.mark.parametrize("convert", [list, objects, pd.Series, columns, lambda s: [one.astype("d") for one in s]])
+def test_labels_of_series(convert):
+    slots = theanets.recurrent.Classifier([1, (3, "rnn"), 2]).slots()
+    source = sources.build([SERIES, convert(SIGNS)], slots, "train")
+    assert source.lengths == LENGTHS and source.arrays[1].shape == (4, 7)
+    for row, labels in zip(source.arrays[1], SIGNS):
+        np.testing.assert_array_equal(row[: len(labels)], labels)
+
+
+def test_labels_of_series_in_other_forms():
+    net = theanets.recurrent.Classifier([1, (3, "rnn"), 2])
+    assert net.score(SERIES, objects(SIGNS)) == net.score(columns(SERIES), columns(SIGNS))
+    with pytest.raises(util.DataError, match=r"sequence 0: array 'target'.*np.argmax\(y, axis=1\)"):
+        net.itertrain([SERIES, [np.eye(2)[k] for k in SIGNS]])
+    with pytest.raises(util.DataError, match=r"sequence 0: array 'target' holds text"):
+        net.itertrain([SERIES, [k.astype(str) for k in SIGNS]])
+
+
+def test_series_of_one_length():
+    net, x = theanets.recurrent.Regressor([1, (3, "rnn"), 1]), np.random.RandomState(0).randn(4, 6)
+    expected = net.predict(x[..., None])
+    for value in (x, [x], x.tolist(), x.astype(object), list(x), objects(list(x)), [x[..., None]]):
+        np.testing.assert_array_equal(np.stack(list(net.predict(value))), expected)
+    with pytest.raises(util.DataError, match="different lengths.*list of sequences"):
+        theanets.recurrent.Regressor([2, (3, "rnn"), 1]).train([SERIES, SERIES])
+
+
+@pytest.mark.parametrize("convert", [lambda x: pd.Series(list(x)), lambda x: objects(list(x)), Tensor])
+def test_columns_of_vectors(convert):
+    """A column of a table may hold a vector for each row."""
+    np.testing.assert_array_equal(PLAIN.predict(convert(X)), PLAIN.predict(X))
+    with pytest.raises(util.DataError, match="different lengths"):
+        PLAIN.predict(objects([X[0], X[1, :3]]))
+
+
+def test_archives_of_arrays_are_read_by_name(tmp_path):
+    np.savez(tmp_path / "data.npz", **{"in": X, "target": Y})
+    one, two = (theanets.Regressor([4, 3, 2]) for _ in range(2))
+    with np.load(tmp_path / "data.npz") as arrays:
+        assert epochs(one, arrays, **RUN) == epochs(two, [X, Y], **RUN)
 
 
 @pytest.mark.parametrize("x", [X[:, :3], X[0], X[None], np.zeros((0, 3)), [["a", "b", "c", "d"]], None,

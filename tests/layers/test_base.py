@@ -1,6 +1,9 @@
 """The base class and the layers without parameters: shapes, wiring, initial values, specs."""
 
+import copy
 import itertools
+import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -744,3 +747,182 @@ def test_layers_read_the_measured_shape():
     assert labels.score(x, np.arange(5) % 2) in (0.4, 0.6)
     with pytest.raises(util.ConfigurationError, match="'out'.*'hid1:out', a single number"):
         theanets.Regressor([3, dict(form="sumofunits", size=1), 2])
+# Layers as earlier releases wrote them.
+
+EXAMPLES = np.random.RandomState(0).randn(5, 4)
+
+
+def layers_of_release_7():
+    layers = theanets.layers
+    return [layers.Input(4, name="i"), layers.Feedforward(3, inputs=4, name="h"),
+            layers.Feedforward(2, "h", "o", "linear")]
+
+
+def test_a_leading_integer_is_the_size():
+    with pytest.warns(DeprecationWarning, match=r"write (Input|Feedforward)\(size=\d") as caught:
+        net = theanets.Network(layers_of_release_7())
+    assert len(caught) == 3
+    assert names(net.layers) == ["i", "h", "o"]
+    assert [layer.output_size for layer in net.layers] == [4, 3, 2]
+    assert [layer.activation for layer in net.layers] == ["linear", "relu", "linear"]
+    # specs are those of today.
+    again = theanets.Network([layer.to_spec() for layer in net.layers])
+    assert [p.get_value().shape for p in again.params] == [p.get_value().shape for p in net.params]
+
+
+@pytest.mark.parametrize("form, args, kwargs, size", [
+    ("rnn", (3, "in"), {}, 3), ("lstm", (3,), dict(inputs="in"), 3), ("rrnn", (3,), dict(rate="vector"), 3),
+    ("scrn", (3,), {}, 3), ("bidirectional", (4, "in"), dict(worker="gru"), 4),
+    ("clockwork", (4,), dict(periods=[1, 2]), 4),
+    ("mrnn", (9,), {}, 9), ("mrnn", (2,), dict(size=9), 9), ("classifier", (3,), {}, 3), ("embed", (3,), {}, 3),
+    ("conv1", (2,), dict(size=9), 9), ("bcrnn", (3,), dict(size=9), 9),
+])
+def test_a_leading_integer_in_other_forms(form, args, kwargs, size):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        layer = theanets.Layer.build(form, *args, **kwargs)
+    assert layer._given_shape[-1] == size
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda: theanets.layers.Feedforward(3, size=4), "'size' is given twice"),
+    (lambda: theanets.layers.Feedforward(3, "in", inputs="in"), "'inputs' is given twice"),
+    (lambda: theanets.layers.Feedforward(3, 4, "h", "relu", 5), "size, inputs, name, activation by position, found 5"),
+    (lambda: theanets.layers.Feedforward("h", 3), "'h': found .3,. by position"),
+])
+def test_arguments_by_position_that_make_no_sense(make, words):
+    with pytest.raises((util.ConfigurationError, TypeError), match=words):
+        make()
+
+
+@pytest.mark.parametrize("specs", [
+    lambda n: [4, dict(size=3, inputs=n, name="x"), 2],
+    lambda n: [4, theanets.layers.Feedforward(size=3, inputs=n, name="x"), 2],
+    lambda n: [dict(size=2, name="a"), 4, dict(size=3, inputs=n, name="x"), 2],
+])
+def test_an_integer_for_inputs_is_compared_with_the_layer_before(specs):
+    net = theanets.Network(specs(4))
+    layer = next(layer for layer in net.layers if layer.name == "x")
+    assert layer.input_size == 4 and layer.input_name == net.layers[net.layers.index(layer) - 1].output_name
+    with pytest.raises(util.ConfigurationError, match="layer 'x': input '(in|hid1):out' was said to have 5 units, but "
+                                                      "has 4"):
+        theanets.Network(specs(5))
+    layer = theanets.layers.Feedforward(size=3, inputs=4, name="x")
+    layer.bind(theanets.Network([4]))
+    assert names(layer.params) == ["x.w", "x.b"]
+
+
+def test_an_integer_for_inputs_of_both_directions():
+    net = theanets.recurrent.Regressor([2, dict(form="bidirectional", size=4, inputs=2), 1])
+    assert net.predict(np.zeros((1, 3, 2))).shape == (1, 3, 1)
+    with pytest.raises(util.ConfigurationError, match="said to have 3 units"):
+        theanets.recurrent.Regressor([2, dict(form="bidirectional", size=4, inputs=3), 1])
+
+
+class OldBare(theanets.Layer):
+    """By the docs of 0.6: the input itself, a shape that follows, no updates."""
+
+    def setup(self):
+        self.add_weights("w")
+
+    def transform(self, inputs):
+        return TT.dot(inputs, self.find("w"))
+
+
+class OldOut(theanets.Layer):
+    """By the docs of 0.7."""
+
+    def setup(self):
+        self.add_weights("w", self.input_size, self.size)
+        self.add_bias("b", std=0)
+
+    def transform(self, inputs):
+        return TT.dot(inputs["out"], self.find("w")) + self.find("b"), []
+
+
+class OldName(OldBare):
+    def transform(self, inputs):
+        return dict(out=inputs["in"].dot(self.find("w")))
+
+
+class OldOperators(OldBare):
+    def transform(self, inputs):
+        x = (2 * inputs + inputs - 1 * inputs) / 2 - inputs[:, :] - -inputs + abs(inputs) - abs(-inputs)
+        return (x * inputs**1 / inputs).dot(self.find("w")), []
+
+
+class OldConstructor(OldBare):
+    def __init__(self, size, inputs, name=None, **kwargs):
+        super().__init__(size, inputs, name, **kwargs)
+
+
+class OldEverything(OldBare):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("spec", [
+    (3, "oldbare"), (3, "oldout"), (3, "oldname"), (3, "oldoperators"), lambda: OldConstructor(3, 4, rng=13),
+    lambda: OldConstructor(3, "in", rng=13), lambda: OldEverything(3, "in", rng=13), lambda: OldEverything(3, rng=13),
+])
+def test_layers_by_the_docs_of_earlier_releases(spec):
+    net = theanets.Regressor([4, spec() if callable(spec) else spec, 2])
+    w = net.layers[1].find("w").get_value()
+    hidden = net.feed_forward(EXAMPLES)[net.layers[1].output_name]
+    np.testing.assert_allclose(hidden, EXAMPLES @ w, rtol=1e-5, atol=1e-6)
+    assert np.isfinite(net.train([EXAMPLES, EXAMPLES[:, :2]], algo="sgd", epochs=1)[0]["loss"])
+
+
+def test_the_warning_says_what_to_write_today():
+    with pytest.warns(DeprecationWarning, match=r"layer 'hid1': .*write inputs\[self.input_name\]"):
+        theanets.Regressor([4, (3, "oldbare"), 2]).predict(EXAMPLES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        theanets.Regressor([4, (4, "twofaced"), 2]).predict(EXAMPLES)
+
+
+class NoSetup(theanets.Layer):
+    def transform(self, inputs):
+        return TT.dot(inputs[self.input_name], self.find("w")), []
+
+
+class NoResult(theanets.Layer):
+    def transform(self, inputs):
+        pass
+
+
+class Foreign(theanets.Layer):
+    def transform(self, inputs):
+        return inputs["nothing"], []
+
+
+class Undecided(theanets.Layer):
+    def transform(self, inputs):
+        return TT.tanh(inputs), []
+
+
+class OldLog(theanets.Layer):
+    def setup(self):
+        self.log_setup(self.add_weights("w", self.nin, self.nout))
+
+
+@pytest.mark.parametrize("spec, error, words", [
+    (dict(form="nosetup", size=3), KeyError, r"no parameter 'w' .*in setup\(\), as by self.add_weights\('w'\)"),
+    (dict(form="noresult", size=3), util.ConfigurationError, "returned None, expected a pair of the outputs and"),
+    (dict(form="foreign", size=3), KeyError, r"asks for inputs\['nothing'\].*there are: in:out, hid1:out.*input_names"),
+    (dict(form="undecided", size=4, inputs=("in", "hid1")), util.ConfigurationError, r"has 2 inputs: .*inputs\[name\]"),
+    (dict(form="oldlog", size=3), AttributeError, "'log_setup'; leave it out"),
+])
+def test_layers_that_cannot_work_say_what_to_write(spec, error, words):
+    with pytest.raises(error, match=words):
+        theanets.Regressor([4, 4, spec, 2]).predict(EXAMPLES)
+
+
+@pytest.mark.parametrize("name, words", [("nin", "self.input_size"), ("weights", r"find\('w'\)"), ("anything", "")])
+def test_attributes_that_layers_had(name, words):
+    layer = theanets.Regressor([4, 2]).layers[1]
+    assert not hasattr(layer, name)
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'.*{words}"):
+        getattr(layer, name)
+    assert names(copy.deepcopy(layer).params) == names(pickle.loads(pickle.dumps(layer)).params) == ["out.w", "out.b"]

@@ -116,3 +116,34 @@ def test_axes_that_are_given_are_drawn_into(net):
     _, ax = plt.subplots()
     assert plot.weights(net, ax=ax) is ax
     assert plot.learning_curves(ROWS, ax=ax) is ax
+
+
+def test_weights_say_which_there_are():
+    recurrent = theanets.recurrent.Regressor([2, (3, "lstm"), 1])
+    for param in ("w", "b"):
+        with pytest.raises((KeyError, ValueError), match="write param='xh' or param='hh'"):
+            plot.weights(recurrent, param=param)
+    with pytest.raises(ValueError, match=r"found a LSTM, expected a network.*weights\(net, 'hid1'\)"):
+        plot.weights(recurrent.layers[1])
+    with pytest.raises(KeyError, match="layers: in, hid1, out"):
+        plot.weights(recurrent, "hid9")
+    both = theanets.recurrent.Regressor([2, dict(form="bidirectional", size=4), 1])
+    with pytest.raises(KeyError, match="param='fw.xh' or .*param='bw.hh'"):
+        plot.weights(both)
+    assert plot.weights(both, "hid1", "fw.xh").get_title() == "hid1_fw.xh: 2 x 1x2"
+
+
+def test_weights_of_a_layer_itself(net):
+    assert plot.weights(net, net.layers[1]).get_title() == plot.weights(net, "hid1").get_title()
+
+
+@pytest.mark.parametrize("labels, words", [(np.eye(2)[[0, 1, 1]], "np.argmax"), (["a", "b", "a"], "np.unique"),
+                                           ([0, 2, 1], "from 0 to 1")])
+def test_confusion_matrix_reads_labels_as_training_does(labels, words):
+    classifier, x = theanets.Classifier([2, 2]), np.eye(3, 2)
+    with pytest.raises(ValueError, match=words):
+        plot.confusion_matrix(classifier, x, labels)
+    expected = plot.confusion_matrix(classifier, x, [0, 1, 1])
+    for same in ([[0], [1], [1]], [0.0, 1.0, 1.0]):
+        ax = plot.confusion_matrix(classifier, x, same)
+        assert [text.get_text() for text in ax.texts] == [text.get_text() for text in expected.texts]

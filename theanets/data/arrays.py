@@ -5,8 +5,10 @@ scipy matrices become arrays of the types that the compiled functions want; what
 that names the array, the axis and what was expected.
 """
 
+import collections.abc
 import copy
 import math
+import numbers
 
 import numpy as np
 import scipy.sparse
@@ -46,9 +48,11 @@ class Slot:
     per_example : bool, optional
         Whether the array holds weights: none of them is negative, and one number for each example may stand for an
         array full of it.
+    is_target : bool, optional
+        Whether the array says what the output should be. Labels that do may come as a column.
     """
 
-    def __init__(self, name, variable, shape=None, num_classes=None, per_example=False):
+    def __init__(self, name, variable, shape=None, num_classes=None, per_example=False, is_target=False):
         self.name = name
         self.variable = variable
         self.dtype = np.dtype(variable.dtype)
@@ -57,6 +61,12 @@ class Slot:
         self.shape = shape
         self.num_classes = num_classes
         self.per_example = per_example
+        self.is_target = is_target
+
+    @property
+    def holds_labels(self):
+        """Whether the array holds class labels."""
+        return self.dtype.kind == "i"
 
     @property
     def is_sequence(self):
@@ -98,22 +108,128 @@ def _to_array(value, slot):
         value = value.get_value()
     if scipy.sparse.issparse(value):
         return value
-    if hasattr(value, "to_numpy"):
-        value = value.to_numpy()
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise util.DataError(f"array {slot.name!r} has masked values; fill them, or use a weighted model")
+    _refuse_masked(value, slot)
+    columns = getattr(value, "columns", None)
+    _refuse_missing(value, slot, columns)
     try:
-        value = np.asarray(value)
+        value = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
     except ValueError as error:
-        raise util.DataError(f"array {slot.name!r}: rows of different lengths do not make an array") from error
+        sequences = ", or a list of sequences" if slot.is_sequence else ""
+        raise util.DataError(
+            f"array {slot.name!r}: rows of different lengths do not make an array, expected "
+            f"{slot.expectation()}{sequences}"
+        ) from error
+    except (TypeError, RuntimeError) as error:
+        # as of tensors of other libraries that are on a device, or take part in a gradient.
+        raise util.DataError(
+            f"array {slot.name!r}, a {type(value).__name__}, cannot be turned into a numpy array: {error}"
+        ) from error
     if value.dtype == object:
-        try:
-            value = value.astype(float)
-        except (TypeError, ValueError) as error:
-            raise util.DataError(f"array {slot.name!r} holds values that are not numbers: {error}") from error
+        value = _read_objects(value, slot, columns)
+    if value.dtype.kind in "US":
+        index = (0,) * value.ndim
+        if value.size:
+            raise _text_error(value[index], slot, index, value.ravel()[:100])
     if value.dtype.kind not in "biuf":
         raise util.DataError(f"array {slot.name!r} is of type {value.dtype}, expected numbers")
     return value
+
+
+def _refuse_masked(value, slot):
+    """Refuse masked values, which would be taken for data."""
+    pieces = value if isinstance(value, (list, tuple)) else [value]
+    if any(isinstance(piece, np.ma.MaskedArray) and np.ma.is_masked(piece) for piece in pieces):
+        raise util.DataError(
+            f"array {slot.name!r} has masked values, and masks are not looked at: fill the array, as in y.filled(0). "
+            "What does not count gets a weight of 0: make the model with weighted=True, and write "
+            "train([x, y.filled(0), 1 - y.mask]), or for an autoencoder train([x.filled(0), 1 - x.mask])"
+        )
+
+
+def _is_missing(item):
+    # pandas has a value of its own for this, and another one for times.
+    return item is None or type(item).__name__ in ("NAType", "NaTType")
+
+
+def _missing_error(item, slot, index, columns=None):
+    fill = "drop these examples" if slot.holds_labels else "fill the gaps, or drop these examples"
+    return util.DataError(f"array {slot.name!r} has a missing value, {item} {_place(index, columns)}; {fill}")
+
+
+def _refuse_missing(value, slot, columns=None):
+    """Refuse missing values of pandas, which would become NaN in an array. NaN itself is looked at later."""
+    if not hasattr(value, "isna") or not hasattr(value, "iloc"):
+        return
+    for index in np.argwhere(value.isna().to_numpy()):
+        item = value.iloc[tuple(map(int, index))]
+        if _is_missing(item):
+            raise _missing_error(item, slot, index, columns)
+
+
+def _place(index, columns=None):
+    """Say in words where in an array a value is."""
+    if len(index) == 2:
+        column = int(index[1]) if columns is None else columns[index[1]]
+        return f"at row {int(index[0])}, column {column!r}"
+    return f"at row {int(index[0])}" if len(index) == 1 else f"at index {tuple(map(int, index))}"
+
+
+def _read_objects(value, slot, columns=None):
+    """Turn an array of Python objects into one of numbers."""
+    if value.ndim == 1 and value.size and _is_nested(value[0]):
+        return _to_array(list(value), slot)
+    for index, item in np.ndenumerate(value):
+        if _is_missing(item):
+            raise _missing_error(item, slot, index, columns)
+        if isinstance(item, (str, bytes)):
+            raise _text_error(item, slot, index, value.ravel()[:100], columns)
+        if not isinstance(item, numbers.Number) and not hasattr(item, "__float__"):
+            raise util.DataError(
+                f"array {slot.name!r} holds a value that is no number, {_shorten(item)} {_place(index, columns)}"
+            )
+    try:
+        if slot.holds_labels and all(isinstance(item, (numbers.Integral, np.bool_)) for item in value.flat):
+            return value.astype("int64")
+        return value.astype(float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise util.DataError(f"array {slot.name!r} holds values that are not numbers: {error}") from error
+
+
+def _is_nested(value):
+    """Tell whether an element of an array is itself a row, or a sequence."""
+    return hasattr(value, "__len__") and not isinstance(value, (str, bytes, collections.abc.Mapping))
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _text_error(item, slot, index, some, columns=None):
+    """Make an error for text in the place of numbers."""
+    name = "y" if slot.is_target else "x"
+    if all(isinstance(text, (str, bytes)) and _is_number(text) for text in some):
+        advice = f"write {name}.astype({'int' if slot.holds_labels else 'float'})"
+    elif slot.holds_labels:
+        advice = (
+            "number the classes, as in classes, y = np.unique(y, return_inverse=True), or let "
+            "theanets.estimators.NetworkClassifier do it"
+        )
+    else:
+        advice = "make numbers of it, for instance by pandas.get_dummies for categories"
+    return util.DataError(
+        f"array {slot.name!r} holds text, {_shorten(item)} {_place(index, columns)}, expected numbers; {advice}"
+    )
+
+
+def _shorten(item):
+    # numpy shows scalars of its own with their types.
+    kind = next((kind for kind in (str, bytes) if isinstance(item, kind)), None)
+    text = repr(item if kind is None else kind(item))
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _fit_dimensions(value, slot):
@@ -125,9 +241,10 @@ def _fit_dimensions(value, slot):
         # one weight for each example, or for each step; spread over the rest of the target later.
         value = value.reshape(value.shape + (1,) * (slot.ndim - value.ndim))
     if value.ndim != slot.ndim:
+        single = "; write x[None] for a single example" if value.shape == slot.shape and value.ndim else ""
         raise util.DataError(
             f"array {slot.name!r} has {value.ndim} dimension{'s' * (value.ndim != 1)} (shape {value.shape}), "
-            f"expected {slot.expectation()}"
+            f"expected {slot.expectation()}{single}"
         )
     return value
 
@@ -153,16 +270,46 @@ def _check_shape(value, slot, axis=0):
             )
 
 
-def _check_labels(value, slot):
+def _read_labels(value, slot):
+    """Return class labels as integers; they may come as a column, and as whole numbers of any type."""
+    if slot.is_target and value.ndim == slot.ndim + 1 and value.shape[-1] == 1:
+        value = value[..., 0]
+    if value.ndim == slot.ndim + 1:
+        _refuse_vectors(value, slot)
+    value = _fit_dimensions(value, slot)
+    count = slot.num_classes
+    expected = "integers" if count is None else f"integers from 0 to {count - 1}"
     if value.dtype.kind == "f":
-        raise util.DataError(f"array {slot.name!r} is of type {value.dtype}, but class labels must be integers")
-    if slot.num_classes is None or not value.size:
-        return
-    low, high = value.min(), value.max()
-    if low < 0 or high >= slot.num_classes:
+        is_whole = np.isfinite(value) & (value == np.floor(value)) & (abs(value) < 2.0**62)
+        if not is_whole.all():
+            index = np.unravel_index(np.argmin(is_whole), value.shape)
+            missing = "; drop examples whose label is missing" if np.isnan(value[index]) else ""
+            raise util.DataError(
+                f"array {slot.name!r} holds {value[index]} {_place(index)}, but class labels must be {expected}"
+                f"{missing}"
+            )
+        value = value.astype("int64")
+    if count is not None and value.size:
+        low, high = value.min(), value.max()
+        if low < 0 or high >= count:
+            wrong = low if low < 0 else high
+            index = np.unravel_index(np.argmax(value == wrong), value.shape)
+            shift = "; the first class is 0: write y - 1" if low == 1 and high == count else ""
+            raise util.DataError(
+                f"array {slot.name!r} holds the class label {wrong} {_place(index)}, "
+                f"expected labels from 0 to {count - 1}{shift}"
+            )
+    return value
+
+
+def _refuse_vectors(value, slot):
+    """Refuse a vector for each label, be it one-hot or of probabilities."""
+    is_one_hot = bool(np.isin(value, (0, 1)).all() and (value.sum(axis=-1) == 1).all())
+    if value.size and (is_one_hot or slot.num_classes in (None, value.shape[-1])):
         raise util.DataError(
-            f"array {slot.name!r} holds the class label {low if low < 0 else high}, "
-            f"expected labels from 0 to {slot.num_classes - 1}"
+            f"array {slot.name!r} has {value.ndim} dimensions (shape {value.shape}), expected one class label for each "
+            f"{'step' if slot.is_sequence else 'example'}, not {'a one-hot vector' if is_one_hot else 'a vector'}: "
+            f"write np.argmax({'y' if slot.is_target else 'x'}, axis={value.ndim - 1})"
         )
 
 
@@ -197,13 +344,13 @@ def cast(value, slot, axis=0):
     if slot.takes(value):
         _check_shape(value, slot, axis)
         return value
+    value = _unpack(value)
     if _is_list_of_sequences(value, slot) and len({len(item) for item in value}) > 1:
-        value = _pad([cast(item, slot.of_step()) for item in value])
+        value = _pad(_cast_each(value, slot.of_step()))
     value = _to_array(value, slot)
-    if slot.dtype.kind == "i":
+    if slot.holds_labels:
         value = value.toarray() if scipy.sparse.issparse(value) else value
-        value = _fit_dimensions(value, slot)
-        _check_labels(value, slot)
+        value = _read_labels(value, slot)
     elif slot.format is None:
         value = value.toarray() if scipy.sparse.issparse(value) else value
         value = _fit_dimensions(value, slot)
@@ -282,6 +429,10 @@ def check(value, slot):
         )
 
 
+class CountError(util.DataError):
+    """Another number of arrays than there are slots."""
+
+
 def _name_list(slots):
     return ", ".join(slot.name for slot in slots) or "none"
 
@@ -289,7 +440,7 @@ def _name_list(slots):
 def _as_list(arrays, slots, surplus=False):
     """Return a list with one entry for each slot."""
     names = [slot.name for slot in slots]
-    if isinstance(arrays, dict):
+    if isinstance(arrays, collections.abc.Mapping):
         if surplus:
             arrays = {name: array for name, array in arrays.items() if name in names}
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -300,34 +451,104 @@ def _as_list(arrays, slots, surplus=False):
             )
         if sorted(arrays) != sorted(names):
             raise util.DataError(f"expected arrays for {_name_list(slots)}; found {', '.join(map(str, arrays))}")
-        return [arrays[name] for name in names]
-    if not isinstance(arrays, (list, tuple)):
-        arrays = [arrays]
-    elif len(slots) == 1 and _depth(arrays) == slots[0].ndim and (len(arrays) != 1 or _is_example(arrays[0], slots[0])):
-        # the only array, written as a list of rows, or of sequences.
+        return [_unpack(arrays[name]) for name in names]
+    arrays = _unpack(arrays)
+    if isinstance(arrays, (list, tuple)):
+        arrays = [_unpack(array) for array in arrays]
+    if not isinstance(arrays, list) or len(slots) == 1 and _is_the_array(arrays, slots[0]):
         arrays = [arrays]
     elif surplus:
         arrays = arrays[: len(slots)]
     if len(arrays) != len(slots):
-        raise util.DataError(
+        raise CountError(
             f"expected {len(slots)} array{'s' * (len(slots) != 1)} ({_name_list(slots)}), found {len(arrays)}"
         )
-    return list(arrays)
+    return arrays
+
+
+def split_example(item, slots, surplus=False):
+    """Return the parts of what may be one example of a dataset, rather than a batch of them.
+
+    Parameters
+    ----------
+    item : array-like, list, tuple or dict
+        One value for each slot, in their order or by their names.
+    slots : list of Slot
+        What is expected of a batch.
+    surplus : bool, optional
+        Whether there may be more values than slots.
+
+    Returns
+    -------
+    values : list or None
+        One value for each slot; None if the item is no example.
+    """
+    try:
+        values = _parts(item, slots, surplus)
+    except util.DataError:
+        return None
+    return values if all(_is_example(value, slot) for value, slot in zip(values, slots)) else None
+
+
+def _parts(item, slots, surplus):
+    """Return the parts of an example as a list."""
+    if len(slots) == 1:
+        # a bare value, or the only one of a list.
+        alone = item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item
+        if _is_example(alone, slots[0]):
+            return [alone]
+    return _as_list(item, slots, surplus)
+
+
+def check_example(item, slots, surplus=False):
+    """Refuse what does not fit in something whose first part is that of one example."""
+    values = _parts(item, slots, surplus)
+    if values and _is_example(values[0], slots[0]):
+        cast_all([np.asarray(value)[None] for value in values], slots)
+
+
+def stack_examples(examples, slots):
+    """Make arrays, or lists of sequences, of examples that :func:`split_example` has returned."""
+    columns = [[np.asarray(value) for value in column] for column in zip(*examples)]
+    return [
+        column if slot.is_sequence or len({value.shape for value in column}) > 1 else np.stack(column)
+        for column, slot in zip(columns, slots)
+    ]
+
+
+def _unpack(value):
+    """Return rows or sequences that are the elements of an array, or of a column of a table, as a list."""
+    if getattr(getattr(value, "dtype", None), "kind", "") == "O" and np.ndim(value) == 1 and len(value):
+        elements = np.asarray(value)
+        return list(elements) if _is_nested(elements[0]) else value
+    return value
+
+
+def _is_the_array(arrays, slot):
+    """Tell whether a list is itself the array, of rows or of sequences, rather than a list that holds the array."""
+    depth = count_axes(arrays)
+    if depth == slot.ndim:
+        is_known = slot.shape is not None and len(slot.shape) == slot.ndim - 1
+        return len(arrays) != 1 or is_known and _is_example(arrays[0], slot)
+    return depth == slot.ndim - 1 and _is_list_of_sequences(arrays, slot)
 
 
 def _is_example(value, slot):
     """Tell whether a value may be one example for a slot, rather than the array of all examples."""
-    if slot.is_sequence or slot.shape is None:
-        return slot.is_sequence
     lengths = []
     while isinstance(value, (list, tuple)) and value:
         lengths.append(len(value))
         value = value[0]
     shape = (*lengths, *np.shape(value))
-    return len(shape) == len(slot.shape) and all(b in (a, None) for a, b in zip(shape, slot.shape))
+    if slot.shape is None or len(slot.shape) != slot.ndim - 1:
+        return len(shape) == slot.ndim - 1
+    fits = len(shape) == len(slot.shape) and all(b in (a, None) for a, b in zip(shape, slot.shape))
+    # the only unit may be left out.
+    return fits or slot.shape[-1:] == (1,) and len(shape) == len(slot.shape) - 1
 
 
-def _depth(value):
+def count_axes(value):
+    """Return the number of dimensions of an array, or of nested lists, by their first elements."""
     depth = 0
     while isinstance(value, (list, tuple)) and value:
         depth, value = depth + 1, value[0]
@@ -378,14 +599,29 @@ def cast_all(arrays, slots, axis=0, surplus=False):
 
 
 def _is_list_of_sequences(value, slot):
-    """Tell whether a value is a list of arrays that each have one dimension less than the slot."""
-    lowest = 1 if slot.per_example else slot.ndim - 1  # weights may be one number for each step.
-    return (
-        slot.is_sequence
-        and isinstance(value, (list, tuple))
-        and len(value) > 0
-        and all(lowest <= _depth(item) < slot.ndim and hasattr(item, "__len__") for item in value)
-    )
+    """Tell whether a value is a list of arrays that each have one dimension less than the slot.
+
+    A series of numbers stands for a sequence with one variable, labels may come as columns, and weights may be one
+    number for each step.
+    """
+    if not slot.is_sequence or not isinstance(value, (list, tuple)) or not value:
+        return False
+    depths = {count_axes(item) if hasattr(item, "__len__") else 0 for item in value}
+    is_series = slot.ndim > 2 and slot.shape[-1] == 1 and depths == {slot.ndim - 2}
+    has_columns = slot.is_target and slot.holds_labels and depths == {slot.ndim}
+    per_step = slot.per_example and all(1 <= depth < slot.ndim for depth in depths)
+    return depths == {slot.ndim - 1} or is_series or has_columns or per_step
+
+
+def _cast_each(sequences, step):
+    """Cast the sequences of a list."""
+    result = []
+    for i, sequence in enumerate(sequences):
+        try:
+            result.append(cast(sequence, step))
+        except util.DataError as error:
+            raise util.DataError(f"sequence {i}: {error}") from error
+    return result
 
 
 def is_per_sequence(value):
@@ -394,7 +630,9 @@ def is_per_sequence(value):
         value = value.to_numpy()
     if isinstance(value, np.ndarray) and value.dtype != object:
         return value.ndim == 1 or value.ndim > 1 and value.shape[1] == 1
-    return isinstance(value, (list, tuple, np.ndarray)) and all(not _depth(item) or len(item) == 1 for item in value)
+    if not isinstance(value, (list, tuple, np.ndarray)):
+        return False
+    return all(not count_axes(item) or len(item) == 1 for item in value)
 
 
 def _pad(sequences):
@@ -428,7 +666,7 @@ def lengths_of(arrays, slots, surplus=False):
     DataError
         If the lengths of lists differ between arrays, or an array goes with sequences of different lengths.
     """
-    if isinstance(arrays, np.ndarray):
+    if isinstance(arrays, np.ndarray) and arrays.dtype != object:
         return None
     values = _as_list(arrays, slots, surplus)
     spread = {slot.name for value, slot in zip(values, slots) if slot.per_example and is_per_sequence(value)}

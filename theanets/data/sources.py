@@ -1,31 +1,53 @@
 """Where batches come from: what a user gives as data for training becomes something that can be iterated over.
 
-There are three kinds: arrays, which are cast and checked at once and then cut into batches; callables and iterators,
-which make one batch at a time; and datasets that the user has made. Sequences of different lengths may come from
-either of the first two. They are padded, and each batch then has a mask as its last array.
+There are four kinds: arrays, which are cast and checked at once and then cut into batches, as are the examples of a
+dataset with ``__len__`` and ``__getitem__``; callables and iterators, which make one batch at a time; iterables that
+can be started again, such as loaders of other libraries and generator functions, of which a pass is an epoch; and
+datasets of downhill. Sequences of different lengths may come from any but the last. They are padded, and each batch
+then has a mask as its last array.
 """
 
 import collections.abc
+import inspect
+import itertools
+from array import array as PlainArray
 
 import downhill
 import numpy as np
+import scipy.sparse
+import theano
 
 from .. import util
-from .arrays import cast_all, check, lengths_of, make_mask
+from .arrays import (
+    CountError,
+    cast_all,
+    check,
+    check_example,
+    count_axes,
+    lengths_of,
+    make_mask,
+    split_example,
+    stack_examples,
+)
 
 __all__ = [
     "Exhausted",
     "ArraySource",
     "StreamSource",
+    "PassSource",
     "DatasetSource",
     "MixedRows",
     "build",
+    "build_both",
     "check_shuffle",
     "read_shuffle",
 ]
 
 #: What ``shuffle`` may be.
 ORDERS = ("batches", "rows", False)
+
+#: After so many batches there is a warning that a pass may have no end.
+MANY = 1000
 
 
 class Exhausted(Exception):
@@ -223,25 +245,49 @@ class Trimmed:
             yield [*cut, mask[:, :length]]
 
 
+def _prepare(batch, slots, surplus, masked):
+    """Cast a batch, and append its mask if batches have one."""
+    arrays = cast_all(batch, slots, surplus=surplus)
+    lengths = lengths_of(batch, slots, surplus)
+    if masked:
+        steps = next(array.shape[1] for array, slot in zip(arrays, slots) if slot.is_sequence)
+        return [*arrays, make_mask(lengths or [steps] * len(arrays[0]))]
+    if _differ(lengths):
+        raise util.DataError(
+            "a batch holds sequences of different lengths, but the first one did not; make them all lists of "
+            "sequences, of which the first has different lengths, or pad them"
+        )
+    return arrays
+
+
+def _differ(lengths):
+    return lengths is not None and len(set(lengths)) > 1
+
+
 class StreamSource:
     """A callable or an iterator that makes one batch at a time.
 
     Parameters
     ----------
     make : callable or iterator
-        Gives a list of arrays each time it is called, or asked for the next item.
+        Gives a list of arrays each time it is called, or asked for the next item. A callable that returns an iterator
+        instead makes a pass each time, see :class:`PassSource`.
     slots : list of :class:`theanets.data.Slot`
         What is expected of the arrays.
+    label : str, optional
+        ``"train"`` or ``"valid"``, for messages.
     surplus : bool, optional
         Whether there may be more arrays than slots.
     """
 
-    def __init__(self, make, slots, surplus=False):
+    def __init__(self, make, slots, label="train", surplus=False):
         self.make = make
         self.slots = slots
+        self.label = label
         self.surplus = surplus
         self.masked = False
         self.waiting = []
+        self.passes = None
 
     def _next(self):
         if self.waiting:
@@ -251,39 +297,229 @@ class StreamSource:
         except StopIteration:
             raise Exhausted from None
 
+    def look(self):
+        """Look at the first batch, which is kept for its turn, to see what there is."""
+        if self.waiting or self.passes is not None:
+            return
+        batch = self._next()
+        if callable(self.make) and isinstance(batch, collections.abc.Iterator):
+            self.passes = PassSource(self.make, self.slots, self.label, self.surplus)
+        else:
+            self.waiting.append(batch)
+
     def is_ragged(self):
-        """Tell whether the first batch holds sequences of different lengths; it is kept for its turn."""
+        """Tell whether the first batch holds sequences of different lengths."""
         if not any(slot.is_sequence for slot in self.slots):
             return False
         try:
-            batch = self._next()
+            self.look()
         except Exhausted:
             return False
-        self.waiting.append(batch)
-        lengths = lengths_of(batch, self.slots, self.surplus)
-        return lengths is not None and len(set(lengths)) > 1
+        if self.passes is not None:
+            return self.passes.is_ragged()
+        return _differ(lengths_of(self.waiting[-1], self.slots, self.surplus))
 
     def __call__(self):
         """Return the next batch, cast and checked."""
         batch = self._next()
-        arrays = cast_all(batch, self.slots, surplus=self.surplus)
-        lengths = lengths_of(batch, self.slots, self.surplus)
-        if self.masked:
-            steps = next(array.shape[1] for array, slot in zip(arrays, self.slots) if slot.is_sequence)
-            return [*arrays, make_mask(lengths or [steps] * len(arrays[0]))]
-        if lengths is not None and len(set(lengths)) > 1:
+        try:
+            return _prepare(batch, self.slots, self.surplus, self.masked)
+        except util.DataError as error:
+            if split_example(batch, self.slots, self.surplus) is None:
+                raise
             raise util.DataError(
-                "a batch holds sequences of different lengths, but the first one did not; make them all lists of "
-                "sequences, of which the first has different lengths, or pad them"
-            )
-        return arrays
+                f"{self.label} data: {type(self.make).__name__} makes single examples, expected batches; write "
+                f"{call_of(self.slots, self.label)}, or give a function that begins a new iterator"
+            ) from error
 
-    def dataset(self, name, masked=False, shuffle="batches", batch_size=32, iteration_size=None, rng=None):
+    def dataset(self, name, masked=False, iteration_size=None, rng=None, **options):
         """Make a dataset; see :meth:`ArraySource.dataset`. The source itself sees to the order and size of batches."""
         self.masked = masked
+        options = dict(options, masked=masked, iteration_size=iteration_size)
         if iteration_size is None and hasattr(self.make, "__len__"):
             iteration_size = len(self.make)
-        return downhill.Dataset(self, name=name, iteration_size=iteration_size, rng=rng)
+        return Stream(self, options, name=name, iteration_size=iteration_size, rng=rng)
+
+
+class Stream(downhill.Dataset):
+    """The batches of a callable or an iterator.
+
+    Parameters
+    ----------
+    source : StreamSource
+        What makes them.
+    options : dict
+        Arguments for the dataset of a source that turns out to make passes.
+    **kwargs
+        See ``downhill.Dataset``.
+    """
+
+    def __init__(self, source, options, **kwargs):
+        super().__init__(source, **kwargs)
+        self.options = options
+        self.passes = None
+
+    def iterate(self, shuffle=True):
+        """Iterate over the batches of an epoch."""
+        if self.passes is None:
+            # only here, as whatever a callable does belongs to the training.
+            self._callable.look()
+            if self._callable.passes is not None:
+                self.passes = self._callable.passes.dataset(self.name, **self.options)
+                self.iteration_size = self.passes.iteration_size
+        yield from super().iterate(shuffle) if self.passes is None else self.passes
+
+
+class PassSource:
+    """Something that can be gone through again and again, and makes batches, or single examples, each time.
+
+    Parameters
+    ----------
+    start : callable
+        Begins a pass: returns an iterator.
+    slots : list of :class:`theanets.data.Slot`
+        What is expected of the arrays of a batch.
+    label : str, optional
+        ``"train"`` or ``"valid"``, for messages.
+    surplus : bool, optional
+        Whether there may be more arrays than slots.
+    length : int, optional
+        Number of items in a pass, if it is known.
+
+    Raises
+    ------
+    DataError
+        If the first item, which is looked at here, is neither a batch nor an example.
+    """
+
+    def __init__(self, start, slots, label="train", surplus=False, length=None):
+        self.start = start
+        self.slots = slots
+        self.label = label
+        self.surplus = surplus
+        self.length = length
+        first = next(iter(start()), None)
+        if first is None:
+            raise util.DataError(f"{label} data: there is no batch in {_name(start)}")
+        self.holds_examples = split_example(first, slots, surplus) is not None
+        self.lengths = None
+        if not self.holds_examples:
+            try:
+                cast_all(first, slots, surplus=surplus)
+                self.lengths = lengths_of(first, slots, surplus)
+            except util.DataError as error:
+                self._explain(first)
+                raise util.DataError(f"{label} data, first batch: {error}") from error
+
+    def _explain(self, first):
+        """Say what is wrong with the first item, if it seems to be an example."""
+        try:
+            check_example(first, self.slots, self.surplus)
+        except CountError:
+            return
+        except util.DataError as error:
+            raise util.DataError(f"{self.label} data, first example: {error}") from error
+
+    def is_ragged(self):
+        """Tell whether there are sequences of different lengths: in the first batch, or, of examples, perhaps."""
+        if self.holds_examples:
+            return any(slot.is_sequence for slot in self.slots)
+        return _differ(self.lengths)
+
+    def items(self, batch_size):
+        """Make a pass, yielding batches as they come, or so many examples at a time."""
+        iterator = iter(self.start())
+        if not self.holds_examples:
+            yield from iterator
+            return
+        while examples := list(itertools.islice(iterator, batch_size if batch_size > 0 else None)):
+            yield _stack(examples, self.slots, self.surplus)
+
+    def dataset(self, name, masked=False, batch_size=32, iteration_size=None, **options):
+        """Make a dataset; see :meth:`ArraySource.dataset`. The source itself sees to the order of batches."""
+        return Passes(self, name, masked, batch_size, iteration_size)
+
+
+class Passes:
+    """The batches of something that is gone through again and again.
+
+    Parameters
+    ----------
+    source : PassSource
+        What makes them.
+    name : str
+        Name of the dataset in logs.
+    masked : bool
+        Whether each batch has a mask as its last array.
+    batch_size : int
+        Number of examples in a batch, if the source does not make batches itself.
+    iteration_size : int or None
+        Number of batches in an epoch, which goes on where the one before has stopped. Default: a pass is an epoch.
+    """
+
+    def __init__(self, source, name, masked, batch_size, iteration_size):
+        self.source = source
+        self.name = name
+        self.masked = masked
+        self.batch_size = batch_size
+        self.iteration_size = iteration_size
+        self.iterator = iter(())
+        per_pass = "" if source.length is None else f", {source.length} in a pass"
+        what = "examples" if source.holds_examples else "batches"
+        util.log(f"{name}: {what} from {_name(source.start)}{per_pass}")
+
+    def __iter__(self):
+        if self.iteration_size is None:
+            return self._whole_pass()
+        return (self._next() for _ in range(self.iteration_size))
+
+    def _prepare(self, batch):
+        return _prepare(batch, self.source.slots, self.source.surplus, self.masked)
+
+    def _whole_pass(self):
+        count = 0
+        for count, batch in enumerate(self.source.items(self.batch_size), start=1):
+            if count == MANY and self.source.length is None:
+                util.warn(
+                    f"{self.name} data: {MANY} batches, and no end so far; an epoch is a whole pass, so that data that "
+                    f"never end need a number of batches, such as {self.name}_batches=100"
+                )
+            yield self._prepare(batch)
+        if not count:
+            raise util.DataError(f"{self.name} data: there is no batch in {_name(self.source.start)} any more")
+
+    def _next(self):
+        batch = next(self.iterator, None)
+        if batch is None:
+            self.iterator = iter(self.source.items(self.batch_size))
+            batch = next(self.iterator, None)
+        if batch is None:
+            raise util.DataError(f"{self.name} data: there is no batch in {_name(self.source.start)} any more")
+        return self._prepare(batch)
+
+
+def _name(start):
+    """Return what to call something that makes batches."""
+    owner = getattr(start, "__self__", getattr(start, "func", start))
+    return getattr(owner, "__name__", type(owner).__name__)
+
+
+def _stack(items, slots, surplus):
+    """Make arrays of single examples."""
+    examples = [split_example(item, slots, surplus) for item in items]
+    if None in examples:
+        where = examples.index(None)
+        raise util.DataError(f"example {where} does not fit: expected {_expectation(slots)}")
+    try:
+        return stack_examples(examples, slots)
+    except (TypeError, RuntimeError) as error:
+        # as of tensors of other libraries that are on a device, or take part in a gradient.
+        raise util.DataError(f"examples cannot be turned into numpy arrays: {error}") from error
+
+
+def _expectation(slots):
+    shapes = [f"{slot.name!r} of shape {'any' if slot.shape is None else slot.shape}" for slot in slots]
+    return ", ".join(shapes)
 
 
 class DatasetSource:
@@ -358,13 +594,79 @@ def _makes_batches(value):
     return callable(value) and not hasattr(value, "shape") or isinstance(value, collections.abc.Iterator)
 
 
+#: Types that are taken for arrays, or hold arrays, although they can be iterated over.
+ARRAYS = (
+    *(list, tuple, str, bytes, bytearray, range, memoryview, PlainArray),
+    *(collections.abc.Mapping, theano.compile.SharedVariable),
+)
+
+
+def _is_iterable(value):
+    """Tell whether data can be iterated over, or indexed, and is no array."""
+    is_array = isinstance(value, ARRAYS) or scipy.sparse.issparse(value) or np.isscalar(value)
+    if is_array or any(hasattr(value, name) for name in ("__array__", "__array_interface__", "to_numpy", "dtype")):
+        return False
+    return hasattr(value, "__iter__") or hasattr(value, "__getitem__") and hasattr(value, "__len__")
+
+
+def _is_generator_function(value):
+    # an object is called by a method of its class.
+    functions = value, inspect.getattr_static(type(value), "__call__", None)
+    return any(map(inspect.isgeneratorfunction, functions))
+
+
+def _length(value):
+    try:
+        return len(value)
+    except (TypeError, ValueError, NotImplementedError):
+        # a loader may have the method, but not know the answer.
+        return None
+
+
+class _Indexed:
+    """Begins passes over something whose batches are its items."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    @property
+    def __name__(self):
+        return type(self.batches).__name__
+
+    def __call__(self):
+        yield from map(self.batches.__getitem__, range(len(self.batches)))
+        # sequences of Keras are told, and may change their order.
+        getattr(self.batches, "on_epoch_end", lambda: None)()
+
+
+def _open(value, slots, label, axis, surplus):
+    """Make a source of something that can be iterated over or indexed."""
+    length = _length(value)
+    if length == 0:
+        raise util.DataError(f"{label} data: the {type(value).__name__} is empty")
+    first = None
+    if length is not None and hasattr(value, "__getitem__"):
+        try:
+            first = value[0]
+        except (TypeError, KeyError, NotImplementedError):
+            # it has the method, but is not meant to be indexed by numbers.
+            first = None
+    if first is not None and split_example(first, slots, surplus) is not None:
+        util.log(f"{label}: reading {length} examples from {type(value).__name__}")
+        arrays = _stack([value[i] for i in range(length)], slots, surplus)
+        return ArraySource(arrays, slots, axis)
+    if hasattr(value, "__iter__"):
+        return PassSource(value.__iter__, slots, label, surplus, length)
+    return PassSource(_Indexed(value), slots, label, surplus, length)
+
+
 def build(value, slots, label, axis=0, surplus=False):
     """Make a source of the data that a user gives for training.
 
     Parameters
     ----------
-    value : downhill.Dataset, callable, iterator, array, or list, tuple or dict of arrays
-        The data.
+    value : array, list, tuple or dict of arrays, callable, iterator, iterable, dataset or downhill.Dataset
+        The data. A dataset with ``__len__`` and ``__getitem__`` whose items are examples is read at once.
     slots : list of :class:`theanets.data.Slot`
         What is expected of it.
     label : str
@@ -376,7 +678,7 @@ def build(value, slots, label, axis=0, surplus=False):
 
     Returns
     -------
-    source : ArraySource, StreamSource or DatasetSource
+    source : ArraySource, StreamSource, PassSource or DatasetSource
 
     Raises
     ------
@@ -385,15 +687,90 @@ def build(value, slots, label, axis=0, surplus=False):
     """
     if isinstance(value, downhill.Dataset):
         return DatasetSource(value, slots, surplus)
-    if isinstance(value, (list, tuple)) and any(map(_makes_batches, value)):
+    if isinstance(value, (list, tuple)) and any(_makes_batches(item) or _is_iterable(item) for item in value):
         if len(value) > 1:
             raise util.DataError(
-                f"{label} data: expected one callable that returns all arrays of a batch, found a list of {len(value)}"
+                f"{label} data: expected one callable that returns all arrays of a batch, or one iterable of batches, "
+                f"found a list of {len(value)}"
             )
         value = value[0]
+    if isinstance(value, type):
+        raise util.DataError(f"{label} data: {value.__name__} is a class, expected an object of it")
+    if _is_generator_function(value):
+        return PassSource(value, slots, label, surplus)
     if _makes_batches(value):
-        return StreamSource(value, slots, surplus)
+        return StreamSource(value, slots, label, surplus)
     try:
-        return ArraySource(value, slots, axis, surplus)
+        return _open(value, slots, label, axis, surplus) if _is_iterable(value) else (
+            ArraySource(value, slots, axis, surplus)
+        )
+    except CountError as error:
+        raise util.DataError(f"{label} data: {error}; write {call_of(slots, label)}") from error
     except util.DataError as error:
-        raise util.DataError(f"{label} data: {error}") from error
+        message = str(error)
+        raise util.DataError(message if message.startswith(label) else f"{label} data: {message}") from error
+
+
+def build_both(train, valid, slots, axis=0, surplus=False):
+    """Make sources of the data for training and for validation; see :func:`build`.
+
+    Targets that are given as the second argument, as other libraries want them, are told from validation data by what
+    they are: data that nothing could be validated on.
+
+    Returns
+    -------
+    train, valid : source
+        The same one twice if there are no data for validation.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be used.
+    """
+    apart = "; the second argument is data to validate on, and targets go into one list with the inputs"
+    try:
+        source = build(train, slots, "train", axis, surplus)
+    except util.DataError as error:
+        # the message about the number of arrays shows the list already.
+        is_count = isinstance(error.__cause__, CountError)
+        if valid is None or not _is_bare(train) or not _is_bare(valid):
+            raise
+        raise util.DataError(f"{error}{apart if is_count else f'{apart}: write {call_of(slots)}'}") from error
+    if valid is None:
+        return source, source
+    try:
+        return source, build(valid, slots, "valid", axis, surplus)
+    except util.DataError as error:
+        if util.is_real(valid):
+            raise util.DataError(
+                f"valid={valid!r}, expected data to validate on; split the data yourself: "
+                "train([x[:800], y[:800]], [x[800:], y[800:]])"
+            ) from error
+        if len(slots) == 1 and _is_bare(valid) and _count(valid) == _count(train):
+            raise util.DataError(
+                f"{error}; the second argument is data to validate on, and there are no targets here but the input: "
+                f"write {call_of(slots)}"
+            ) from error
+        raise
+
+
+def _is_bare(value):
+    """Tell whether a value is a single array, or a list of one or of rows, rather than a list of several arrays."""
+    if isinstance(value, (list, tuple)):
+        return len(value) == 1 or bool(value) and all(count_axes(item) <= 1 for item in value[:3])
+    return not callable(value) and not isinstance(value, (collections.abc.Mapping, collections.abc.Iterator))
+
+
+def _count(value):
+    """Return the number of examples in a single array."""
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    shape = getattr(value, "shape", None)
+    return shape[0] if shape else _length(value) if shape is None else None
+
+
+def call_of(slots, label="train"):
+    """Return how the arrays for some slots are handed to ``train``, such as ``train([x, y])``."""
+    names = {"target": "y", slots[0].name: "x"} if slots else {}
+    arrays = ", ".join(names.get(slot.name, slot.name) for slot in slots)
+    return f"train([{arrays}])" if label == "train" else f"{label}=[{arrays}]"

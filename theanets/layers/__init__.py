@@ -4,6 +4,7 @@ Each is a class; in the list of layers that a network is built from, it goes by 
 ``(10, 'tied')`` or ``dict(form='concat', inputs=('a', 'b'))``. To add one, subclass :class:`Layer`.
 """
 
+from .. import arguments
 from . import base, convolution, embedding, feedforward, inputs, normalization, recurrent
 from .base import Layer
 from .convolution import *
@@ -16,3 +17,7 @@ from .recurrent import *
 # aliases: earlier releases had these classes in layers.base.
 for _cls in (Input, feedforward.Concatenate, feedforward.Flatten, feedforward.Product, feedforward.Reshape):
     setattr(base, _cls.__name__, _cls)
+
+def __getattr__(name):
+    hint = arguments.HINTS_FORMS.get(name.lower())
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{f'; {hint}' if hint else ''}")

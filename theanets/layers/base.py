@@ -8,6 +8,7 @@ Shapes describe one example, without the axis of the batch. An entry is ``None``
 data; the last entry is the number of units.
 """
 
+import inspect
 import re
 from collections import OrderedDict
 
@@ -16,6 +17,7 @@ import theano
 
 from .. import activations, arguments, util
 from . import measuring
+from .context import Outputs, context_of
 
 __all__ = ["Layer"]
 
@@ -23,7 +25,43 @@ __all__ = ["Layer"]
 PER_PARAMETER = re.compile(r"(mean|std|sparsity|diagonal|radius)_(.+)")
 
 
-class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  # type: ignore[misc]
+class LayerType(util.Registrar):
+    """Metaclass of layers. It also reads the arguments of constructors in the order that releases up to 0.7 had."""
+
+    #: First arguments of constructors that are never integers, so that a leading integer is the size.
+    NO_INTEGERS = ("name", "h_0", "c_0", "rate", "worker", "periods")
+
+    def __call__(cls, *args, **kwargs):
+        if args and util.is_int(args[0]) and cls._begins_with_size(kwargs):
+            args, kwargs = (), cls._read_old(args, kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def _begins_with_size(cls, kwargs):
+        """Tell whether a leading integer is the size, rather than an option of the class."""
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        first = next((p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)), "name")
+        # some forms can be given the number of their factors in first place, and then have a size as well.
+        return first in cls.NO_INTEGERS or first == "factors" and not {"size", "shape"} & set(kwargs)
+
+    def _read_old(cls, args, kwargs):
+        """Return the keyword arguments that the positional ones of release 0.7 stand for."""
+        names = cls.OLD_ARGUMENTS
+        if len(args) > len(names):
+            raise TypeError(f"{cls.__name__}() takes {', '.join(names)} by position, found {len(args)} arguments")
+        old = dict(zip(names, args))
+        twice = [name for name in old if name in kwargs]
+        if twice:
+            raise util.ConfigurationError(f"{cls.__name__}({args[0]}, ...): {twice[0]!r} is given twice")
+        written = ", ".join(f"{name}={getattr(value, 'name', value)!r}" for name, value in old.items())
+        util.warn(
+            f"{cls.__name__}({', '.join(repr(getattr(value, 'name', value)) for value in args)}): arguments by "
+            f"position are deprecated; write {cls.__name__}({written})",
+            DeprecationWarning,
+        )
+        return {**old, **kwargs}
+
+
+class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  # type: ignore[misc]
     """Base class of layers.
 
     Parameters
@@ -35,9 +73,9 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         Number of units in the default output.
     shape : tuple of int, optional
         Full shape of the default output, instead of ``size``; without the axis of the batch.
-    inputs : str, Layer, tuple, list or dict, optional
+    inputs : str, Layer, tuple, list, dict or int, optional
         The outputs that feed this layer: names such as ``'hid1'`` or ``'hid1:pre'``, or layers. A dict maps them to
-        the sizes that they are expected to have.
+        the sizes that they are expected to have; an int is the size that the layer before is expected to have.
     activation : str or :class:`theanets.Activation`, optional
         See :mod:`theanets.activations`. Default ``'relu'``.
     rng : int, None or numpy.random.RandomState, optional
@@ -87,11 +125,17 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         "diagonal",
     )
 
+    #: Arguments that releases up to 0.7 took by position, in their order.
+    OLD_ARGUMENTS = ("size", "inputs", "name", "activation")
+
     #: Whether the layer applies its activation. If not, none is built, and its parameters do not exist.
     applies_activation = True
 
     #: The activation that a network asks for if the spec does not; None for the network's own default.
     default_activation: str | None = None
+
+    #: Whether the form is the name of another one in an older release, which nobody should be told to write.
+    is_deprecated = False
 
     #: Whether the inputs of the layer are integer labels.
     reads_labels = False
@@ -105,7 +149,13 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
     #: The shape that the default output was found to have, and what it was found for.
     _measured = None
 
-    def __init__(self, name=None, **kwargs):
+    def __init__(self, name=None, *others, **kwargs):
+        if util.is_int(name) and not {"size", "shape"} & set(kwargs):
+            # a subclass hands on the arguments of release 0.7.
+            kwargs = type(self)._read_old((name, *others), kwargs)
+            name, others = kwargs.pop("name", None), ()
+        if others:
+            raise TypeError(f"layer {name!r}: found {others!r} by position; write size=, inputs=, activation=")
         Layer._count += 1
         self.name = str(name) if name else f"{type(self).__name__.lower()}{Layer._count}"
         if ":" in self.name:
@@ -113,7 +163,9 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         self.kwargs = kwargs
         self._check_keywords()
         self._given_shape = self._read_shape()
-        self._requested = self._read_inputs(kwargs.get("inputs"))
+        inputs = kwargs.get("inputs")
+        # a size is that of the layer before, which is not known yet.
+        self._requested = [] if util.is_int(inputs) else self._read_inputs(inputs)
         self._inputs = []
         self._output_shapes = {}
         self._params = []
@@ -147,9 +199,9 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         names = [key for key in self.kwargs if key not in known and not PER_PARAMETER.fullmatch(str(key))]
         if not names:
             return
-        hints = dict.fromkeys(arguments.training_keywords(), "pass it to train()")
+        hints = arguments.hints_for("layer", arguments.training_keywords())
         # a user's class may read its options from kwargs; it can tell their names in its attribute 'keywords'.
-        is_open = not type(self).__module__.startswith(__package__ + ".")
+        is_open = self._is_users()
         arguments.refuse(names, known, f"layer {self.name!r}", {} if is_open else hints, is_open)
 
     def _read_shape(self):
@@ -295,10 +347,10 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         return type(self).__name__.lower()
 
     def chain_to(self, layer):
-        """Read the default output of another layer, if no inputs were asked for."""
+        """Read the default output of another layer, if no inputs, or just their size, were asked for."""
         if not self._requested:
-            self.kwargs["inputs"] = layer.output_name
-            self._requested = self._read_inputs(layer.output_name)
+            self.kwargs["inputs"] = chained(self.kwargs.get("inputs"), layer)
+            self._requested = self._read_inputs(self.kwargs["inputs"])
 
     def full_name(self, name):
         """Return the name under which a network knows an output of this layer."""
@@ -318,14 +370,23 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
             If there is nothing of this name, or no such parameter.
         """
         params = self.params
-        if util.is_int(key):
-            if 0 <= key < len(params):
-                return params[key]
-            raise KeyError(key)
-        for variable in [*params, *self.statistics]:
-            if variable.name == f"{self.name}.{key}":
+        if util.is_int(key) and 0 <= key < len(params):
+            return params[key]
+        variables = [*params, *self.statistics]
+        names = [variable.name.partition(f"{self.name}.")[2] or variable.name for variable in variables]
+        for variable, name in zip(variables, names):
+            if isinstance(key, str) and name == key:
                 return variable
-        raise KeyError(key)
+        # a layer of the user's own may have been meant to have it.
+        create = f"; create it in setup(), as by self.add_weights({key!r})" if not names and self._is_users() else ""
+        raise util.UnknownNameError(
+            f"layer {self.name!r} has no parameter {key!r}{util.suggestion(key, names)} "
+            f"(it has: {', '.join(names) or 'none'}){create}"
+        )
+
+    def _is_users(self):
+        """Tell whether the class is not one of the library's own."""
+        return not type(self).__module__.startswith(__package__ + ".")
 
     def to_spec(self):
         """Return a dict that :meth:`theanets.Network.add_layer` turns into a layer like this one."""
@@ -385,7 +446,6 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
     def _check_settings(self):
         """Refuse settings of single parameters, such as ``std_w``, that had no effect."""
         names = [param.name[len(self.name) + 1 :] for param in self.params]
-        is_ours = type(self).__module__.startswith(__package__ + ".")
         for key in self.kwargs:
             match = PER_PARAMETER.fullmatch(str(key))
             if not match or key in self.known_keywords() or key in self._settings_read:
@@ -393,7 +453,7 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
             setting, name = match.groups()
             if name not in names:
                 reason = f"there is no parameter {name!r} (there are: {', '.join(names) or 'none'})"
-            elif is_ours:
+            elif not self._is_users():
                 reason = f"{name!r} has no {setting}"
             else:
                 continue
@@ -440,6 +500,8 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
             All layers of a network. Only those before this one can be read.
         """
         layers, position = list(layers), self._position(layers)
+        if util.is_int(self.kwargs.get("inputs")) and position:
+            self.chain_to(layers[position - 1])
         self._inputs = [
             (name, self._resolve_input(name, size, layers, position)) for name, size in self._requested
         ]
@@ -539,7 +601,7 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         self._params.append(param)
         return param
 
-    def add_weights(self, name, nin, nout, mean=0, std=0, sparsity=0, diagonal=0):
+    def add_weights(self, name, nin=None, nout=None, mean=0, std=0, sparsity=0, diagonal=0):
         """Create a weight matrix.
 
         The options of the layer for this parameter (``std_w``), or else those for all matrices (``std``), go before
@@ -549,11 +611,12 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         ----------
         name : str
             Name of the parameter, without the layer's name.
-        nin, nout : int
-            Shape of the matrix.
+        nin, nout : int, optional
+            Shape of the matrix. Default: the sizes of the only input and of the output.
         mean, std, sparsity, diagonal : float, optional
             See :func:`theanets.util.random_matrix`. A ``std`` argument of 0 stands for ``1 / sqrt(nin + nout)``.
         """
+        nin, nout = self.input_size if nin is None else nin, self.output_size if nout is None else nout
         mean = self._setting("mean", name, mean)
         std = self._setting("std", name, std or 1 / np.sqrt(nin + nout))
         sparsity = self._setting("sparsity", name, sparsity)
@@ -564,7 +627,7 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
             lambda: util.random_matrix(nin, nout, mean, std, sparsity=sparsity, diagonal=diagonal, rng=self.rng),
         )
 
-    def add_bias(self, name, size, mean=0, std=1):
+    def add_bias(self, name, size=None, mean=0, std=1):
         """Create a bias vector.
 
         Its values are drawn from a normal distribution; they do not start at zero. Of the layer's options only those
@@ -574,11 +637,12 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         ----------
         name : str
             Name of the parameter, without the layer's name.
-        size : int
-            Length of the vector.
+        size : int, optional
+            Length of the vector. Default: the size of the output.
         mean, std : float, optional
             Mean and standard deviation of the initial values. Defaults 0 and 1.
         """
+        size = self.output_size if size is None else size
         mean = self._setting("mean", name, mean, general=False)
         std = self._setting("std", name, std, general=False)
         return self._add_param(name, (size,), lambda: util.random_vector(size, mean, std, rng=self.rng))
@@ -602,12 +666,29 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
         """
         if self.activate is None and self._requested:
             raise util.ConfigurationError(f"layer {self.name!r} belongs to no network yet; call its bind()")
-        outputs, updates = self.transform(inputs)
+        outputs, updates = self._read_result(self.transform(self._hand_over(inputs)))
         if hasattr(outputs, "items"):
             outputs = sorted(outputs.items())
         elif not isinstance(outputs, (tuple, list)):
             outputs = [("out", outputs)]
         return OrderedDict((self.full_name(name), value) for name, value in outputs), list(updates)
+
+    def _hand_over(self, inputs):
+        """Return the inputs in the form in which ``transform`` is given them."""
+        if type(self).transform.__module__.partition(".")[0] == __package__.partition(".")[0]:
+            return inputs
+        return OldInputs(inputs, self)
+
+    def _read_result(self, result):
+        """Return outputs and updates of what ``transform`` has returned; layers may leave the updates out."""
+        if hasattr(result, "type") or hasattr(result, "items"):
+            return result, []
+        if not isinstance(result, (tuple, list)) or len(result) != 2 or hasattr(result[1], "type"):
+            raise util.ConfigurationError(
+                f"layer {self.name!r}: transform() returned {result!r}, expected a pair of the outputs and a list of "
+                "updates, such as dict(out=..., pre=...), []"
+            )
+        return result
 
     def transform(self, inputs):
         """Compute the outputs from the inputs.
@@ -625,6 +706,9 @@ class Layer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "layer form"})
             What has to be updated whenever the outputs are computed.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define transform()")
+
+    def __getattr__(self, name):
+        return arguments.missing_attribute(self, name, arguments.HINTS_LAYER_ATTRIBUTES)
 
     # -- log ----------------------------------------------------------------------------------------------------------
 
@@ -662,6 +746,76 @@ def _has_size(found, declared):
     if len(found) == len(declared):
         return found[-1] in (size, None)
     return size in found or size == 1
+
+
+def chained(inputs, layer):
+    """Return what inputs are that are not named, or of which just the size is given, for a layer behind another."""
+    return {layer.output_name: int(inputs)} if util.is_int(inputs) else layer.output_name
+
+
+class OldInputs(Outputs):
+    """Expressions of outputs by full name, which can also be used as layers of earlier releases use them.
+
+    The only input of a layer is also called ``'out'``, and stands for the whole where an expression is expected. A
+    name of a layer stands for its default output.
+
+    Parameters
+    ----------
+    inputs : dict
+        Expressions by full name.
+    layer : Layer
+        Who reads them.
+    """
+
+    def __init__(self, inputs, layer):
+        super().__init__(context_of(inputs))
+        self.update(inputs)
+        self.layer = layer
+
+    def _only(self):
+        """Return the expression of the only input."""
+        names = self.layer.input_names
+        if len(names) != 1:
+            raise util.ConfigurationError(
+                f"layer {self.layer.name!r} has {len(names)} inputs: in transform(), write inputs[name] for one of "
+                f"self.input_names, which are {', '.join(map(repr, names)) or 'none'}"
+            )
+        util.warn(
+            f"layer {self.layer.name!r}: transform() is given a dict of expressions; write inputs[self.input_name]",
+            DeprecationWarning,
+        )
+        return self[names[0]]
+
+    def __getitem__(self, key):
+        # other indices are those of an expression.
+        return super().__getitem__(key) if isinstance(key, str) else self._only()[key]
+
+    def __missing__(self, key):
+        if util.output_name(key) in self:
+            return self[util.output_name(key)]
+        if key == "out":
+            return self._only()
+        raise util.UnknownNameError(
+            f"layer {self.layer.name!r}: transform() asks for inputs[{key!r}], but there is no such output "
+            f"(there are: {', '.join(self)}); its own inputs are self.input_names"
+        )
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._only(), name)
+
+    def _as_TensorVariable(self):
+        return self._only()
+
+
+def _forward(operation):
+    """Let an operator work on the only input."""
+    setattr(OldInputs, operation, lambda self, *others: getattr(self._only(), operation)(*others))
+
+
+for _operation in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "neg", "abs"):
+    _forward(f"__{_operation}__")
 
 
 def _show(shape):

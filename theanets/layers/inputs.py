@@ -39,6 +39,8 @@ class Input(Layer):
     The default output ``out`` is the variable itself.
     """
 
+    OLD_ARGUMENTS = ("size", "name", "ndim", "sparse")
+
     applies_activation = False
 
     stepwise = True

@@ -81,7 +81,7 @@ class Evaluation:
             shape = loss.target_shape(shapes)
             classes = loss.num_classes(shapes)
             target, *weights = loss.variables
-            result.setdefault(id(target), data.Slot(target.name, target, shape, classes))
+            result.setdefault(id(target), data.Slot(target.name, target, shape, classes, is_target=True))
             for variable in weights:
                 result.setdefault(id(variable), data.Slot(variable.name, variable, shape, per_example=True))
         return [result[id(variable)] for variable in self.variables]
@@ -548,11 +548,12 @@ def unless(check):
     return {} if check else {"check": check}
 
 
-def _score_slot(name, shape, **kwargs):
-    return data.Slot(name, TT.TensorType("float64", (False,) * (len(shape) + 1))(name), shape, **kwargs)
+def _score_slot(name, shape, dtype="float64", **kwargs):
+    variable = TT.TensorType(dtype, (False,) * (len(shape) + 1))(name)
+    return data.Slot(name, variable, shape, is_target=True, **kwargs)
 
 
-def align(predicted, values, name, per_example=False):
+def align(predicted, values, name, per_example=False, dtype="float64"):
     """Cast targets or weights to the shape of predictions; join both along time if they are lists of sequences.
 
     Raises
@@ -566,14 +567,14 @@ def align(predicted, values, name, per_example=False):
             raise util.DataError(f"array {name!r} has {len(values)} sequences, but 'x' has {len(predicted)}")
         if per_example and data.is_per_sequence(values):
             values = [np.repeat(np.atleast_1d(item), len(piece), axis=0) for item, piece in zip(values, predicted)]
-        return np.concatenate([align(*pair, name, per_example) for pair in zip(predicted, values)])
-    result = data.cast(values, _score_slot(name, predicted.shape[1:], per_example=per_example))
+        return np.concatenate([align(*pair, name, per_example, dtype) for pair in zip(predicted, values)])
+    result = data.cast(values, _score_slot(name, predicted.shape[1:], dtype, per_example=per_example))
     if len(result) != len(predicted):
         raise util.DataError(f"array {name!r} has {len(result)} examples, but 'x' has {len(predicted)}")
     return result
 
 
-def align_targets(predicted, y, w, check=True):
+def align_targets(predicted, y, w, check=True, dtype="float64"):
     """Cast targets and weights to the shape of predictions; refuse what no score can be computed of.
 
     Returns
@@ -588,7 +589,7 @@ def align_targets(predicted, y, w, check=True):
     DataError
         If they do not fit or hold nothing; for values that are not finite; for weights that are negative or all zero.
     """
-    target, weights = align(predicted, y, "y"), 1
+    target, weights = align(predicted, y, "y", dtype=dtype), 1
     if not target.size:
         raise util.DataError("array 'y' is empty, so that there is nothing to score")
     if check:

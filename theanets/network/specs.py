@@ -13,7 +13,7 @@ a :class:`theanets.Layer`       this very layer
 ==============================  =====================================================================
 """
 
-from .. import layers, util
+from .. import activations, arguments, layers, util
 
 __all__ = ["read"]
 
@@ -28,6 +28,11 @@ def _read_sequence(spec, who):
     if all(map(util.is_int, spec)):
         return None, {"shape": tuple(map(int, spec))}
     form, options = None, {}
+    for word in spec:
+        # words that are known from other libraries, before the numbers that come with them.
+        if isinstance(word, str) and word.lower() in arguments.HINTS_FORMS and not activations.is_known(word):
+            if not _is_form(word):
+                raise _unknown_form(word, who)
     for element in spec:
         if isinstance(element, str) and _is_form(element):
             form = element
@@ -96,8 +101,15 @@ def get_class(form, who):
 
 
 def _unknown_form(form, who):
-    known = [key for key in layers.Layer._registry if key not in ("layer", "recurrent", "convolution", "pooling")]
-    error = util.unknown("layer form", form, known)
+    known = [
+        key
+        for key, cls in layers.Layer._registry.items()
+        if key not in ("layer", "recurrent", "convolution", "pooling") and not cls.is_deprecated
+    ]
+    hint = arguments.HINTS_FORMS.get(form.lower()) if isinstance(form, str) else None
+    if hint is None and isinstance(form, str) and all(map(activations.is_known, form.split("+"))):
+        hint = f"an activation goes into the spec of its layer, together with a size: (20, {form!r})"
+    error = util.unknown("layer form", form, known, hint)
     return util.UnknownNameError(f"{who}: {error}")
 
 

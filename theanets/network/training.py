@@ -125,9 +125,11 @@ class Training:
 
         Parameters
         ----------
-        train : array, list of arrays, dict, callable, iterator or downhill.Dataset
-            The data: an array for each of :attr:`variables`, in their order or by name. A callable returns such a list
-            each time it is called, for one batch; an iterator yields them.
+        train : array, list of arrays, dict, dataset, iterable, callable, iterator or downhill.Dataset
+            The data: an array for each of :attr:`variables`, in their order or by name; or a dataset of examples with
+            ``__len__`` and ``__getitem__``, which is read at once. Something that can be iterated over again and
+            again, such as a loader of batches or a generator function, is gone through once in an epoch. A callable
+            returns a list of arrays each time it is called, for one batch; an iterator yields them.
         valid : the same, optional
             Data to validate on. Default: the training data.
         algo : str or trainer, optional
@@ -218,8 +220,9 @@ class Training:
         Raises
         ------
         ConfigurationError
-            At the call, for arguments that nobody uses, for data that does not fit or is not finite, for weights that
-            are negative or all zero, for a checkpoint of another training, and where there is no training to resume.
+            At the call, for arguments that nobody uses (an ``ArgumentError``), for data that does not fit or is not
+            finite (a ``DataError``), for weights that are negative or all zero, for a checkpoint of another training,
+            and where there is no training to resume.
         """
         return self._begin(train, valid, algo, subalgo, save_every, save_progress, kwargs)
 
@@ -331,9 +334,8 @@ class Training:
             if options.get(key) is not None and not util.is_int(options[key]):
                 raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
         axis = options.get("axis") or 0
-        train_source = sources.build(train, slots, "train", axis, surplus)
+        train_source, valid_source = sources.build_both(train, valid, slots, axis, surplus)
         sources.check_shuffle(train_source, shuffle)
-        valid_source = train_source if valid is None else sources.build(valid, slots, "valid", axis, surplus)
         if isinstance(runner, trainer.Trainer) and kwargs.get("class_weight") is not None:
             kwargs["class_weight"] = balance.resolve(
                 kwargs["class_weight"], self, lambda variable: _labels(train_source, variable)

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import theano.tensor as TT
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from .. import util
+from .. import data, util
 from . import wording
 
 __all__ = ["activations", "confusion_matrix", "learning_curves", "reconstructions", "weights"]
@@ -199,8 +200,8 @@ def weights(
     ----------
     network : :class:`theanets.Network`
         The network.
-    layer : str or int, optional
-        Name or index of the layer. Default ``'hid1'``.
+    layer : str, int or :class:`theanets.Layer`, optional
+        The layer, by name, by index or itself. Default ``'hid1'``.
     param : str, optional
         Name of the parameter: a matrix, or an array of filters. Default ``'w'``.
     shape : pair of int, optional
@@ -221,7 +222,16 @@ def weights(
     ValueError
         If the parameter is a vector, or if the shape does not fit.
     """
-    parameter = network.find(layer, param)
+    if not hasattr(network, "layers"):
+        raise ValueError(
+            f"weights(): found a {type(network).__name__}, expected a network and the name of a layer, as in "
+            f"weights(net, {getattr(network, 'name', 'hid1')!r})"
+        )
+    layer = getattr(layer, "name", layer)
+    try:
+        parameter = network.find(layer, param)
+    except util.UnknownNameError as error:
+        raise util.UnknownNameError(f"weights(): {error}{_others(network, layer)}") from None
     values = parameter.get_value()
     if values.ndim == 2:
         tiles = values.T.reshape(-1, *_image_shape(len(values), shape, parameter.name))
@@ -229,7 +239,10 @@ def weights(
         # a picture for each pair of an output and an input channel; filters are read backwards in a convolution.
         tiles = values[:, :, ::-1, ::-1].reshape(-1, *values.shape[2:])
     else:
-        raise ValueError(f"weights(): {parameter.name} has the shape {values.shape}, expected a matrix or filters")
+        raise ValueError(
+            f"weights(): {parameter.name} has the shape {values.shape}, expected a matrix or filters"
+            f"{_others(network, layer)}"
+        )
     rows, columns = _tile(len(tiles))
     if tiles.shape[1] == 1 and len(tiles) > 1:
         rows, columns = len(tiles), 1
@@ -240,6 +253,19 @@ def weights(
     ax.figure.colorbar(image, ax=ax, shrink=0.7, aspect=18, pad=0.02).outline.set_visible(False)
     ax.set_title(f"{parameter.name}: {len(tiles)} x {wording.show_shape(tiles.shape[1:])}", fontsize=10)
     return ax
+
+
+def _others(network, name):
+    """Say which parameters of a layer can be drawn; nothing if there is no such layer."""
+    for i, layer in enumerate(network.layers):
+        for owner in (layer, *layer.workers):
+            if name == owner.name or owner is layer and util.is_int(name) and name == i:
+                names = [param.name for param in owner.params if param.ndim in (2, 4)]
+                # the workers of a layer have parameters of their own, by the name that they are found by there.
+                short = [name.removeprefix(owner.name)[1:] for name in names]
+                written = " or ".join(f"param={word!r}" for word in short)
+                return f"; write {written}" if short else "; it has no weights"
+    return ""
 
 
 def reconstructions(
@@ -371,8 +397,11 @@ def confusion_matrix(
     names = [str(i) for i in range(count)] if labels is None else [str(label) for label in labels]
     if len(names) != count:
         raise ValueError(f"confusion_matrix(): {len(names)} labels for {count} classes")
+    predicted = network.predict(x)
+    variable = TT.TensorType("int64", (False,) * predicted.ndim)("y")
+    slot = data.Slot("y", variable, predicted.shape[1:], count, is_target=True)
     table = np.zeros((count, count), int)
-    np.add.at(table, (np.ravel(y).astype(int), np.ravel(network.predict(x))), 1)
+    np.add.at(table, (np.ravel(data.cast(y, slot)), np.ravel(predicted)), 1)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     size = min(8.0, 0.42 * count + 1.6)
     ax = _axes(ax, (size, size))

@@ -79,7 +79,13 @@ def build(algo, subalgo, network):
     ConfigurationError
         If there is no such algorithm.
     """
-    if isinstance(algo, (list, tuple)) and algo:
+    is_list = isinstance(algo, (list, tuple)) and all(isinstance(name, str) for name in algo)
+    if not isinstance(algo, str) and not hasattr(algo, "itertrain") and not (is_list and algo):
+        raise util.ConfigurationError(
+            f"algo is a {type(algo).__name__}, expected the name of an algorithm, such as 'adam', or a trainer; "
+            "arrays go into lists, as in train([x, y], [x_valid, y_valid])"
+        )
+    if is_list:
         util.warn(f"algo={algo!r}: a list is deprecated, and only its first entry is used", DeprecationWarning)
         algo = algo[0]
     if hasattr(algo, "itertrain"):

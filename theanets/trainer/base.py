@@ -37,7 +37,7 @@ class Trainer:
     def check(self, kwargs):
         """Refuse arguments that nobody uses, and networks that cannot be trained like this."""
         known = self.keywords() | DATA_KEYWORDS | regularizers.keywords() | self.network.own_keywords()
-        hints = dict(arguments.HINTS_TRAINING)
+        hints = arguments.hints_for("train")
         for name in keywords() - known:
             users = sorted(algo for algo in algorithms() if name in options_of(algo))
             hints[name] = f"it is an option of {', '.join(users) or 'gradient methods'}"

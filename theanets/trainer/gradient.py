@@ -44,6 +44,17 @@ ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | OPTIMIZER_SETTING
     "average",
 }
 
+#: Learning rates that are usual for data of a scale of about 1.
+USUAL_RATES = {
+    "adagrad": "0.01",
+    "adam": "0.001 to 0.01",
+    "esgd": "0.001 to 0.01",
+    "nag": "0.01 to 0.1",
+    "rmsprop": "0.001 to 0.01",
+    "rprop": "0.01 to 0.1, for the first steps",
+    "sgd": "0.01 to 0.1",
+}
+
 
 class DownhillTrainer(Trainer):
     """Minimize the loss of a network by one of downhill's algorithms.
@@ -116,6 +127,15 @@ class DownhillTrainer(Trainer):
             limits = [limit + self.before.epoch for limit in limits]
         start = kwargs.get("learning_rate")
         return schedules.build(kwargs["schedule"], DEFAULT_RATE if start is None else start, min(limits, default=None))
+
+    def _log_rate(self, kwargs):
+        """Say which learning rate is used, if none was given."""
+        # a function makes its own.
+        is_given = kwargs.get("learning_rate") is not None or callable(kwargs.get("schedule"))
+        if is_given or self.algo in schedules.LearningRate.WITHOUT:
+            return
+        usual = f"; usual for {self.algo} is {USUAL_RATES[self.algo]}" if self.algo in USUAL_RATES else ""
+        util.log(f"learning_rate is not given: {self.algo} uses {DEFAULT_RATE:g}, the default of downhill{usual}")
 
     def _frozen(self, kwargs):
         """Return the parameters and statistics that are not to be changed, as a set."""
@@ -374,6 +394,8 @@ class DownhillTrainer(Trainer):
         if optimizer is None:
             optimizer = self._build_optimizer(kwargs, regs, context)
         session.stage_begins(rate, optimizer._monitor_names)
+        if session.stage == 1 and self.before is None:
+            self._log_rate(kwargs)
         is_new = compiled.optimizer is None
         if is_new:
             compiled.compile(optimizer, options, draws, self._owned())

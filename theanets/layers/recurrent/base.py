@@ -154,7 +154,7 @@ class Recurrent(Layer):
     def _is_square(self, nin, nout):
         return nin == self.output_size and nout % nin == 0
 
-    def add_weights(self, name, nin, nout, mean=0, std=0, sparsity=0, radius=0, diagonal=0):
+    def add_weights(self, name, nin=None, nout=None, mean=0, std=0, sparsity=0, radius=0, diagonal=0):
         """Create a weight matrix.
 
         If ``nin`` is the size of the layer and ``nout`` a multiple of it, the matrix consists of square blocks, which
@@ -164,12 +164,13 @@ class Recurrent(Layer):
         ----------
         name : str
             Name of the parameter, without the layer's name.
-        nin, nout : int
-            Shape of the matrix.
+        nin, nout : int, optional
+            Shape of the matrix. Default: the sizes of the only input and of the output.
         mean, std, sparsity, radius, diagonal : float, optional
             See :func:`theanets.util.random_matrix`. A ``std`` argument of 0 stands for ``1 / sqrt(nin + nout)``. The
             radius is the largest singular value, not the spectral radius.
         """
+        nin, nout = self.input_size if nin is None else nin, self.output_size if nout is None else nout
         mean = self._setting("mean", name, mean)
         std = self._setting("std", name, std or 1 / np.sqrt(nin + nout))
         sparsity = self._setting("sparsity", name, sparsity)

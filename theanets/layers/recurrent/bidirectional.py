@@ -87,6 +87,7 @@ class Bidirectional(Layer):
         if isinstance(worker, type) and issubclass(worker, Recurrent):
             return worker
         if not isinstance(worker, str) or worker.lower() not in known:
+            known = [key for key in known if not Layer.get_class(key).is_deprecated]
             error = util.unknown("recurrent layer form", worker, known)
             raise util.UnknownNameError(f"layer {self.name!r}: {error}")
         return Layer.get_class(worker)
@@ -111,12 +112,14 @@ class Bidirectional(Layer):
 
     def find(self, key):
         """Return a parameter, by its index or by a name such as ``'fw.xh'``."""
-        if isinstance(key, str):
-            for param in self.params:
-                if param.name == f"{self.name}_{key}":
-                    return param
-            raise KeyError(key)
-        return super().find(key)
+        names = [param.name.partition(f"{self.name}_")[2] for param in self.params]
+        if isinstance(key, str) and key in names:
+            return self.params[names.index(key)]
+        if util.is_int(key) and 0 <= key < len(names):
+            return self.params[key]
+        raise util.UnknownNameError(
+            f"layer {self.name!r} has no parameter {key!r}{util.suggestion(key, names)} (it has: {', '.join(names)})"
+        )
 
     def chain_to(self, layer):
         super().chain_to(layer)

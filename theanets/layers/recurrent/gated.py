@@ -338,6 +338,8 @@ class SCRN(_Rated):
 class _OldRRNN(RRNN):
     """A name that :class:`RRNN` had in release 0.7.0."""
 
+    is_deprecated = True
+
     def __init__(self, rate, **kwargs):
         old = type(self).__name__.lower()
         util.warn(f"layer form {old!r} is deprecated; write dict(form='rrnn', rate={rate!r})", DeprecationWarning)
