@@ -107,7 +107,7 @@ def test_the_target_has_as_many_axes_as_the_output():
 def test_a_target_that_two_losses_share_fits_both():
     network = theanets.Regressor([4, 3, 2])
     with pytest.raises(util.ConfigurationError, match=r"'hid1' of shape \(3,\).*'out' of shape \(2,\)"):
-        network.add_loss("mse", output_name="hid1")
+        network.add_loss("mse", output_name="hid1", target="target")
     network.add_loss("mse", output_name="out:pre")
     assert names(network.variables) == ["in", "target"] and len(network.losses) == 2
 
