@@ -93,7 +93,6 @@ HINTS_TRAINING = {
     "optimiser": "write algo=, e.g. algo='adam'",
     "optimizer": "write algo=, e.g. algo='adam'",
     "random_state": "write rng=",
-    "resume": "write checkpoint='path'",
     "rho": "see rms_halflife= of algo='rmsprop': 0.95 is a halflife of 14 steps",
     "sample_weight": _WEIGHTS,
     "sample_weights": _WEIGHTS,

@@ -372,7 +372,8 @@ def test_generators_that_end():
     assert len(list(network.itertrain(([X, Y] for _ in range(5)), valid=[X, Y], **run))) == 3
     assert network.score(X, Y) > before
     with pytest.warns(RuntimeWarning, match="valid="):
-        assert network.train(([X, Y] for _ in range(5)), **run) is None
+        train, valid = network.train(([X, Y] for _ in range(5)), **run)
+    assert np.isnan(train["loss"]) and np.isnan(valid["loss"])
 
 
 @pytest.mark.parametrize("batch", [[X], [X, Y, Y], [X[:, :3], Y], [X, Y[:, 0]], None, []])
