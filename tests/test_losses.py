@@ -214,7 +214,7 @@ def test_independent_labels_in_networks(each_mode, rng, tmp_path):
     x = helpers.floats(20 * rng.randn(40, 3))
     y = (x[:, :2] > 0).astype(int)
     net = theanets.Regressor([3, 4, (2, "sigmoid")], loss="bce")
-    assert (net.losses[0].output_name, net.slots()[1].shape) == ("out:pre", (2,))
+    assert (net.losses[0].output_name, net._slots()[1].shape) == ("out:pre", (2,))
     net.train([x, y], algo="adam", learning_rate=0.05, epochs=20)
     assert ((net.predict(x) > 0.5) == y).mean() > 0.9
     net.save(tmp_path / "net.npz")

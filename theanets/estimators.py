@@ -27,6 +27,7 @@ import functools
 import inspect
 import logging
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -220,7 +221,7 @@ def _check_weights(sample_weight, x):
 class _WeightedScore:
     """The score of scikit-learn, which by itself takes any weights."""
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return how good the predictions are: the accuracy of a classifier, R² of a regressor.
 
         Parameters
@@ -243,7 +244,8 @@ class _WeightedScore:
         """
         if sample_weight is not None:
             sample_weight = _check_weights(sample_weight, y)
-        return super().score(X, y, sample_weight)
+        # of the mixin of scikit-learn's that is next to this one.
+        return super().score(X, y, sample_weight)  # type: ignore[misc]
 
 
 class _NetworkEstimator(BaseEstimator):
@@ -436,18 +438,18 @@ class NetworkClassifier(_WeightedScore, ClassifierMixin, _NetworkEstimator):
     @_answers_unknown
     def __init__(
         self,
-        hidden=(100,),
+        hidden: Any = (100,),
         *,
-        algo="adam",
-        learning_rate=0.01,
-        epochs=100,
-        batch_size=32,
-        patience=5,
-        validation_fraction=0.0,
-        loss=None,
-        options=None,
-        random_state=13,
-        verbose=False,
+        algo: str = "adam",
+        learning_rate: float = 0.01,
+        epochs: int = 100,
+        batch_size: int = 32,
+        patience: int = 5,
+        validation_fraction: float = 0.0,
+        loss: Any = None,
+        options: dict[str, Any] | None = None,
+        random_state: Any = 13,
+        verbose: bool = False,
     ):
         self.hidden = hidden
         self.algo = algo
@@ -512,7 +514,7 @@ class NetworkClassifier(_WeightedScore, ClassifierMixin, _NetworkEstimator):
     def _strata(self, arrays):
         return None if self._is_multilabel else arrays[1]
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train a new network.
 
         Parameters
@@ -533,7 +535,7 @@ class NetworkClassifier(_WeightedScore, ClassifierMixin, _NetworkEstimator):
         self._learn_classes(y)
         return self._fit(X, y, sample_weight, self.epochs, split=True)
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Any:
         """Train for one epoch, going on from where the last call ended.
 
         Parameters
@@ -556,7 +558,7 @@ class NetworkClassifier(_WeightedScore, ClassifierMixin, _NetworkEstimator):
             _check_classes(classes, self.classes_)
         return self._fit(X, y, sample_weight, 1, split=False)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Compute the probabilities of the classes.
 
         Parameters
@@ -577,7 +579,7 @@ class NetworkClassifier(_WeightedScore, ClassifierMixin, _NetworkEstimator):
         p = self._outputs(X, lambda x: self.network_.predict_proba(x)).astype("float64")
         return p / p.sum(axis=1, keepdims=True)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Return the most probable label of each example, as an array (num-examples, ).
 
         For a matrix of targets, return one like it, an array or a sparse matrix (num-examples, num-labels), with ones
@@ -611,7 +613,7 @@ class NetworkRegressor(_WeightedScore, MultiOutputMixin, RegressorMixin, _Networ
     hidden : int or sequence of layer specs, optional
         The layers between the input and the output, or the size of a single one. Default ``(100, )``.
 """
-        + _NetworkEstimator.__doc__.split("----------\n", 1)[1].rstrip()
+        + (_NetworkEstimator.__doc__ or "----------\n").split("----------\n", 1)[1].rstrip()
         + """
 
     Attributes
@@ -653,7 +655,7 @@ class NetworkRegressor(_WeightedScore, MultiOutputMixin, RegressorMixin, _Networ
                 self._build(feedforward.Regressor, layers, weighted=True)
             return self._train([x, y.reshape(len(y), -1)], weights, epochs, split)
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train a new network.
 
         Parameters
@@ -674,7 +676,7 @@ class NetworkRegressor(_WeightedScore, MultiOutputMixin, RegressorMixin, _Networ
         self.n_iter_ = 0
         return self._fit(X, y, sample_weight, self.epochs, split=True)
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train for one epoch, going on from where the last call ended; the arguments are those of :meth:`fit`."""
         self._check_parameters()
         first = not hasattr(self, "network_")
@@ -683,7 +685,7 @@ class NetworkRegressor(_WeightedScore, MultiOutputMixin, RegressorMixin, _Networ
         X, y = self._validate(X, y, multi_output=True, y_numeric=True, reset=first)
         return self._fit(X, y, sample_weight, 1, split=False)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Predict the targets.
 
         Parameters
@@ -736,20 +738,20 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     @_answers_unknown
     def __init__(
         self,
-        encoder=((10, "linear"),),
+        encoder: Any = ((10, "linear"),),
         *,
-        tied=True,
-        output="linear",
-        algo="adam",
-        learning_rate=0.01,
-        epochs=100,
-        batch_size=32,
-        patience=5,
-        validation_fraction=0.0,
-        loss=None,
-        options=None,
-        random_state=13,
-        verbose=False,
+        tied: bool = True,
+        output: str = "linear",
+        algo: str = "adam",
+        learning_rate: float = 0.01,
+        epochs: int = 100,
+        batch_size: int = 32,
+        patience: int = 5,
+        validation_fraction: float = 0.0,
+        loss: Any = None,
+        options: dict[str, Any] | None = None,
+        random_state: Any = 13,
+        verbose: bool = False,
     ):
         self.encoder = encoder
         self.tied = tied
@@ -798,7 +800,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _depth(self):
         return len(self._layer_list("encoder"))
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Train a new network to reproduce examples.
 
         Parameters
@@ -819,7 +821,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.n_iter_ = 0
         return self._fit(X, sample_weight, self.epochs, split=True)
 
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Train for one epoch, going on from where the last call ended; the arguments are those of :meth:`fit`."""
         self._check_parameters()
         first = not hasattr(self, "network_")
@@ -828,13 +830,13 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         X = self._validate(X, reset=first)
         return self._fit(X, sample_weight, 1, split=False)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Return the codes of examples, an array (num-examples, size of the code)."""
         dtype = X.dtype if scipy.sparse.issparse(X) else np.asarray(X).dtype
         code = self._outputs(X, lambda x: self.network_.encode(x, self._depth))
         return code.astype(dtype if dtype in (np.float32, np.float64) else code.dtype)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> np.ndarray:
         """Return the examples that codes stand for, an array (num-examples, num-variables)."""
         check_is_fitted(self, "network_")
         code = np.asarray(X)
@@ -843,7 +845,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         with _quiet(self.verbose):
             return _in_chunks(lambda z: self.network_.decode(z, self._depth), code)
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the coefficient of determination of the reconstruction, see :meth:`theanets.Autoencoder.score`."""
         check_is_fitted(self, "network_")
         X = self._validate(X, reset=False)

@@ -11,6 +11,8 @@ model                  target               loss by default
 All of them are networks, and are trained and used like them; see :class:`theanets.Network`.
 """
 
+from typing import Any
+
 import numpy as np
 import theano
 
@@ -77,7 +79,15 @@ class Autoencoder(graph.Network):
             raise TypeError(f"layer={layer!r}: expected the name of a layer, its index, or a layer")
         return layer if ":" in layer else f"{layer}:out"
 
-    def encode(self, x, layer=None, sample=False, batch_size=None, check=True, **kwargs):
+    def encode(
+        self,
+        x: Any,
+        layer: Any = None,
+        sample: bool = False,
+        batch_size: int | None = None,
+        check: bool = True,
+        **kwargs: Any,
+    ) -> Any:
         """Compute the code for some data.
 
         Parameters
@@ -131,7 +141,9 @@ class Autoencoder(graph.Network):
             self._sampler = util.random_state(self.rng)
         return self._sampler
 
-    def decode(self, z, layer=None, batch_size=None, check=True, **kwargs):
+    def decode(
+        self, z: Any, layer: Any = None, batch_size: int | None = None, check: bool = True, **kwargs: Any
+    ) -> Any:
         """Compute the output that some code leads to.
 
         Parameters
@@ -206,7 +218,9 @@ class Autoencoder(graph.Network):
             if not any(other is missing for other in theano.gof.graph.inputs([update]) for missing in self.inputs)
         ]
 
-    def score(self, x, w=None, batch_size=None, check=True, **kwargs):
+    def score(  # type: ignore[override]  # the target is the input
+        self, x: Any, w: Any = None, batch_size: int | None = None, check: bool = True, **kwargs: Any
+    ) -> float:
         """Compute the coefficient of determination between output and input.
 
         Parameters
@@ -322,7 +336,15 @@ class Classifier(graph.Network):
         # what is not a number is no class, whatever comes first in its row.
         return np.where(np.isnan(output).any(axis=-1), -1, labels)
 
-    def predict(self, x, batch_size=None, state=None, samples=None, check=True, **kwargs):
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        state: Any = None,
+        samples: int | None = None,
+        check: bool = True,
+        **kwargs: Any,
+    ) -> Any:
         """Compute the most probable class.
 
         Parameters
@@ -349,7 +371,7 @@ class Classifier(graph.Network):
         """
         return super().predict(x, batch_size=batch_size, state=state, samples=samples, check=check, **kwargs)
 
-    def predict_proba(self, x, batch_size=None, check=True, **kwargs):
+    def predict_proba(self, x: Any, batch_size: int | None = None, check: bool = True, **kwargs: Any) -> Any:
         """Compute the probabilities of the classes; for the arguments see :meth:`predict`.
 
         Returns
@@ -360,7 +382,7 @@ class Classifier(graph.Network):
         self._require_layers()
         return self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict_proba()", check=check)
 
-    def predict_logit(self, x, batch_size=None, check=True, **kwargs):
+    def predict_logit(self, x: Any, batch_size: int | None = None, check: bool = True, **kwargs: Any) -> Any:
         """Compute the values that the probabilities are made of; for the arguments see :meth:`predict`.
 
         Returns
@@ -375,12 +397,14 @@ class Classifier(graph.Network):
         self._require_layers()
         return self._output(self.layers[-1].full_name("pre"), x, batch_size, kwargs, "predict_logit()", check=check)
 
-    def classify(self, x, **kwargs):
+    def classify(self, x: Any, **kwargs: Any) -> Any:
         """Compute the most probable class. Deprecated: call :meth:`predict`."""
         util.warn("classify() is deprecated; call predict()", DeprecationWarning)
         return self.predict(x, **kwargs)
 
-    def score(self, x, y, w=None, batch_size=None, check=True, **kwargs):
+    def score(
+        self, x: Any, y: Any, w: Any = None, batch_size: int | None = None, check: bool = True, **kwargs: Any
+    ) -> float:
         """Compute the fraction of examples whose most probable class is the right one.
 
         Parameters

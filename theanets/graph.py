@@ -5,7 +5,12 @@ is needed, and compiles and evaluates what is asked for. Models for particular t
 say what the target is and how the output is to be read.
 """
 
+import os
 from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
 from .layers.base import chained
@@ -95,7 +100,14 @@ class Network(
     #: Number of dimensions of the target.
     OUTPUT_NDIM = 2
 
-    def __init__(self, layers=(), loss="mse", weighted=False, rng=13, **unknown):
+    def __init__(
+        self,
+        layers: Iterable[Any] = (),
+        loss: Any = "mse",
+        weighted: bool = False,
+        rng: int | np.random.RandomState | None = 13,
+        **unknown: Any,
+    ) -> None:
         if unknown:
             hints = arguments.hints_for("network", arguments.training_keywords())
             known = arguments.named_parameters(type(self))
@@ -185,7 +197,7 @@ class Network(
         for layer in self.layers:
             layer.bind(self)
 
-    def add_layer(self, layer=None, is_output=False, **kwargs):
+    def add_layer(self, layer: Any = None, is_output: bool = False, **kwargs: Any) -> None:
         """Add a layer to the end of the network.
 
         Parameters
@@ -271,41 +283,41 @@ class Network(
             raise util.ConfigurationError(f"this {type(self).__name__} has no layers yet; add some by add_layer()")
 
     @property
-    def params(self):
+    def params(self) -> list:
         """List of all parameters, in the order of the layers. One that layers share is listed once."""
         unique = OrderedDict((id(param), param) for layer in self.layers for param in layer.params)
         return list(unique.values())
 
     @property
-    def num_params(self):
+    def num_params(self) -> int:
         """Number of learnable scalars."""
         return int(sum(param.get_value(borrow=True).size for param in self.params))
 
     @property
-    def statistics(self):
+    def statistics(self) -> list:
         """List of shared variables that belong to the model and change in training, but not by gradients."""
         return [variable for layer in self.layers for variable in layer.statistics]
 
     @property
-    def inputs(self):
+    def inputs(self) -> list:
         """List of the symbolic input variables, in the order of the layers."""
         return [layer.input for layer in self.layers if isinstance(layer, layers.Input)]
 
     @property
-    def variables(self):
+    def variables(self) -> list:
         """List of the symbolic variables of all data: inputs first, then targets and weights of the losses."""
         self._ensure_loss()
         unique = OrderedDict((id(v), v) for v in [*self.inputs, *(v for loss in self.losses for v in loss.variables)])
         return list(unique.values())
 
     @property
-    def seed(self):
+    def seed(self) -> int:
         """An integer from which noise and dropout start, if they are not given another one."""
         if self._seed is None or util.is_int(self.rng):
             self._seed = regularizers.seed_of(self.rng)
         return self._seed
 
-    def find(self, which, param):
+    def find(self, which: str | int, param: str | int) -> Any:
         """Return a parameter, or a statistic such as a running average.
 
         Parameters
@@ -353,7 +365,7 @@ class Network(
         result.add_loss("mse", target=result.inputs[0])
         return result
 
-    def add_loss(self, loss=None, **kwargs):
+    def add_loss(self, loss: Any = None, **kwargs: Any) -> None:
         """Add a loss.
 
         Parameters
@@ -475,7 +487,7 @@ class Network(
             raise util.ConfigurationError(f"add_loss(): target={name!r}: {problem}")
         loss.name_target(name, found[-1] if found else None)
 
-    def set_loss(self, *args, **kwargs):
+    def set_loss(self, *args: Any, **kwargs: Any) -> None:
         """Replace all losses by a new one; see :meth:`add_loss` for the arguments."""
         before, default = self.losses, self._default_loss
         self.losses = []
@@ -495,7 +507,7 @@ class Network(
         rest = caching.fingerprint((modifying, settings)) if modifying or settings else None
         return self._layers_memo.fingerprint(self.layers), rest
 
-    def describe(self, regs, **more):
+    def _describe(self, regs, **more):
         """Describe all that shapes the graphs of the loss, the updates and the monitors, as something hashable.
 
         Parameters
@@ -531,7 +543,7 @@ class Network(
         parts["regularizers"] = settings
         return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
 
-    def compiled_for(self, description, make):
+    def _compiled_for(self, description, make):
         """Return what training was compiled to for a description, calling ``make`` if there is nothing.
 
         Parameters
@@ -601,18 +613,18 @@ class Network(
 
     def _training_regularizers(self, kwargs, where, *more):
         """The same for methods that are handed everything that ``train`` was given."""
-        others = {*more, *trainer.keywords(), *self.own_keywords()}
+        others = {*more, *trainer.keywords(), *self._own_keywords()}
         kwargs = {key: value for key, value in kwargs.items() if key not in others}
-        if self.takes_any_keyword():
+        if self._takes_any_keyword():
             kwargs = {key: value for key, value in kwargs.items() if key.lower() in regularizers.keywords()}
         return self._regularizers(kwargs, where)
 
-    def own_keywords(self):
+    def _own_keywords(self):
         """Return the names of the arguments that a subclass has added to :meth:`loss`, :meth:`updates`, ..."""
         names = set().union(*(arguments.named_parameters(type(self), method) for method in OVERRIDABLE))
         return names - {"context", "monitors"}
 
-    def takes_any_keyword(self):
+    def _takes_any_keyword(self):
         """Tell whether a subclass has overridden these methods in a way that hides what arguments it uses."""
         return arguments.takes_anything(type(self), OVERRIDABLE, __package__)
 
@@ -682,7 +694,7 @@ class Network(
 
     # -- files --------------------------------------------------------------------------------------------------------
 
-    def save(self, filename_or_handle=None, *, filename=None):
+    def save(self, filename_or_handle: Any = None, *, filename: str | os.PathLike[str] | None = None) -> None:
         """Save the network: its layers, parameters, losses and generator.
 
         Parameters
@@ -703,7 +715,14 @@ class Network(
         util.log(f"saved {self!r}" + (f" to {target}" if not hasattr(target, "write") else ""))
 
     @_OnClass
-    def load(cls, filename_or_handle=None, *, filename=None, trusted=(), max_bytes=None):
+    def load(
+        cls,
+        filename_or_handle: Any = None,
+        *,
+        filename: str | os.PathLike[str] | None = None,
+        trusted: Iterable[Any] = (),
+        max_bytes: int | None = None,
+    ) -> "Network":
         """Load a network that was saved. This is a class method: write ``net = theanets.Network.load(path)``.
 
         Nothing that the file holds is run, so that a file of unknown origin can do no harm.

@@ -1,6 +1,7 @@
 """A network together with what is done to it, for scripts."""
 
 import os
+from typing import Any
 
 from . import graph, util
 
@@ -49,7 +50,7 @@ class Experiment:
                 f"Experiment({network!r}): expected a path, a network or a class of models such as theanets.Autoencoder"
             )
 
-    def train(self, *args, **kwargs):
+    def train(self, *args: Any, **kwargs: Any) -> tuple[dict[str, float], dict[str, float]]:
         """Train the network; see :meth:`theanets.Network.train`."""
         return self.network.train(*args, **kwargs)
 
@@ -62,11 +63,11 @@ class Experiment:
         util.warn("Experiment.run() is deprecated; call train()", DeprecationWarning)
         return self.train(*args, **kwargs)
 
-    def save(self, path):
+    def save(self, path: Any) -> None:
         """Save the network; see :meth:`theanets.Network.save`."""
         self.network.save(path)
 
-    def load(self, path):
+    def load(self, path: Any) -> graph.Network:
         """Replace the network by one that was saved, and return it; see :meth:`theanets.Network.load`."""
         self.network = graph.Network.load(path)
         return self.network

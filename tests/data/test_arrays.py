@@ -580,7 +580,7 @@ def objects(series):
 def test_series_are_sequences_of_one_variable(convert):
     for single in (False, True):
         model = theanets.recurrent.Autoencoder if single else theanets.recurrent.Regressor
-        slots = model([1, (3, "rnn"), 1]).slots()
+        slots = model([1, (3, "rnn"), 1])._slots()
         expected = sources.build([columns(SERIES)] * len(slots), slots, "train")
         forms = [[convert(SERIES)] * len(slots)] + [convert(SERIES)] * single
         for form in forms:
@@ -601,7 +601,7 @@ def test_training_and_prediction_with_series():
 
 @pytest.mark.parametrize("convert", [list, objects, pd.Series, columns, lambda s: [one.astype("d") for one in s]])
 def test_labels_of_series(convert):
-    slots = theanets.recurrent.Classifier([1, (3, "rnn"), 2]).slots()
+    slots = theanets.recurrent.Classifier([1, (3, "rnn"), 2])._slots()
     source = sources.build([SERIES, convert(SIGNS)], slots, "train")
     assert source.lengths == LENGTHS and source.arrays[1].shape == (4, 7)
     for row, labels in zip(source.arrays[1], SIGNS):

@@ -19,7 +19,7 @@ from tests.helpers import epochs
 
 @pytest.fixture
 def slots():
-    return theanets.recurrent.Regressor([2, (3, "rnn"), 1]).slots()
+    return theanets.recurrent.Regressor([2, (3, "rnn"), 1])._slots()
 
 
 def ragged(lengths, rng):
@@ -291,7 +291,7 @@ def test_examples_of_a_dataset_are_read_at_once():
     assert epochs(one, pairs, class_weight="balanced", **RUN) == epochs(two, [X, K], class_weight="balanced", **RUN)
     one, two = (theanets.Autoencoder([4, 2, 4]) for _ in range(2))
     assert epochs(one, Dataset(X), **RUN) == epochs(two, [X], **RUN)
-    slots, lists = one.slots(), [(row,) for row in X]
+    slots, lists = one._slots(), [(row,) for row in X]
     for source in (sources.build(Dataset(lists), slots, "train"), sources.build(lambda: iter(lists), slots, "train")):
         assert sorted(len(batch[0]) for batch in source.dataset("train", batch_size=10)) == [4, 10, 10]
 
@@ -321,7 +321,7 @@ def test_batches_of_sequences(rng, slots):
     lambda: Loader(X, Y), lambda: lambda: generate(X, Y), lambda: itertools.repeat([X, Y]),
 ])
 def test_a_number_of_batches_goes_on_where_the_last_epoch_stopped(make):
-    slots = theanets.Regressor([4, 2]).slots()
+    slots = theanets.Regressor([4, 2])._slots()
     source = sources.build(make(), slots, "train")
     dataset = source.dataset("train", iteration_size=2)
     firsts = [[float(batch[0][0, 0]) for batch in dataset] for _ in range(3)]
@@ -331,7 +331,7 @@ def test_a_number_of_batches_goes_on_where_the_last_epoch_stopped(make):
 
 def test_data_without_an_end_are_worth_a_warning(monkeypatch):
     monkeypatch.setattr(sources, "MANY", 5)
-    slots = theanets.Regressor([4, 2]).slots()
+    slots = theanets.Regressor([4, 2])._slots()
 
     def endless(count=6):
         yield from itertools.repeat([X, Y], count)

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 import theano
@@ -10,6 +11,7 @@ import theano.tensor as TT
 from .. import data, layers, modes, util
 from ..layers.context import Context
 from . import caching
+from .part import Part
 
 __all__ = ["Evaluation"]
 
@@ -31,7 +33,7 @@ class Guarded:
             return self.function(*args)
 
 
-class Evaluation:
+class Evaluation(Part):
     """The part of a network that compiles its graphs, and computes outputs."""
 
     # -- what is expected of data -------------------------------------------------------------------------------------
@@ -67,7 +69,7 @@ class Evaluation:
             slots.append(data.Slot(source.name, source.input, shape, num_classes))
         return slots
 
-    def slots(self):
+    def _slots(self):
         """Describe the arrays that the network is trained on.
 
         Returns
@@ -95,14 +97,14 @@ class Evaluation:
             self._symbols[key] = TT.TensorType(str(dtype), (False,) * ndim)(name)
         return self._symbols[key]
 
-    def mask_variable(self):
+    def _mask_variable(self):
         """Return the variable that says which steps of padded sequences count."""
         return self._symbol("mask", 2)
 
     def _context(self, masked=False, state=None, single_step=False, opaque=()):
         states = {name: self._symbol(name, value.ndim, value.dtype) for name, value in (state or {}).items()}
         return Context(
-            mask=self.mask_variable() if masked else None,
+            mask=self._mask_variable() if masked else None,
             states=states or None,
             single_step=single_step,
             opaque=opaque,
@@ -194,7 +196,7 @@ class Evaluation:
 
     # -- outputs ------------------------------------------------------------------------------------------------------
 
-    def feed_forward(self, x, batch_size=None, check=True, **kwargs):
+    def feed_forward(self, x: Any, batch_size: int | None = None, check: bool = True, **kwargs: Any) -> dict[str, Any]:
         """Compute every output of every layer.
 
         Parameters
@@ -267,7 +269,15 @@ class Evaluation:
         """Turn the output of the last layer into a prediction."""
         return output
 
-    def predict(self, x, batch_size=None, state=None, samples=None, check=True, **kwargs):
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        state: dict[str, np.ndarray] | None = None,
+        samples: int | None = None,
+        check: bool = True,
+        **kwargs: Any,
+    ) -> Any:
         """Compute the output of the last layer.
 
         Parameters
@@ -330,7 +340,9 @@ class Evaluation:
             return map_sequences(self._read_output, result[0]), result[1]
         return map_sequences(self._read_output, result)
 
-    def score(self, x, y, w=None, batch_size=None, check=True, **kwargs):
+    def score(
+        self, x: Any, y: Any, w: Any = None, batch_size: int | None = None, check: bool = True, **kwargs: Any
+    ) -> float:
         r"""Compute the coefficient of determination of the predictions.
 
         .. math:: R^2 = 1 - \frac{\sum_i w_i (y_i - \hat y_i)^2}{\sum_i w_i (y_i - \bar y)^2}
@@ -376,7 +388,7 @@ class Evaluation:
 
     # -- states that are carried on in training -----------------------------------------------------------------------
 
-    def carried_variables(self):
+    def _carried_variables(self):
         """Return the shared variables that hold states in training, by name."""
         if self._carried is None:
             self._carried = OrderedDict(
@@ -384,13 +396,13 @@ class Evaluation:
             )
         return self._carried
 
-    def carried_length(self):
+    def _carried_length(self):
         """Return the number of sequences that are followed in training; None if there never were any."""
         if self._carried is None:
             return None
         return len(next(iter(self._carried.values())).get_value(borrow=True))
 
-    def reset_state(self, n=None):
+    def reset_state(self, n: int | None = None) -> None:
         """Let recurrent layers start afresh, in training that carries their states on from batch to batch.
 
         Parameters
@@ -399,11 +411,11 @@ class Evaluation:
             Number of sequences that are going to be followed. Default: as many as there are in the next batch.
         """
         for name, value in self.initial_state(n or 1).items():
-            self.carried_variables()[name].set_value(value if n else value[:0])
+            self._carried_variables()[name].set_value(value if n else value[:0])
 
     # -- one step at a time -------------------------------------------------------------------------------------------
 
-    def initial_state(self, n=1):
+    def initial_state(self, n: int = 1) -> dict[str, np.ndarray]:
         """Return the state of the recurrent layers before the first step.
 
         Parameters
@@ -455,7 +467,7 @@ class Evaluation:
             checked[name] = value
         return checked
 
-    def step(self, x, state, check=True):
+    def step(self, x: Any, state: dict[str, np.ndarray], check: bool = True) -> tuple[Any, dict[str, np.ndarray]]:
         """Predict for the next step of some sequences.
 
         Parameters

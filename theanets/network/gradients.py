@@ -1,17 +1,21 @@
 """Gradients of what a network computes, with respect to its data, its hidden units and its parameters."""
 
+from typing import Any
+
+import numpy as np
 import theano
 
 from .. import data, util
 from . import caching, monitoring
+from .evaluation import Evaluation
 
 __all__ = ["Gradients"]
 
 
-class Gradients:
+class Gradients(Evaluation):
     """The part of a network that can be asked what its outputs depend on."""
 
-    def gradient(self, of, wrt, x, check=True):
+    def gradient(self, of: str, wrt: str, x: Any, check: bool = True) -> np.ndarray:
         """Compute the gradient of a number with respect to data, outputs or parameters.
 
         Parameters
@@ -68,7 +72,7 @@ class Gradients:
         slots = self._input_slots()
         if of == "loss":
             self._ensure_loss()
-            slots = self.slots()
+            slots = self._slots()
         arrays, lengths = data.cast_sequences(x, slots, check)
         masked = lengths is not None and len(set(lengths)) > 1
         wanted = set(map(util.output_name, names))

@@ -1,6 +1,6 @@
 """What the parts of a network may count on: the attributes that Network itself has, for type checkers."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..layers import Layer
 from ..losses import Loss
@@ -28,4 +28,12 @@ class Part:
         @property
         def variables(self) -> list: ...
 
+        def build_graph(self, regularizers: Any = (), context: Any = None) -> tuple[Any, Any]: ...
+
         def _require_layers(self) -> None: ...
+
+        def _ensure_loss(self) -> None: ...
+
+        def _regularizers(self, kwargs: Any, where: Any) -> Any: ...
+
+        def _graph_key(self, regs: Any, context: Any = None) -> Any: ...

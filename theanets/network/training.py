@@ -12,7 +12,9 @@ import numpy as np
 from .. import arguments, data, storage, trainer, util
 from ..data import balance, sources
 from ..trainer import progress
+from ..trainer.history import History
 from . import monitoring
+from .part import Part
 
 __all__ = ["Training"]
 
@@ -22,13 +24,13 @@ DEFAULT_ALGO = util.Unspoken("rmsprop")
 WANTED = object()
 
 
-class Training:
+class Training(Part):
     """The part of a network that is trained."""
 
     # -- what goes on -------------------------------------------------------------------------------------------------
 
     @property
-    def history(self):
+    def history(self) -> History:
         """What happened in the latest training, or in the one that goes on.
 
         It is a :class:`theanets.trainer.history.History`. Each call of :meth:`train` or :meth:`itertrain` begins a new
@@ -431,7 +433,7 @@ class Training:
 
     def _dataset_maker(self, train, valid, runner, shuffle, kwargs):
         """Check arguments and data; return a function that makes the two datasets, and what it makes them of."""
-        slots, surplus = self.slots(), False
+        slots, surplus = self._slots(), False
         if isinstance(runner, trainer.Trainer):
             runner.check(kwargs)
             slots, surplus = runner.slots(), runner.ignores_surplus

@@ -101,7 +101,7 @@ class DownhillTrainer(Trainer):
         check_numbers(kwargs)
         check_average(kwargs.get("average"))
         if self.before is not None:
-            self.before.check(self.algo, self.network.describe([]))
+            self.before.check(self.algo, self.network._describe([]))
         self._schedule(kwargs)
         if self.network.params and self.has_nothing_to_train(kwargs):
             raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter to train")
@@ -161,7 +161,7 @@ class DownhillTrainer(Trainer):
             # who knows what it makes of them.
             left_out = left_out - OPTIMIZER_SETTINGS
         frozen = self._frozen(kwargs)
-        return network.describe(
+        return network._describe(
             regs,
             algorithm=cls,
             variables=list(self.variables or network.variables),
@@ -190,7 +190,7 @@ class DownhillTrainer(Trainer):
         before = self.before
         if before is not None and before.description == description and before.mode == modes.key():
             return before.compiled
-        return self.network.compiled_for(description, make)
+        return self.network._compiled_for(description, make)
 
     def _graph(self, kwargs, regs, context):
         """Return the loss, the updates and the monitors that go with it, and the inputs of a batch."""
@@ -270,8 +270,8 @@ class DownhillTrainer(Trainer):
 
     def _context(self, stateful, masked, kwargs, class_weights, training=None):
         return Context(
-            mask=self.network.mask_variable() if masked else None,
-            states=self.network.carried_variables() if stateful else None,
+            mask=self.network._mask_variable() if masked else None,
+            states=self.network._carried_variables() if stateful else None,
             training=training,
             class_weights=class_weights,
             frozen=self._frozen(kwargs).intersection(self.network.statistics),

@@ -94,7 +94,7 @@ class Trained:
     def leave(self, run):
         """Keep the state of a run that has come to its end, before the best parameters are restored."""
         self.state, self.schedule = progress_of(run), run.rate.schedule
-        self.structure = run.network.describe([])
+        self.structure = run.network._describe([])
         self.data = [_digest(run.train), _digest(run.valid)]
         self.variables = [*run.optimizer._params, *run.statistics]
         self.last = [variable.get_value() for variable in self.variables]

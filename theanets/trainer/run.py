@@ -390,20 +390,20 @@ class Carrier:
         reset = not self.keep if reset is None else reset
         for batch in batches:
             count = batch[0].shape[0]
-            if reset or self.network.carried_length() in (None, 0):
+            if reset or self.network._carried_length() in (None, 0):
                 self.network.reset_state(count)
                 reset = False
-            elif self.network.carried_length() != count:
+            elif self.network._carried_length() != count:
                 raise util.DataError(
                     f"stateful training: a batch of {count} sequences follows one of "
-                    f"{self.network.carried_length()}; all batches must have the same sequences"
+                    f"{self.network._carried_length()}; all batches must have the same sequences"
                 )
             yield batch
 
     @contextlib.contextmanager
     def aside(self):
         """Put the states aside while something else is computed."""
-        variables = self.network.carried_variables().values()
+        variables = self.network._carried_variables().values()
         values = [variable.get_value() for variable in variables]
         try:
             yield

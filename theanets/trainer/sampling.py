@@ -118,5 +118,5 @@ def _to_dense(value):
 
 
 def _width(network, position):
-    shape = network.slots()[position].shape
+    shape = network._slots()[position].shape
     return shape[-1] if shape else None

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import platform
+from typing import Any
 
 import jax
 import jax.experimental
@@ -27,7 +28,7 @@ SURVEYED = pathlib.Path(__file__).with_name("surveyed.json")
 HARMLESS = ("--xla_force_host_platform_device_count", "--xla_dump")
 
 #: Context within which 64-bit types exist; the user's own JAX code elsewhere keeps its settings.
-enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+enable_x64: Any = jax.enable_x64 if hasattr(jax, "enable_x64") else getattr(jax.experimental, "enable_x64", None)
 
 
 def describe():
