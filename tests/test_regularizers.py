@@ -627,7 +627,7 @@ def test_golden_trajectory_under_noise():
     draw = np.random.RandomState(case["data"]["seed"])
     x = helpers.floats(draw.randn(*case["data"]["arrays"][0][1]))
     net = theanets.Autoencoder(helpers.tuples(case["layers"]))
-    pairs = helpers.epochs(net, [x], case["epochs"], **case["train"])
+    pairs = helpers.epochs(net, [x], case["epochs"], average="batches", **case["train"])
     np.testing.assert_allclose(pairs, case["observed"]["losses"], rtol=2e-4)
 
 
