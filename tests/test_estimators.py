@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from theanets import estimators
 from theanets.estimators import AutoencoderTransformer, NetworkClassifier, NetworkRegressor
+from theanets.xla import epochs
 
 
 @pytest.fixture(autouse=True)
@@ -334,6 +335,22 @@ def test_partial_fits_are_one_long_training(iris, each_mode, monkeypatch):
     np.testing.assert_array_equal(parts.loss_curve_, whole.loss_curve_)
     np.testing.assert_allclose(parts.predict_proba(x), whole.predict_proba(x), rtol=1e-5)
     assert len(parts.validation_curve_) == parts.n_iter_ == 12
+
+
+def test_partial_fits_to_sparse_examples_compile_once(iris, monkeypatch):
+    """Whatever the order of the rows, and so the number of entries in a batch."""
+    count, compile_ = [], epochs.FusedLoop._compile
+    monkeypatch.setattr(epochs.FusedLoop, "_compile", lambda loop: count.append(1) or compile_(loop))
+    theanets.set_mode("XLA")
+    x = scipy.sparse.random(100, 30, 0.3, format="csr", random_state=1)
+    y = np.arange(100) % 2
+    whole = NetworkClassifier(hidden=3, epochs=6, patience=100).fit(x, y)
+    before = len(count)
+    parts = NetworkClassifier(hidden=3)
+    for _ in range(6):
+        parts.partial_fit(x, y)
+    assert len(count) - before <= 2
+    np.testing.assert_array_equal(parts.loss_curve_, whole.loss_curve_)
 
 
 def test_partial_fit_goes_on_whatever_it_is_given(iris):
