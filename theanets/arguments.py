@@ -5,11 +5,15 @@ an older release still works, with a ``DeprecationWarning`` that names today's; 
 more is answered with what to write instead.
 """
 
+import functools
 import inspect
 import re
 from collections.abc import Callable
+from typing import TypeVar, cast
 
 from . import util
+
+_Method = TypeVar("_Method", bound=Callable)
 
 #: Spellings of older releases for arguments of ``train`` and ``itertrain``.
 OLD_TRAINING = {
@@ -505,6 +509,33 @@ def missing_attribute(thing, name, hints):
         )
     # once more, for the error itself; a property that fails on its way says why.
     return object.__getattribute__(thing, name)
+
+
+def implemented_by(name):
+    """Decorate a method that only declares what another one does: its signature, with all defaults, and its docstring.
+
+    The other method gets the arguments that were given, and no defaults, so that it can tell what a user has asked for.
+
+    Parameters
+    ----------
+    name : str
+        Name of the method that is called.
+    """
+
+    def decorate(method: _Method) -> _Method:
+        signature = inspect.signature(method)
+
+        @functools.wraps(method)
+        def call(self, *args, **kwargs):
+            try:
+                signature.bind(self, *args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{method.__name__}(): {error}") from None
+            return getattr(self, name)(*args, **kwargs)
+
+        return cast(_Method, call)
+
+    return decorate
 
 
 def named_parameters(cls, method="__init__"):

@@ -2,7 +2,10 @@
 
 import contextlib
 import functools
+import os
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -75,12 +78,54 @@ class Training:
 
     # -- training -----------------------------------------------------------------------------------------------------
 
-    def train(self, *args, **kwargs):
+    @arguments.implemented_by("_train")
+    def train(
+        self,
+        train: Any = None,
+        valid: Any = None,
+        algo: Any = DEFAULT_ALGO,
+        subalgo: str = "rmsprop",
+        save_every: float = 0,
+        save_progress: Any = None,
+        *,
+        batch_size: int = 32,
+        train_batches: int | None = None,
+        valid_batches: int | None = None,
+        iteration_size: int | None = None,
+        shuffle: str | bool = "batches",
+        axis: int = 0,
+        rng: int | np.random.RandomState | None = None,
+        epochs: int | None = None,
+        max_updates: int | None = None,
+        max_seconds: float | None = None,
+        learning_rate: float = 1e-4,
+        momentum: float = 0,
+        nesterov: bool = False,
+        patience: int = 5,
+        validate_every: int = 10,
+        min_improvement: float = 0,
+        max_gradient_norm: float = 0,
+        max_gradient_elem: float = 0,
+        monitors: Any = None,
+        monitor_gradients: bool = False,
+        average: str = "examples",
+        stateful: bool | str = False,
+        callbacks: Callable | Sequence[Callable] | None = None,
+        stop_when: str | Callable | None = None,
+        schedule: str | dict | Callable | None = None,
+        freeze: str | Sequence[str] | None = None,
+        class_weight: str | dict | Sequence[float] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float | None = None,
+        resume: bool = False,
+        progress: bool | None = None,
+        **kwargs: Any,
+    ) -> tuple[dict[str, float], dict[str, float]]:
         """Train until the loss stops improving, or until told to stop.
 
         Parameters
         ----------
-        *args, **kwargs
+        train, valid, ..., **kwargs
             See :meth:`itertrain`.
 
         Returns
@@ -102,6 +147,9 @@ class Training:
         >>> bool(valid["acc"] == net.score(x, labels))
         True
         """
+        raise NotImplementedError
+
+    def _train(self, *args, **kwargs):
         # training may call for another one in between, of which nobody else is told.
         before, self._finished = self._finished, WANTED
         try:
@@ -113,9 +161,49 @@ class Training:
         last = last[0] if last else None
         return last if session is None else session.result(last)
 
+    @arguments.implemented_by("_begin")
     def itertrain(
-        self, train=None, valid=None, algo=DEFAULT_ALGO, subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
-    ):
+        self,
+        train: Any = None,
+        valid: Any = None,
+        algo: Any = DEFAULT_ALGO,
+        subalgo: str = "rmsprop",
+        save_every: float = 0,
+        save_progress: Any = None,
+        *,
+        batch_size: int = 32,
+        train_batches: int | None = None,
+        valid_batches: int | None = None,
+        iteration_size: int | None = None,
+        shuffle: str | bool = "batches",
+        axis: int = 0,
+        rng: int | np.random.RandomState | None = None,
+        epochs: int | None = None,
+        max_updates: int | None = None,
+        max_seconds: float | None = None,
+        learning_rate: float = 1e-4,
+        momentum: float = 0,
+        nesterov: bool = False,
+        patience: int = 5,
+        validate_every: int = 10,
+        min_improvement: float = 0,
+        max_gradient_norm: float = 0,
+        max_gradient_elem: float = 0,
+        monitors: Any = None,
+        monitor_gradients: bool = False,
+        average: str = "examples",
+        stateful: bool | str = False,
+        callbacks: Callable | Sequence[Callable] | None = None,
+        stop_when: str | Callable | None = None,
+        schedule: str | dict | Callable | None = None,
+        freeze: str | Sequence[str] | None = None,
+        class_weight: str | dict | Sequence[float] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float | None = None,
+        resume: bool = False,
+        progress: bool | None = None,
+        **kwargs: Any,
+    ) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
         """Train, giving back control after each epoch.
 
         However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
@@ -159,10 +247,28 @@ class Training:
             Stop after so many passes over the training data.
         max_seconds : float, optional
             Stop after so many seconds.
+        learning_rate : float, optional
+            The size of a step. Default 1e-4, which is small: 0.001 to 0.01 is usual for ``rmsprop`` and ``adam``.
+        momentum : float, optional
+            Share of the last step that is added to this one. Default 0.
+        nesterov : bool, optional
+            Look ahead along the momentum. Default False, for ``nag`` True.
+        patience : int, optional
+            How many validations in a row may fail to improve the loss. Default 5.
+        validate_every : int, optional
+            Epochs between validations. Default 10.
+        min_improvement : float, optional
+            Relative gain that counts as an improvement. Default 0.
+        max_gradient_norm, max_gradient_elem : float, optional
+            Limits for the length of each parameter's gradient, and for each of its elements. Default 0: none.
         monitors : dict, optional
             See :meth:`monitors`.
         monitor_gradients : bool, optional
             Report the sum of squares of each parameter's gradient. Default False.
+        average : str, optional
+            What values of monitors are means over: ``'examples'``, what the loss counts, be it examples, steps of
+            sequences, or weights; or ``'batches'`` for means of the means of batches, each with the same weight however
+            much is in it, as in releases before 0.9. Default ``'examples'``.
         stateful : bool or str, optional
             Whether recurrent layers go on, at the beginning of a batch, from the state at the end of the batch before.
             Batches then come in order, without being shuffled; with ``axis=1``, they are pieces of time of the same
@@ -200,13 +306,8 @@ class Training:
             Whether to show a bar with the losses of the moment. Default: if training takes more than a second, where
             the standard error is a terminal, or in a notebook.
         **kwargs
-            Options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
+            Further options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
-
-        average : str, optional
-            What values of monitors are means over: ``'examples'``, what the loss counts, be it examples, steps of
-            sequences, or weights; or ``'batches'`` for means of the means of batches, each with the same weight however
-            much is in it, as in releases before 0.9. Default ``'examples'``.
 
         Yields
         ------
@@ -224,10 +325,15 @@ class Training:
             finite (a ``DataError``), for weights that are negative or all zero, for a checkpoint of another training,
             and where there is no training to resume.
         """
-        return self._begin(train, valid, algo, subalgo, save_every, save_progress, kwargs)
+        raise NotImplementedError
 
-    def _begin(self, train, valid, algo, subalgo, save_every, save_progress, kwargs, is_incremental=False):
+    def _begin(
+        self, train=None, valid=None, algo=DEFAULT_ALGO, subalgo="rmsprop", save_every=0, save_progress=None, **kwargs
+    ):
         """Check arguments and data; return the generator of :meth:`itertrain`."""
+        return self._run_with(train, valid, algo, subalgo, save_every, save_progress, kwargs)
+
+    def _run_with(self, train, valid, algo, subalgo, save_every, save_progress, kwargs, is_incremental=False):
         given = dict(kwargs, train=train, valid=valid, algo=algo)
         for old, new in arguments.OLD_TRAINING.items():
             if old in kwargs and new in ("train", "valid", "algo"):
@@ -283,7 +389,7 @@ class Training:
         before = self._trained
         resume = before is not None and before.state is not None and before.algo == algo
         kwargs.update(epochs=1, resume=resume)
-        return self._begin(train, None, algo, "rmsprop", 0, None, kwargs, is_incremental=True)
+        return self._run_with(train, None, algo, "rmsprop", 0, None, kwargs, is_incremental=True)
 
     def _training_before(self, kwargs):
         """Return the training that this one is to go on from; None if it starts anew."""
