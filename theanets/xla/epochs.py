@@ -66,7 +66,8 @@ class FusedLoop:
         self.axis = axis
         self.length = arrays[0].shape[axis]
         self.size = min(size, self.length)
-        self.makers = [functools.partial(kind, type_, size=size, axis=axis) for kind, type_ in zip(kinds, types)]
+        cut = dict(size=size, axis=axis, mixed=mixed)
+        self.makers = [functools.partial(kind, type_, **cut) for kind, type_ in zip(kinds, types)]
         self.data_places = set(range(len(arrays)))
         self.rest = [program.cells[i] for i in program.kept if i not in self.data_places]
         self.layout = None
