@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from theanets import estimators
 from theanets.estimators import AutoencoderTransformer, NetworkClassifier, NetworkRegressor
+from theanets.xla import epochs
 
 
 @pytest.fixture(autouse=True)
@@ -169,17 +170,23 @@ def test_sorted_examples_are_mixed():
     assert network.score(x, y) < 0.5 < 0.85 < min(score.values())
 
 
-def test_examples_are_in_the_same_order_in_each_call(iris, monkeypatch):
-    """What goes on from call to call goes on with the same batches."""
-    seen, itertrain = [], theanets.Network.itertrain
+@pytest.fixture
+def trained_on(monkeypatch):
+    """Collect the arrays that networks are trained and validated on, in a list of pairs."""
+    seen, run = [], theanets.Network._run_with
     monkeypatch.setattr(
-        theanets.Network, "itertrain", lambda *args, **kwargs: seen.append(args[1]) or itertrain(*args, **kwargs)
+        theanets.Network, "_run_with", lambda *args, **kwargs: seen.append(args[1:3]) or run(*args, **kwargs)
     )
+    return seen
+
+
+def test_examples_are_in_the_same_order_in_each_call(iris, trained_on):
+    """What goes on from call to call goes on with the same batches."""
     model = NetworkClassifier(hidden=4, epochs=1)
     for x, y in (iris, [array[::-1] for array in iris]):
         model.partial_fit(x, y)
     clone(model).set_params(random_state=5).fit(*iris)
-    for first, second, other in zip(*seen):
+    for first, second, other in zip(*(train for train, _ in trained_on)):
         np.testing.assert_array_equal(first, second)
         assert len(first) < 150 or not np.array_equal(first, other)
 
@@ -190,21 +197,18 @@ def test_examples_are_in_the_same_order_in_each_call(iris, monkeypatch):
     (np.repeat([0, 1, 2], [2, 2, 1]), 0.8, [1, 1, 0]),
     (np.repeat(["a", "b"], [50, 50]), 0.5, [25, 25]),
 ], ids=["all", "but-for-one", "almost-all", "strings"])
-def test_all_classes_have_their_share_of_the_validation(y, fraction, expected, monkeypatch):
+def test_all_classes_have_their_share_of_the_validation(y, fraction, expected, trained_on):
     """But the last example of a class is needed to learn from."""
     x = np.random.RandomState(0).randn(len(y), 3)
-    seen, itertrain = [], theanets.Network.itertrain
-    monkeypatch.setattr(
-        theanets.Network, "itertrain", lambda *args, **kwargs: seen.append(args[1:3]) or itertrain(*args, **kwargs)
-    )
     for seed in (1, 1, 2):
         NetworkClassifier(hidden=2, epochs=1, validation_fraction=fraction, random_state=seed).fit(x, y)
-    for train, valid in seen:
+    for train, valid in trained_on:
         assert np.bincount(valid[1], minlength=len(expected)).tolist() == expected
         both = np.vstack([train[0], valid[0]])
         np.testing.assert_array_equal(np.sort(both, axis=0), np.sort(x, axis=0))
-    np.testing.assert_array_equal(seen[0][1][0], seen[1][1][0])
-    assert not np.array_equal(seen[0][1][0], seen[2][1][0])
+    first, second, other = (valid[0] for _, valid in trained_on)
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, other)
 
 
 def test_a_validation_that_no_class_has_an_example_for():
@@ -334,6 +338,22 @@ def test_partial_fits_are_one_long_training(iris, each_mode, monkeypatch):
     np.testing.assert_array_equal(parts.loss_curve_, whole.loss_curve_)
     np.testing.assert_allclose(parts.predict_proba(x), whole.predict_proba(x), rtol=1e-5)
     assert len(parts.validation_curve_) == parts.n_iter_ == 12
+
+
+def test_partial_fits_to_sparse_examples_compile_once(iris, monkeypatch):
+    """Whatever the order of the rows, and so the number of entries in a batch."""
+    count, compile_ = [], epochs.FusedLoop._compile
+    monkeypatch.setattr(epochs.FusedLoop, "_compile", lambda loop: count.append(1) or compile_(loop))
+    theanets.set_mode("XLA")
+    x = scipy.sparse.random(100, 30, 0.3, format="csr", random_state=1)
+    y = np.arange(100) % 2
+    whole = NetworkClassifier(hidden=3, epochs=6, patience=100).fit(x, y)
+    before = len(count)
+    parts = NetworkClassifier(hidden=3)
+    for _ in range(6):
+        parts.partial_fit(x, y)
+    assert len(count) - before <= 2
+    np.testing.assert_array_equal(parts.loss_curve_, whole.loss_curve_)
 
 
 def test_partial_fit_goes_on_whatever_it_is_given(iris):

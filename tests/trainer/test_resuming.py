@@ -61,6 +61,8 @@ OPTIONS = {
     "adam": ADAM,
     "noise": dict(algo="sgd", learning_rate=0.1, momentum=0.9, hidden_dropout=0.2, input_noise=0.1, validate_every=3),
     "rprop": dict(algo="rprop", learning_rate=0.01, batch_size=0, validate_every=1),
+    "rows": dict(algo="sgd", learning_rate=0.1, shuffle="rows", batch_size=7),
+    "in pieces": dict(algo="sgd", learning_rate=0.1, shuffle="rows", batch_size=7, train_batches=4),
     "plateau": dict(algo="rmsprop", learning_rate=0.3, schedule=dict(form="plateau", patience=0), validate_every=1),
 }
 

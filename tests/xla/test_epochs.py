@@ -135,7 +135,7 @@ def test_mixed_rows_in_the_loop_are_those_of_the_batches():
         run.dataset.iteration_size = twin.iteration_size = count
         np.testing.assert_allclose([value for value, _ in outputs(run)], [batch.sum() for (batch,) in twin])
     [compiled] = run.loop.functions.values()
-    assert compiled._cache_size() == 1
+    assert compiled.jitted._cache_size() == 1
     assert [array.unsafe_buffer_pointer() for array in jax.tree.leaves(run.loop.data)] == before
 
 

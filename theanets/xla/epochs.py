@@ -66,10 +66,12 @@ class FusedLoop:
         self.axis = axis
         self.length = arrays[0].shape[axis]
         self.size = min(size, self.length)
-        self.makers = [functools.partial(kind, type_, size=size, axis=axis) for kind, type_ in zip(kinds, types)]
+        cut = dict(size=size, axis=axis, mixed=mixed)
+        self.makers = [functools.partial(kind, type_, **cut) for kind, type_ in zip(kinds, types)]
         self.data_places = set(range(len(arrays)))
         self.rest = [program.cells[i] for i in program.kept if i not in self.data_places]
         self.layout = None
+        self.room = (1,) * len(arrays)
         self.take(arrays)
         self.rate = None
         self.capacity = 1
@@ -154,6 +156,16 @@ class FusedLoop:
 
         return run
 
+    def _make_room(self, rows):
+        """Return how many entries a batch of mixed sparse rows has room for, for each input; code depends on it."""
+        needed = [item.largest(rows) for item in self.examples]
+        if any(number > room for number, room in zip(needed, self.room)):
+            # some more, as the largest batch of another order has about as many: code is compiled seldom then.
+            self.room = tuple([max(room, number + number // 4) for number, room in zip(needed, self.room)])
+        for item, room in zip(self.examples, self.room):
+            item.capacity = room
+        return self.room
+
     def _outputs(self, capacity):
         """Return room for the outputs of so many batches."""
         dtypes = [type_.dtype for type_ in self.program.output_types]
@@ -185,7 +197,7 @@ class FusedLoop:
         forking.check()
         program = self.program
         self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // self.size))))
-        room = None if rows is None else tuple([item.room(rows) for item in self.examples])
+        room = None if rows is None else self._make_room(rows)
         is_new = (self.capacity, room) not in self.functions
         count = min(len(starts), FIRST if self.rate is None else max(1, int(seconds * self.rate)))
         # how many, and where they begin. Without a sign, so that JAX does not look for places counted from the end.

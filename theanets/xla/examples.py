@@ -61,15 +61,15 @@ class Examples:
         """
         raise NotImplementedError
 
-    def room(self, order):
-        """Return how much room batches of mixed rows are given, which the compiled code depends on.
+    def largest(self, order):
+        """Return how much room the largest batch of mixed rows needs, if that is not the same for all.
 
         Parameters
         ----------
         order : ndarray (num-examples, )
             The order of the rows.
         """
-        return None
+        return 0
 
     def rows(self, parts, chosen):
         """Return a batch of some rows while the loop is traced.
@@ -143,7 +143,7 @@ class SparseExamples(Examples):
         length, self.width = matrix.shape[axis], matrix.shape[1 - axis]
         self.format, self.axis, self.size = type_.format, axis, size
         self.counts = np.diff(matrix.indptr)
-        # that of mixed rows grows with the first order that they come in.
+        # that of mixed rows depends on the orders that they come in, see FusedLoop.
         self.capacity = 1 if mixed else self._largest(self.counts)
         places = np.repeat(np.arange(length, dtype="int32"), self.counts)
         # padding after the last example, so that a slice of fixed length fits wherever a batch begins.
@@ -163,12 +163,8 @@ class SparseExamples(Examples):
         """Return the number of entries of the largest batch."""
         return int(np.add.reduceat(counts, np.arange(0, len(counts), self.size)).max())
 
-    def room(self, order):
-        needed = self._largest(self.counts[order])
-        if needed > self.capacity:
-            # some more, as the largest batch of another order has about as many entries; code is compiled seldom then.
-            self.capacity = needed + needed // 4
-        return self.capacity
+    def largest(self, order):
+        return self._largest(self.counts[order])
 
     def batch(self, parts, start, size):
         first = jax.lax.dynamic_index_in_dim(parts[-1], start, keepdims=False)
