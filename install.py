@@ -26,7 +26,7 @@ THEANO = "1.0.5"
 BUILD_TOOLS = ["setuptools>=70.1,<81", "wheel"]
 
 #: Python imports a module of this name whenever it starts, so also in the process in which pip runs a setup.py.
-SITECUSTOMIZE = '''\
+SITECUSTOMIZE = """\
 import configparser, importlib.machinery, importlib.util, os, sys
 configparser.SafeConfigParser = configparser.ConfigParser
 configparser.RawConfigParser.readfp = lambda self, source, filename=None: self.read_file(source, filename)
@@ -35,7 +35,7 @@ elsewhere = [path for path in sys.path if os.path.abspath(path) != here]
 hidden = importlib.machinery.PathFinder.find_spec("sitecustomize", elsewhere)
 if hidden and hidden.loader:  # this file shadows one that the machine's owner wrote: run that as well
     hidden.loader.exec_module(importlib.util.module_from_spec(hidden))
-'''
+"""
 
 
 def pip(*args, **kwargs):
@@ -72,7 +72,12 @@ def build_theano(folder):
     path = os.pathsep.join(filter(None, [str(tools), os.environ.get("PYTHONPATH")]))
     # Isolation would replace PYTHONPATH, and with it the two names.
     return pip(
-        "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder / "wheels"), f"Theano=={THEANO}",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(folder / "wheels"),
+        f"Theano=={THEANO}",
         env={**os.environ, "PYTHONPATH": path},
     )
 

@@ -92,7 +92,5 @@ def open_marks(results, device="cpu"):
         for mark in MARKS
         for beginning in mark.workloads
         if mark.device == device
-        and not any(
-            name.startswith(beginning) and (own, peer) == (mark.own, mark.peer) for name, own, peer in rows
-        )
+        and not any(name.startswith(beginning) and (own, peer) == (mark.own, mark.peer) for name, own, peer in rows)
     ]

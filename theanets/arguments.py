@@ -48,9 +48,7 @@ OLD_LAYERS = {"filter_shape": "filter_size"}
 TODAY = {**OLD_TRAINING, **OLD_REGULARIZERS, **OLD_LAYERS}
 
 _NO_MODE = "leave it out: noise and dropout are there only if a call asks for them, as in hidden_dropout=0.2"
-_QUIET = (
-    "leave it out: progress=False hides the bar, and logging.getLogger('theanets').setLevel('WARNING') the log"
-)
+_QUIET = "leave it out: progress=False hides the bar, and logging.getLogger('theanets').setLevel('WARNING') the log"
 _TARGETS = "put all arrays into one list, as in train([x, y])"
 _VALIDATION = "give them as the second argument: train([x, y], [x_valid, y_valid])"
 _SPLIT = "split the data yourself: train([x[:800], y[:800]], [x[800:], y[800:]])"

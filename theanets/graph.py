@@ -49,9 +49,7 @@ class _OnClass:
 
 
 @storage.register_network
-class Network(
-    training.Training, transfer.Transfer, gradients.Gradients, evaluation.Evaluation, inspection.Inspection
-):
+class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluation.Evaluation, inspection.Inspection):
     """A list of layers, wired up to map inputs to outputs, with losses to train it by.
 
     Parameters
@@ -536,8 +534,7 @@ class Network(
             if isinstance(getattr(value, "state_updates", None), list)
         ]
         settings = [
-            (type(reg), {key: value for key, value in vars(reg).items() if key not in ("seed", "rng")})
-            for reg in regs
+            (type(reg), {key: value for key, value in vars(reg).items() if key not in ("seed", "rng")}) for reg in regs
         ]
         parts = dict(layers=self.layers, losses=self.losses, network=[own, overridden], drawn=drawn, **more)
         parts["regularizers"] = settings

@@ -40,9 +40,7 @@ __all__ = [
 ]
 
 #: Keywords that give noise or dropout a level, each with the part of the network that it applies to.
-LEVELS = {
-    f"{part}_{kind}": (part, kind) for kind in ("dropout", "noise") for part in ("input", "hidden", "output")
-}
+LEVELS = {f"{part}_{kind}": (part, kind) for kind in ("dropout", "noise") for part in ("input", "hidden", "output")}
 
 #: Keywords that map patterns of output names to levels.
 TABLES = ("dropout", "noise")

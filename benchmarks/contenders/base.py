@@ -54,8 +54,7 @@ class Base:
         """Cut arrays into batches: return a list of tuples."""
         size = self.workload.batch
         return [
-            tuple(array[start : start + size] for array in arrays)
-            for start in range(0, self.workload.examples, size)
+            tuple(array[start : start + size] for array in arrays) for start in range(0, self.workload.examples, size)
         ]
 
 
@@ -65,6 +64,4 @@ def sparse_matrix(data, size):
 
     count, nonzero = data["indices"].shape
     starts = range(0, count * nonzero + 1, nonzero)
-    return scipy.sparse.csr_matrix(
-        (data["values"].ravel(), data["indices"].ravel(), list(starts)), shape=(count, size)
-    )
+    return scipy.sparse.csr_matrix((data["values"].ravel(), data["indices"].ravel(), list(starts)), shape=(count, size))

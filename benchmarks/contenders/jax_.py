@@ -92,9 +92,7 @@ def _step(workload, forward, params, state, batch, key):
 def _epoch(workload, step, params, state, data, starts, key):
     def body(carry, item):
         start, key = item
-        batch = {
-            name: jax.lax.dynamic_slice_in_dim(array, start, workload.batch) for name, array in data.items()
-        }
+        batch = {name: jax.lax.dynamic_slice_in_dim(array, start, workload.batch) for name, array in data.items()}
         params, state, loss = step(*carry, batch, key)
         return (params, state), loss
 

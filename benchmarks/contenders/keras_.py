@@ -103,8 +103,11 @@ def _cell_weights(cell, weights, prefix=""):
 def _recurrent(model):
     cell = model["cell"]
     size = model["size"] // 2 if model["both"] else model["size"]
-    options = dict(return_sequences=True, unit_forget_bias=False) if cell == "lstm" else dict(
-        return_sequences=True, reset_after=False)
+    options = (
+        dict(return_sequences=True, unit_forget_bias=False)
+        if cell == "lstm"
+        else dict(return_sequences=True, reset_after=False)
+    )
     layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell](size, **options)
     make = lambda weights: _cell_weights(cell, weights)  # noqa: E731
     if model["both"]:

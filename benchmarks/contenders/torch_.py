@@ -53,8 +53,10 @@ class Model(Base):
             self.train = self.batches(self.x, y)
 
     def _csr(self, matrix):
-        parts = [torch.from_numpy(part.astype(kind)) for part, kind in (
-            (matrix.indptr, "int64"), (matrix.indices, "int64"), (matrix.data, "float32"))]
+        parts = [
+            torch.from_numpy(part.astype(kind))
+            for part, kind in ((matrix.indptr, "int64"), (matrix.indices, "int64"), (matrix.data, "float32"))
+        ]
         return torch.sparse_csr_tensor(*parts, size=matrix.shape, check_invariants=True).to(self.device)
 
     def epoch(self, order):

@@ -701,8 +701,10 @@ def build(value, slots, label, axis=0, surplus=False):
     if _makes_batches(value):
         return StreamSource(value, slots, label, surplus)
     try:
-        return _open(value, slots, label, axis, surplus) if _is_iterable(value) else (
-            ArraySource(value, slots, axis, surplus)
+        return (
+            _open(value, slots, label, axis, surplus)
+            if _is_iterable(value)
+            else (ArraySource(value, slots, axis, surplus))
         )
     except CountError as error:
         raise util.DataError(f"{label} data: {error}; write {call_of(slots, label)}") from error

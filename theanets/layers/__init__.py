@@ -18,6 +18,7 @@ from .recurrent import *
 for _cls in (Input, feedforward.Concatenate, feedforward.Flatten, feedforward.Product, feedforward.Reshape):
     setattr(base, _cls.__name__, _cls)
 
+
 def __getattr__(name):
     hint = arguments.HINTS_FORMS.get(name.lower())
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{f'; {hint}' if hint else ''}")

@@ -298,8 +298,10 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
     def output_size(self):
         """Number of units of the default output."""
         if not self.output_shape:
-            reason = "its output shape is not known before binding" if self.output_shape is None else (
-                "its output is a single number for each example, without an axis of units"
+            reason = (
+                "its output shape is not known before binding"
+                if self.output_shape is None
+                else ("its output is a single number for each example, without an axis of units")
             )
             raise util.ConfigurationError(f"layer {self.name!r}: {reason}")
         return self.output_shape[-1]
@@ -502,9 +504,7 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
         layers, position = list(layers), self._position(layers)
         if util.is_int(self.kwargs.get("inputs")) and position:
             self.chain_to(layers[position - 1])
-        self._inputs = [
-            (name, self._resolve_input(name, size, layers, position)) for name, size in self._requested
-        ]
+        self._inputs = [(name, self._resolve_input(name, size, layers, position)) for name, size in self._requested]
 
     def _position(self, layers):
         """Return the number of layers before this one; all of them, if it is not among them."""

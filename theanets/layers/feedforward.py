@@ -33,9 +33,7 @@ class _Structural(Layer):
         """Refuse a size that contradicts the one that follows from the inputs."""
         size = self.kwargs.get("size")
         if size is not None and expected is not None and size != expected:
-            raise util.ConfigurationError(
-                f"layer {self.name!r}: size={size!r}, but its inputs make it {expected}"
-            )
+            raise util.ConfigurationError(f"layer {self.name!r}: size={size!r}, but its inputs make it {expected}")
 
     def _refuse_padding(self, inputs):
         """Refuse sequences of different lengths, where steps would be mixed with what only fills them up."""

@@ -127,9 +127,7 @@ def terms(value):
     if len(places) == 1 and (isinstance(scalar, theano.scalar.Mul) or places == [0]):
         (place,) = places
         others = list(node.inputs)
-        return [
-            (operation(*others[:place], term, *others[place + 1 :]), count) for term, count in parts[place]
-        ]
+        return [(operation(*others[:place], term, *others[place + 1 :]), count) for term, count in parts[place]]
     return [(value, None)]
 
 

@@ -158,9 +158,7 @@ class BatchNorm(_Normalization):
         pairs = list(zip(self.statistics, self._batch_statistics(x, context.mask)))
         mean, var = (TT.switch(context.training, new, old) for old, new in pairs)
         keep = TT.switch(context.training, self.momentum, 1).astype(util.FLOAT)
-        updates = [
-            (old, keep * old + (1 - keep) * theano.gradient.disconnected_grad(new)) for old, new in pairs
-        ]
+        updates = [(old, keep * old + (1 - keep) * theano.gradient.disconnected_grad(new)) for old, new in pairs]
         return self._finish(x, mean, var), updates
 
     def to_spec(self):

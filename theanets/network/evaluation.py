@@ -15,6 +15,7 @@ from .part import Part
 
 __all__ = ["Evaluation"]
 
+
 class Guarded:
     """A compiled function that several threads may call: it keeps its values in one place, and so takes turns.
 
@@ -260,9 +261,10 @@ class Evaluation(Part):
                 change = piece - mean[i]
                 mean[i] = mean[i] + change / count
                 squares[i] += change * (piece - mean[i])
-        results = [piece.astype(util.FLOAT) for piece in mean], [
-            np.sqrt(piece / samples).astype(util.FLOAT) for piece in squares
-        ]
+        results = (
+            [piece.astype(util.FLOAT) for piece in mean],
+            [np.sqrt(piece / samples).astype(util.FLOAT) for piece in squares],
+        )
         return results if isinstance(value, list) else (results[0][0], results[1][0])
 
     def _read_output(self, output):

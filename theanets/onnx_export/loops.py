@@ -46,9 +46,7 @@ def scan(op, node, build, steps, *values):
     outputs = [body.add_output(value, body.fresh("next"), variable) for value, variable in named[:count_states]]
     outputs += [body.add_output(value, body.fresh("value"), variable) for value, variable in named]
     graph = helper.make_graph(body.nodes, build.fresh("body"), inputs, outputs)
-    made = build.add(
-        "Scan", *states, *sequences, outputs=len(outputs), body=graph, num_scan_inputs=len(sequences)
-    )
+    made = build.add("Scan", *states, *sequences, outputs=len(outputs), body=graph, num_scan_inputs=len(sequences))
     made = [made] if isinstance(made, str) else made
     collected = made[count_states:]
     # Theano's outputs begin with the initial value.
@@ -56,5 +54,3 @@ def scan(op, node, build, steps, *values):
     starts = [build.add("Unsqueeze", state, zero) for state in states]
     outputs = [build.add("Concat", start, value, axis=0) for start, value in zip(starts, collected)]
     return outputs + collected[count_states:]
-
-

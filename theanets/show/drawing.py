@@ -72,7 +72,7 @@ class Box(layout.Node):
         name, form, note, shape = map(html.escape, self.texts)
         x, y, width = _number(left), _number(top), _number(self.width)
         return (
-            f'<g><title>{html.escape(self.tooltip)}</title>'
+            f"<g><title>{html.escape(self.tooltip)}</title>"
             f'<rect x="{x}" y="{y}" width="{width}" height="{_number(HEIGHT)}" rx="7" fill="{self.fill}" '
             f'stroke="{self.stroke}" stroke-width="1.2"/>'
             f'<rect x="{_number(left + 7)}" y="{_number(top + 9)}" width="3.5" height="{_number(HEIGHT - 18)}" '
@@ -233,9 +233,7 @@ class Drawing:
     def _assemble(self, boxes, rows):
         starts = {key: value for box in boxes for key, value in self._ports(box, True).items()}
         ends = {key: value for box in boxes for key, value in self._ports(box, False).items()}
-        recurrent = [
-            layer for layer in self._layers if isinstance(layer, (layers.Recurrent, layers.Bidirectional))
-        ]
+        recurrent = [layer for layer in self._layers if isinstance(layer, (layers.Recurrent, layers.Bidirectional))]
         content = [self._draw_arrow(*arrow, starts[arrow[0]], ends[arrow[0]]) for arrow in self._arrows]
         content += self._draw_ties(rows)
         content += [self._draw_loop(layer) for layer in recurrent]

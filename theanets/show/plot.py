@@ -314,9 +314,7 @@ def reconstructions(
     return ax
 
 
-def activations(
-    network, x: ArrayLike, layer: str = "hid1", ax: Axes | None = None, cmap: str = "viridis"
-) -> Axes:
+def activations(network, x: ArrayLike, layer: str = "hid1", ax: Axes | None = None, cmap: str = "viridis") -> Axes:
     """Draw the outputs of a layer: a row for each example, or each step of a sequence, and a column for each unit.
 
     Parameters

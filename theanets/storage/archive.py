@@ -169,10 +169,12 @@ def pack(network, sections=None, partly=False):
     for name, variable in _variables(plan).items():
         arrays[_member("params", name)] = variable.get_value(borrow=True)
     texts = {"network.json": spec, **texts}
-    return _zip({
-        **{name: json.dumps(tree, indent=1, allow_nan=False).encode() for name, tree in texts.items()},
-        **{f"{name}.npy": _npy(array) for name, array in arrays.items()},
-    })
+    return _zip(
+        {
+            **{name: json.dumps(tree, indent=1, allow_nan=False).encode() for name, tree in texts.items()},
+            **{f"{name}.npy": _npy(array) for name, array in arrays.items()},
+        }
+    )
 
 
 def _heading():
@@ -207,7 +209,7 @@ def _variables(plan):
 
 def _member(folder, name):
     """Return the name of a member, which must not point to another folder."""
-    return f"{folder}/" + re.sub(r'[/\\%\x00-\x1f]', lambda match: f"%{ord(match.group()):02x}", name)
+    return f"{folder}/" + re.sub(r"[/\\%\x00-\x1f]", lambda match: f"%{ord(match.group()):02x}", name)
 
 
 def _npy(array):

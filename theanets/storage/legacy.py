@@ -132,8 +132,9 @@ def _layer_spec(record, before, is_07):
     options = {key: value for key, value in record.get("kwargs", {}).items() if key not in ("rng", "nrng", "name")}
     if is_07:
         if form in CHANGED_SINCE_07:
-            raise util.ConfigurationError(f"{who} is a {form} of release 0.7, which is another one today: "
-                                          f"{CHANGED_SINCE_07[form]}")
+            raise util.ConfigurationError(
+                f"{who} is a {form} of release 0.7, which is another one today: {CHANGED_SINCE_07[form]}"
+            )
         options.update(size=record.get("size"), activation=record.get("activation"))
         options["inputs"] = _inputs_07(record, before)
     for key in arguments.named_parameters(cls) - {"name"}:

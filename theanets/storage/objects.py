@@ -489,10 +489,12 @@ _METHODS = {
     ("theano.sandbox.cuda.type", "CudaNdarray_unpickler"): Maker._gpu_array,
 }
 for _module in ("builtins", "__builtin__"):
-    _METHODS.update({
-        (_module, "bytes"): Maker._bytes,
-        (_module, "bytearray"): Maker._bytes,
-        (_module, "set"): Maker._set,
-        (_module, "frozenset"): Maker._frozenset,
-        (_module, "complex"): Maker._complex,
-    })
+    _METHODS.update(
+        {
+            (_module, "bytes"): Maker._bytes,
+            (_module, "bytearray"): Maker._bytes,
+            (_module, "set"): Maker._set,
+            (_module, "frozenset"): Maker._frozenset,
+            (_module, "complex"): Maker._complex,
+        }
+    )

@@ -422,6 +422,10 @@ class _Machine:
 
 
 _INSTANCE_MAKERS = frozenset(
-    [("copy_reg", "_reconstructor"), ("copyreg", "_reconstructor"), ("copy_reg", "__newobj__"),
-     ("copyreg", "__newobj__")]
+    [
+        ("copy_reg", "_reconstructor"),
+        ("copyreg", "_reconstructor"),
+        ("copy_reg", "__newobj__"),
+        ("copyreg", "__newobj__"),
+    ]
 )

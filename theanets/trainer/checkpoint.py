@@ -358,8 +358,10 @@ class Checkpoint:
         for variable, value in zip(variables, state["variables"]):
             _set_value(variable, value)
         _set_all(_others(network, variables), state["others"])
-        if any(inner_dataset(dataset) is not None and "callable" in its_state and its_state["callable"] is None
-               for dataset, its_state in zip((run.train, run.valid), state["datasets"])):
+        if any(
+            inner_dataset(dataset) is not None and "callable" in its_state and its_state["callable"] is None
+            for dataset, its_state in zip((run.train, run.valid), state["datasets"])
+        ):
             util.log("the checkpoint does not know where its callable data were; they go on from where they are")
         go_on(run, state)
         _extend(run, state)

@@ -49,9 +49,7 @@ GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint"
 CALL_OPTIONS = frozenset(["resume"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
-DATA_KEYWORDS = frozenset(
-    ["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"]
-)
+DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"])
 
 
 def algorithms():

@@ -95,9 +95,7 @@ class Schedule(util.Registrar("Root", (), {"_kind": "schedule"})):  # type: igno
         if not right or not low < value <= high:
             kind = "an integer" if is_int else "a number"
             limits = f"above {low:g}" + (f" and at most {high:g}" if high < np.inf else "")
-            raise util.ConfigurationError(
-                f"schedule {type(self).__name__}: {name}={value!r}, expected {kind} {limits}"
-            )
+            raise util.ConfigurationError(f"schedule {type(self).__name__}: {name}={value!r}, expected {kind} {limits}")
         return value
 
     def _lowest(self, value):

@@ -156,9 +156,7 @@ class Session:
         Computes the figures of the network on the validation data.
     """
 
-    def __init__(
-        self, network, callbacks=None, stop_when=None, checkpoint=None, options=None, is_incremental=False
-    ):
+    def __init__(self, network, callbacks=None, stop_when=None, checkpoint=None, options=None, is_incremental=False):
         self.network = network
         self.callbacks = read_callbacks(callbacks)
         self.condition = read_condition(stop_when)

@@ -95,9 +95,7 @@ class Graph:
         while pending:
             node = pending[-1]
             wanted = node.inputs[:1] if belongs(node.op, LAZY) else node.inputs
-            missing = [
-                item.owner for item in wanted if item not in values and not isinstance(item, theano.Constant)
-            ]
+            missing = [item.owner for item in wanted if item not in values and not isinstance(item, theano.Constant)]
             if missing:
                 pending.extend(missing)
             else:

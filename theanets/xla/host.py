@@ -83,9 +83,7 @@ def output_shapes(node, values):
         return [tuple(int(theano.tensor.get_scalar_constant_value(item)) for item in shape) for shape in symbolic]
     except (NotImplementedError, theano.tensor.ShapeError, theano.tensor.NotScalarConstantError):
         # shapes of the results for arrays of ones; if real values give other shapes, the whole function falls back.
-        examples = [
-            value if is_known(value) else np.ones(value.shape, value.dtype) for value in values
-        ]
+        examples = [value if is_known(value) else np.ones(value.shape, value.dtype) for value in values]
         return [np.shape(result) for result in on_host(node, examples)]
 
 

@@ -82,9 +82,7 @@ class Geometry:
             (low, length - spread - low + extent - 1)
             for low, length, spread, extent in zip(before, self.images[2:], self.spread, self.extents)
         ]
-        return _product(
-            gradient, filters, pad, lhs_dilation=self.strides, rhs_dilation=self.dilation, groups=groups
-        )
+        return _product(gradient, filters, pad, lhs_dilation=self.strides, rhs_dilation=self.dilation, groups=groups)
 
     def filters_gradient(self, images, gradient):
         """Pull a gradient of the outputs back to the filters."""

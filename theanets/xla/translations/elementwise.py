@@ -133,7 +133,8 @@ def exp2(x):
     """Raise 2 to a power; exactly for whole numbers, which XLA's way by the natural logarithm does not."""
     whole = jnp.round(x)
     return jnp.where(
-        jnp.abs(whole) < 1 << 14, jnp.ldexp(jnp.exp2(x - whole), jnp.clip(whole, -(1 << 14), 1 << 14).astype("int32")),
+        jnp.abs(whole) < 1 << 14,
+        jnp.ldexp(jnp.exp2(x - whole), jnp.clip(whole, -(1 << 14), 1 << 14).astype("int32")),
         jnp.exp2(x),
     )
 

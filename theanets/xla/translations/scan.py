@@ -24,6 +24,7 @@ from ..tracing import Dynamic, TranslationError, frame, guard, known, measured
 #: So many values more than its taps need are handed on from step to step, rather than collected from all steps.
 SPARE = 2
 
+
 class Recurrent:
     """A recurrent output, as its values go from step to step.
 
@@ -125,9 +126,7 @@ class Gradient:
     def move(self, windows, values):
         """Return what the next step is handed."""
         sources = [source for source in self.source.values() if source is not None]
-        return tuple(
-            (*window[1:], values[self.written.index(source)]) for window, source in zip(windows, sources)
-        )
+        return tuple((*window[1:], values[self.written.index(source)]) for window, source in zip(windows, sources))
 
     def finish(self, values):
         """Return the buffer at the end: what a smaller tap writes is written later."""
@@ -204,9 +203,7 @@ def loop(op, node, given):
     """Run a loop of a known number of steps."""
     inner = inner_of(node)
     apart = {
-        position: about
-        for position, about in inner.sums.items()
-        if not given.states[position - op.n_mit_mot].collected
+        position: about for position, about in inner.sums.items() if not given.states[position - op.n_mit_mot].collected
     }
 
     def body(carry, items):
@@ -235,8 +232,9 @@ def loop(op, node, given):
         for gradient, window in zip(given.gradients, windows):
             moved.append(gradient.move(window, written[at : at + len(gradient.written)]))
             at += len(gradient.written)
-        states = tuple(state.move(window, jnp.asarray(value)) for state, window, value in
-                       zip(given.states, states, recurrent))
+        states = tuple(
+            state.move(window, jnp.asarray(value)) for state, window, value in zip(given.states, states, recurrent)
+        )
         collected = (
             tuple(written),
             tuple(jnp.asarray(value) for state, value in zip(given.states, recurrent) if state.collected),
