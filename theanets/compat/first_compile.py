@@ -76,12 +76,13 @@ def uses_c(mode):
     """Tell whether a mode runs C code."""
     theano = _theano()
     linker = getattr(mode, "linker", None)
-    python_only = isinstance(linker, theano.gof.PerformLinker) or _uses_xla(mode)
+    python_only = isinstance(linker, theano.gof.PerformLinker) or _describer(mode) is not None
     return bool(theano.config.cxx) and getattr(linker, "c_thunks", not python_only) is not False
 
 
-def _uses_xla(mode):
-    return type(getattr(mode, "linker", None)).__name__ == "XLALinker"
+def _describer(mode):
+    """Return the method by which a linker that is not Theano's own says what runs where; None for Theano's linkers."""
+    return getattr(getattr(mode, "linker", None), "describe", None)
 
 
 def _theano():
@@ -174,8 +175,9 @@ def say_what_runs_where(mode):
         return
     _once.said = True
     config = _theano().config
-    if _uses_xla(mode):
-        _log.info("XLA on %s", importlib.import_module("theanets.xla.devices").describe())
+    describe = _describer(mode)
+    if describe is not None:
+        _log.info("%s", describe())
     elif uses_c(mode):
         found = blas.describe(config.blas.ldflags)
         _log.info("Theano C on %s (%s, BLAS: %s)", config.device, _compiler(), found)

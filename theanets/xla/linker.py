@@ -62,6 +62,10 @@ class XLALinker(link.LocalLinker):
         """Take note of the inputs that are updated: a dict of the outputs that are their new values."""
         self.updated = updated
 
+    def describe(self):
+        """Say where functions run, for the log: ``XLA on cpu``."""
+        return f"XLA on {importlib.import_module(f'{__package__}.devices').describe()}"
+
     def make_all(self, input_storage=None, output_storage=None, storage_map=None):
         """Make the function; see ``theano.gof.link.LocalLinker``."""
         forking.check()
