@@ -19,6 +19,9 @@ arranged by stage, and the modules beside it for what they mend:
 ``for_downhill``   downhill, and where it writes
 ``speed``          what is right, but needlessly slow
 ================== =========================================================================
+
+This package knows nothing of networks: it imports nothing of the library but :mod:`theanets.util`, serves any program
+that uses Theano, and could be a distribution of its own.
 """
 
 import importlib

@@ -8,6 +8,8 @@
 ``inspection`` ``summary``, ``draw`` and ``to_onnx``
 ``specs``      the short forms in which layers are written down
 ``monitoring`` what ``monitors=`` reports in training
+``fitting``    checks that the targets of losses fit the outputs of layers
 ``caching``    caches of graphs and compiled functions, and the cache keys of layers
+``part``       the base of all parts: the attributes that they may count on
 ============== ===============================================================================
 """

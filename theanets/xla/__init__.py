@@ -24,7 +24,9 @@
 ``forking``      what is left of all this in processes that are forked
 ================ =======================================================================================
 
-This package does not import JAX; the first function that is compiled does.
+This package does not import JAX; the first function that is compiled does. It knows nothing of networks: it imports
+nothing of the library but :mod:`theanets.util`, serves any program that uses Theano, and could be a distribution of its
+own.
 """
 
 import numpy as np
