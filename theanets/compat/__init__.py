@@ -20,7 +20,7 @@ arranged by stage, and the modules beside it for what they mend:
 ``speed``          what is right, but needlessly slow
 ================== =========================================================================
 
-This package knows nothing of networks: it imports nothing of the library but :mod:`theanets.util`, serves any program
+This package knows nothing of networks: it imports nothing else of the library, serves any program
 that uses Theano, and could be a distribution of its own.
 """
 
