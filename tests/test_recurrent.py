@@ -388,10 +388,19 @@ def test_r40_labels_of_any_integer_type(rng, dtype):
 def test_r40_labels_that_cannot_be(rng):
     net = recurrent.Classifier([2, (3, "rnn"), 4])
     x = rng.randn(5, 6, 2)
-    for labels, match in [(np.full((5, 6), 4), "label 4"), (np.zeros((5, 6)), "integers"),
-                          (np.zeros((5, 5), int), None), (np.zeros((5, 6, 1), int), "dimensions")]:
+    for labels, match in [(np.full((5, 6), 4), "label 4"), (np.full((5, 6), 0.5), "integers"),
+                          (np.zeros((5, 5), int), None), (np.zeros((5, 6, 4), int), "dimensions"),
+                          (np.eye(4)[np.zeros((5, 6), int)], r"np.argmax\(y, axis=2\)")]:
         with pytest.raises((util.ConfigurationError, ValueError), match=match):
             net.train([x, labels], max_updates=1)
+
+
+def test_labels_may_be_a_column_of_whole_floats(rng):
+    x, labels = rng.randn(5, 6, 2), rng.randint(4, size=(5, 6))
+    one, two = (recurrent.Classifier([2, (3, "rnn"), 4], rng=2) for _ in range(2))
+    column = labels[..., None].astype(float)
+    assert epochs(one, [x, column], algo="sgd") == epochs(two, [x, labels], algo="sgd")
+    assert one.score(x, column) == two.score(x, labels)
 
 
 def test_weights(rng):
