@@ -82,7 +82,8 @@ def test_rank_of_the_target(model, layers, target, weighted):
     assert np.isfinite(network.score(*data))
     assert network.predict(x).shape == (4, *target)
     with pytest.raises(util.DataError, match="'target'"):
-        network.train([x, y[..., np.newaxis], *data[2:]])
+        # a column of labels would do; two of them, or two channels of an image, do not.
+        network.train([x, np.stack([y, y], axis=-1), *data[2:]])
 
 
 def test_scores_and_losses_of_images():

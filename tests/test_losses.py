@@ -574,7 +574,7 @@ def test_l9_labels_of_any_integer_type(key, dtype, rng):
     assert set(train) == {"loss", "err", "acc"}
 
 
-@pytest.mark.parametrize("labels", [np.linspace(0, 1, 10), np.ones(10, "f"), np.ones(10) * np.nan], ids=str)
+@pytest.mark.parametrize("labels", [np.linspace(0, 1, 10), np.full(10, 0.5, "f"), np.ones(10) * np.nan], ids=str)
 def test_l9_floats_are_not_labels(labels, rng):
     net = theanets.Classifier([3, 4, 2])
     with pytest.raises(util.DataError):

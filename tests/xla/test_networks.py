@@ -150,6 +150,12 @@ LOSSES = {
         ["mae", "kl", "mmd", huber],
     ),
     "classification": (*classifier((5, "tanh")), ["xe", "hinge"]),
+    "independent labels": (
+        theanets.Regressor,
+        [4, (5, "tanh"), (3, "sigmoid")],
+        [("normal", (8, 4)), ("uniform", (8, 3))],
+        ["bce"],
+    ),
 }
 
 
@@ -238,5 +244,5 @@ def test_golden_trajectories(case):
     make = dict(normal=draw.randn, uniform=draw.rand, int4=lambda *shape: draw.randint(4, size=shape))
     data = [make[kind](*shape) for kind, shape in case["data"]["arrays"]]
     net = model(helpers.tuples(case["layers"]), **case["init"])
-    found = helpers.epochs(net, data, case["epochs"], **case["train"])
+    found = helpers.epochs(net, data, case["epochs"], average="batches", **case["train"])
     np.testing.assert_allclose(found, case["observed"]["losses"], rtol=2e-4)

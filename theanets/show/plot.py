@@ -396,6 +396,8 @@ def confusion_matrix(
     if len(names) != count:
         raise ValueError(f"confusion_matrix(): {len(names)} labels for {count} classes")
     predicted = network.predict(x)
+    if (predicted < 0).any():
+        raise ValueError("confusion_matrix(): the network puts out values that are not a number, which have no class")
     variable = TT.TensorType("int64", (False,) * predicted.ndim)("y")
     slot = data.Slot("y", variable, predicted.shape[1:], count, is_target=True)
     table = np.zeros((count, count), int)
