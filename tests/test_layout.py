@@ -127,7 +127,7 @@ def test_the_engine_knows_nothing_of_networks(package):
 
 def test_the_floors_are_kept():
     """What pyproject.toml says of floors and circles, by import-linter: in a process of its own, as it sets up logs."""
-    code = "import sys; from importlinter import cli; sys.exit(cli.lint_imports(config_filename=sys.argv[1], no_cache=True))"
+    code = "import sys; from importlinter import cli; sys.exit(cli.lint_imports(sys.argv[1], no_cache=True))"
     done = helpers.run_python("-c", code, str(ROOT / "pyproject.toml"), cwd=ROOT)
     assert done.returncode == 0, done.stdout
 
