@@ -141,10 +141,10 @@ def test_installed_theanets_comes_before_theano_whoever_is_imported_first(built,
     site = tmp_path / "site"
     with zipfile.ZipFile(built[0]) as archive:
         archive.extractall(site)
-    # what Python does with its folder of packages when it starts.
+    # what Python does with its folder of packages when it starts. PYTHONPATH comes before a theanets that is installed.
     code = f"import site, sys; site.addsitedir({str(site)!r}); assert 'theanets' not in sys.modules; import theano; " \
         "import theanets; print(theanets.__file__, theanets.Regressor([3, 2]).num_params)"
-    result = python("-c", code, folder=tmp_path)
+    result = python("-c", code, folder=tmp_path, path=site)
     assert result.returncode == 0, result.stderr
     path, count = result.stdout.splitlines()[-1].split()
     assert pathlib.Path(path).parent == site / "theanets" and count == "8"

@@ -224,6 +224,8 @@ def test_theano_first_and_broken():
 def test_what_is_left_of_a_failed_import_of_theano_is_no_obstacle():
     code = """
     import sys
+    # an installed theanets would come first, and let the import succeed.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "_theanets_hook"]
     sys.modules["theano.tensor"] = None
     try:
         import theano

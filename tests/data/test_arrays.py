@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets import util
 from theanets.data import Slot, cast, sources
+from theanets.data.batches import ORDERS
 from theano import tensor as TT
 from theano.printing import Print
 
@@ -255,7 +256,7 @@ def test_orders_in_training_by_stages(algo):
     ]
     assert losses[1] == losses[2]
     assert losses[0] != losses[1] != losses[3]
-    for shuffle in sources.ORDERS:
+    for shuffle in ORDERS:
         theanets.Regressor([4, 3, 2]).train([X, Y], algo="sample", batch_size=3, shuffle=shuffle)
 
 

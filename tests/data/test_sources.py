@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets import util
 from theanets.data import sources
+from theanets.data.batches import ORDERS, MixedRows, read_shuffle
 
 from tests.helpers import epochs
 
@@ -112,13 +113,13 @@ def test_different_lengths_are_cut_along_the_batch_only(slots, rng):
     (None, "batches"), ("batches", "batches"), ("rows", "rows"), (True, "rows"), (np.True_, "rows"), (False, False),
 ])
 def test_orders(value, order):
-    assert sources.read_shuffle(value) == order
+    assert read_shuffle(value) == order
 
 
 @pytest.mark.parametrize("wrong", ["row", "Rows", "", 1, 0, 0.5, ["rows"], {}, np.ones(2)], ids=repr)
 def test_orders_that_there_are_not(wrong):
     with pytest.raises(util.ConfigurationError, match="shuffle=.*'batches'.*'rows'.*True.*False"):
-        sources.read_shuffle(wrong)
+        read_shuffle(wrong)
 
 
 @settings(max_examples=30, deadline=None)
@@ -131,7 +132,7 @@ def test_mixed_rows_are_those_of_permutations(count, batch_size, size, seed, for
     numbers = np.arange(count, dtype=float)
     x = numbers[:, None] + [0, 100]
     x = x if format == "array" else scipy.sparse.csr_matrix(x).asformat(format)
-    dataset = sources.MixedRows([x, numbers], batch_size=batch_size, iteration_size=size, rng=seed)
+    dataset = MixedRows([x, numbers], batch_size=batch_size, iteration_size=size, rng=seed)
     rng, step = np.random.RandomState(seed), batch_size or count
     orders = [rng.permutation(count) for _ in range(40)]
     expected = [order[i:i + step] for order in orders for i in range(0, count, step)]
@@ -170,7 +171,7 @@ def test_data_whose_order_is_not_ours(slots, rng):
         (sources.build(arrays, slots, "train", axis=1), ["rows"]),
         (sources.build(arrays, slots, "train"), []),
     ):
-        for shuffle in sources.ORDERS:
+        for shuffle in ORDERS:
             if shuffle in refused:
                 with pytest.raises(util.ConfigurationError, match=f"shuffle={shuffle!r}"):
                     sources.check_shuffle(source, shuffle)

@@ -1,10 +1,11 @@
 """Data: what users give, as arrays that Theano's functions take.
 
-============ ==========================================================================
+============ ================================================================================
 ``arrays``   conversion and checks of arrays, tables, sequences and sparse matrices
-``sources``  batches: made of arrays, or by callables and iterators of the user's
+``sources``  where batches come from: arrays, callables, iterables and datasets of the user's
+``batches``  the order of training data, and batches that are cut out of arrays in that order
 ``balance``  weights of classes, and batches that hold one class only
-============ ==========================================================================
+============ ================================================================================
 """
 
 from .arrays import *

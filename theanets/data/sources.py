@@ -29,6 +29,7 @@ from .arrays import (
     split_example,
     stack_examples,
 )
+from .batches import MixedRows, Ordered, Trimmed
 
 __all__ = [
     "Exhausted",
@@ -36,15 +37,10 @@ __all__ = [
     "StreamSource",
     "PassSource",
     "DatasetSource",
-    "MixedRows",
     "build",
     "build_both",
     "check_shuffle",
-    "read_shuffle",
 ]
-
-#: What ``shuffle`` may be.
-ORDERS = ("batches", "rows", False)
 
 #: After so many batches there is a warning that a pass may have no end.
 MANY = 1000
@@ -52,40 +48,6 @@ MANY = 1000
 
 class Exhausted(Exception):
     """An iterator that feeds batches has come to its end."""
-
-
-def read_shuffle(value):
-    """Return the order of training data as one of :data:`ORDERS`.
-
-    Parameters
-    ----------
-    value : str, bool or None
-        True stands for ``'rows'``, as it does in other libraries; None for the default.
-
-    Returns
-    -------
-    order : str or bool
-
-    Raises
-    ------
-    ConfigurationError
-        If it is none of these.
-
-    Examples
-    --------
-    >>> read_shuffle(None), read_shuffle(True), read_shuffle(False)
-    ('batches', 'rows', False)
-    """
-    if value is None:
-        return "batches"
-    if isinstance(value, (bool, np.bool_)):
-        return "rows" if value else False
-    if isinstance(value, str) and value in ORDERS:
-        return value
-    raise util.ConfigurationError(
-        f"shuffle={value!r}, expected 'batches' (fixed slices of the data, in another order each epoch), 'rows' (mixed "
-        "anew each epoch; True is the same) or False (in the order of the data)"
-    )
 
 
 class ArraySource:
@@ -162,87 +124,6 @@ class ArraySource:
             return make_mask(self.lengths)
         steps = next(array.shape[1] for array, slot in zip(self.arrays, self.slots) if slot.is_sequence)
         return make_mask([steps] * len(self.arrays[0]))
-
-
-class MixedRows(downhill.Dataset):
-    """Batches of rows that are mixed anew in each pass.
-
-    The arrays stay as they are. A batch is made of the rows that a permutation has at its place, so that the last one
-    may be short, as with downhill's batches. The permutation is drawn when downhill would shuffle: at first, and with
-    the last batch of each pass.
-
-    Parameters
-    ----------
-    inputs, name, batch_size, iteration_size, axis, rng
-        See ``downhill.Dataset``. The inputs are arrays or sparse matrices, whose rows lie along axis 0.
-
-    Attributes
-    ----------
-    order : ndarray of uint32 (num-rows, )
-        The permutation of this pass.
-    """
-
-    order = None
-
-    def shuffle(self):
-        """Draw another permutation."""
-        # of a type that does not depend on the platform, and that goes to a device as it is.
-        self.order = self.rng.permutation(self._inputs[0].shape[0]).astype("uint32")
-
-    def take(self, where, order):
-        """Return a batch: the rows that some order has at its place."""
-        rows = order[where[0][0]]
-        return [array[rows] for array in self._inputs]
-
-    def _next_batch(self, shuffle=True):
-        batch = self.take(self._slices[self._index], self.order)
-        self._index += 1
-        if self._index >= len(self._slices):
-            if shuffle:
-                self.shuffle()
-            self._index = 0
-        return batch
-
-
-class Ordered:
-    """The batches of a dataset in the order of the data.
-
-    Parameters
-    ----------
-    dataset : downhill.Dataset
-        Made of arrays.
-    axis : int
-        The axis of the batch.
-    """
-
-    def __init__(self, dataset, axis):
-        self.dataset = dataset
-        dataset._slices.sort(key=lambda where: where[0][axis].start)
-
-    def __iter__(self):
-        return self.dataset.iterate(shuffle=False)
-
-
-class Trimmed:
-    """Batches of padded sequences, cut to the length of the longest sequence in each.
-
-    Parameters
-    ----------
-    dataset : iterable of batches
-        The last array of each batch is the mask.
-    slots : list of :class:`theanets.data.Slot`
-        What the other arrays are.
-    """
-
-    def __init__(self, dataset, slots):
-        self.dataset = dataset
-        self.slots = slots
-
-    def __iter__(self):
-        for *arrays, mask in self.dataset:
-            length = int(mask.sum(axis=1).max())
-            cut = [array[:, :length] if slot.is_sequence else array for array, slot in zip(arrays, self.slots)]
-            yield [*cut, mask[:, :length]]
 
 
 def _prepare(batch, slots, surplus, masked):
@@ -563,7 +444,7 @@ def check_shuffle(source, shuffle):
     source : ArraySource, StreamSource or DatasetSource
         Where the data come from.
     shuffle : str or bool
-        One of :data:`ORDERS`.
+        One of :data:`theanets.data.batches.ORDERS`.
 
     Raises
     ------

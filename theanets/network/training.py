@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import arguments, data, storage, trainer, util
 from ..data import balance, sources
+from ..data.batches import read_shuffle
 from ..trainer import progress
 from ..trainer.history import History
 from . import monitoring
@@ -568,7 +569,7 @@ def _labels(source, variable):
 
 def _read_shuffle(kwargs):
     """Return the order of the training data."""
-    shuffle = sources.read_shuffle(kwargs.get("shuffle"))
+    shuffle = read_shuffle(kwargs.get("shuffle"))
     if shuffle == "rows" and kwargs.get("stateful"):
         raise util.ConfigurationError(
             f"shuffle='rows' and stateful={kwargs['stateful']!r}: where a batch goes on from the state at the end of "

@@ -15,7 +15,7 @@ import downhill
 import numpy as np
 
 from .. import storage, util
-from ..data import sources
+from ..data.batches import Ordered
 from ..storage import archive, objects
 from .compiled import updated
 
@@ -131,7 +131,7 @@ def _dataset_state(dataset):
 
 
 def _is_ordered(dataset):
-    while dataset is not None and not isinstance(dataset, sources.Ordered):
+    while dataset is not None and not isinstance(dataset, Ordered):
         dataset = getattr(dataset, "dataset", None)
     return dataset is not None
 

@@ -7,6 +7,7 @@ import downhill
 import numpy as np
 
 from ..data import sources
+from ..data.batches import MixedRows, Ordered
 from .compiled import Loops
 
 __all__ = ["Pass"]
@@ -46,7 +47,7 @@ class Pass:
         if not _by_xla(self.function):
             return None
         inner = self._inner()
-        is_known = type(inner) in (downhill.Dataset, sources.MixedRows)
+        is_known = type(inner) in (downhill.Dataset, MixedRows)
         if not is_known or inner._inputs is None or not inner._slices:
             return None
         axes = {i for where in inner._slices[0] for i, item in enumerate(where) if item != slice(None)}
@@ -55,7 +56,7 @@ class Pass:
         epochs = importlib.import_module("theanets.xla.epochs")
         self.axis = axes.pop()
         size = max(where[0][self.axis].stop - where[0][self.axis].start for where in inner._slices)
-        is_mixed, arrays = isinstance(inner, sources.MixedRows), inner._inputs
+        is_mixed, arrays = isinstance(inner, MixedRows), inner._inputs
 
         def make():
             try:
@@ -70,7 +71,7 @@ class Pass:
             return None
 
     def _inner(self):
-        return self.dataset.dataset if isinstance(self.dataset, sources.Ordered) else self.dataset
+        return self.dataset.dataset if isinstance(self.dataset, Ordered) else self.dataset
 
     def run(self, deadline=None):
         """Make one pass.
