@@ -17,7 +17,6 @@ reads the pickle, and that tells this module the length and the checksum of what
 import hashlib
 import io
 import pickle
-import pickletools
 
 from .. import util
 
@@ -179,6 +178,9 @@ def read(content):
     LoadError
         If it is no pickle, is damaged, or holds what no network consists of.
     """
+    # its tables of instructions take as long as all of this package to import, and few programs load a pickle.
+    import pickletools
+
     handle = io.BytesIO(content)
     handle.seek(_unseal(content))
     machine, position = _Machine(), 0
