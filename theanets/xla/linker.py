@@ -1,7 +1,6 @@
 """The linker that makes Theano compile by XLA, and the mode that uses it."""
 
 import functools
-import importlib
 import importlib.util
 
 import theano
@@ -9,7 +8,7 @@ from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
 
-from . import forking, rewrites, state
+from . import forking, loading, rewrites, state
 from .rewrites import NAME
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
@@ -64,7 +63,7 @@ class XLALinker(link.LocalLinker):
 
     def describe(self):
         """Say where functions run, for the log: ``XLA on cpu``."""
-        return f"XLA on {importlib.import_module(f'{__package__}.devices').describe()}"
+        return f"XLA on {loading.load('devices').describe()}"
 
     def make_all(self, input_storage=None, output_storage=None, storage_map=None):
         """Make the function; see ``theano.gof.link.LocalLinker``."""
@@ -75,7 +74,7 @@ class XLALinker(link.LocalLinker):
             return self._make_by_theano(
                 unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
             )
-        program = importlib.import_module(f"{__package__}.program")
+        program = loading.load("program")
         order = list(fgraph.toposort())
         inputs, outputs, storage_map = link.map_storage(fgraph, order, input_storage, output_storage, storage_map)
         updated = [i for i, variable in enumerate(fgraph.inputs) if variable in self.updated]
@@ -97,14 +96,14 @@ class XLALinker(link.LocalLinker):
         )
 
     def _unsupported(self, fgraph):
-        values = importlib.import_module(f"{__package__}.values")
+        values = loading.load("values")
         for variable in (*fgraph.inputs, *fgraph.outputs):
             if not values.is_supported(variable.type):
                 return variable
         return None
 
     def _make_by_theano(self, variable, **storage):
-        host = importlib.import_module(f"{__package__}.host")
+        host = loading.load("host")
         host.warn_once(
             str(variable.type),
             f"a function of {variable}, which is of {variable.type}, cannot run by XLA: it runs by Theano's own "

@@ -3,6 +3,7 @@
 import collections
 import functools
 import itertools
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,10 @@ import theano
 from theano.tensor import TensorType
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
-from . import devices, forking, state, translations, trials  # noqa: F401  (registers the translations)
+from . import devices, forking, locks, state, translations, trials  # noqa: F401  (registers the translations)
 from .graph import Graph
 from .host import HostProgram, warn_once
+from .shapes import ByShape, Recent
 from .tracing import LARGE, GiveUp, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
 from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, to_device
 
@@ -31,7 +33,13 @@ CONVOLUTIONS = (abstract_conv.BaseAbstractConv, corr.BaseCorrMM, corr3d.BaseCorr
 #: What an input is that has no value.
 NOTHING = type(None)
 
-state.on_device(jax.tree.leaves, *DEVICE_TYPES)
+
+class NoValue(Exception):
+    """An input has no value, or not yet."""
+
+
+
+state.on_device(jax.tree.leaves, functools.partial(jax.device_put, may_alias=False), *DEVICE_TYPES)
 devices.use_cache()
 
 
@@ -184,9 +192,13 @@ class Program:
             self.constants = self._large_constants()
         self.types = [variable.type for variable in fgraph.inputs]
         self.shared_cells = [(inputs[i], self.types[i]) for i in self.shared]
+        self.tied = locks.Tied([cell for cell, _ in self.shared_cells])
         self.updated_cells = [inputs[i] for i in self.updated]
         self.kept_cells = [inputs[i] for i in self.kept]
-        self.special = [i for i, j in enumerate(self.kept) if not isinstance(self.types[j], TensorType)]
+        self.kept_shared = [(i, inputs[j]) for i, j in enumerate(self.kept) if j in shared]
+        self.special = [
+            i for i, j in enumerate(self.kept) if j not in shared and not isinstance(self.types[j], TensorType)
+        ]
         self.output_types = [fgraph.outputs[i].type for i in self.results]
         self._graph = None
         self._host = None
@@ -254,7 +266,7 @@ class Program:
         def run(updated, kept, constants):
             return self.trace(updated, kept, constants, known)
 
-        return self.compiled(run, donate_argnums=0)
+        return ByShape(lambda: self.compiled(run, donate_argnums=0))
 
     @functools.cached_property
     def choices(self):
@@ -267,6 +279,9 @@ class Program:
         return devices.compiled(function, self.choices, **options)
 
     # -- calls --------------------------------------------------------------------------------------------------------
+    #
+    # What is called under_lock runs while no other thread works with the shared variables. It starts XLA, and waits for
+    # nothing: neither for results nor for XLA's compiler.
 
     def place_shared(self):
         """Move shared variables to the device, where they stay."""
@@ -286,22 +301,28 @@ class Program:
     def _outputs(self):
         forking.check()
         with devices.enable_x64(True):
-            self.place_shared()
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.special:
                 kept[i] = prepare(self.types[self.kept[i]], kept[i])
-            if NOTHING in map(type, kept) or NOTHING in map(type, self.take_states()):
-                # some Ops have a use for an input without a value.
-                return self._run_on_host(kept)
             if self.deferred:
                 # the arrays may be used for something else before they are read.
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
-            if self.entries is None:
-                try:
-                    return self._run(self.plain, kept)
-                except (NeedsValue, GiveUp):
-                    self.entries = {}
-            return self._run_special(kept)
+            try:
+                if self.entries is None:
+                    try:
+                        return self._run(self.plain, kept)
+                    except (NeedsValue, GiveUp):
+                        self.entries = Recent(VARIANTS)
+                return self._run_special(kept)
+            except NoValue:
+                # some Ops have a use for an input without a value.
+                return self._run_on_host(kept)
+
+    def locked(self, function, *args):
+        """Return what a function does, while no other thread works with the shared variables."""
+        # functions that only read come first: one of them waits for one of many steps.
+        hold = self.tied.holding if self.updated else self.tied.first
+        return hold(function, *args)
 
     def store(self, states):
         """Let the cells hold new states. One step for Python, which Ctrl-C does not come in between."""
@@ -311,37 +332,83 @@ class Program:
         """Return the states as a tuple."""
         return tuple([cell[0] for cell in self.updated_cells])
 
-    def _run(self, function, kept):
-        updated = self.take_states()
+    def _take_under_lock(self, kept):
+        """Return the states, and the other inputs, of which those that are shared variables are filled in."""
+        self.place_shared()
+        for i, cell in self.kept_shared:
+            kept[i] = cell[0]
+        states = self.take_states()
+        if NOTHING in map(type, kept) or NOTHING in map(type, states):
+            raise NoValue
+        return states, tuple(kept)
+
+    def start(self, function, make_arguments, states_of, waits=False):
+        """Start a compiled function, after it has been compiled, and let the cells hold the states that it makes.
+
+        Parameters
+        ----------
+        function : theanets.xla.trials.Function or theanets.xla.shapes.ByShape
+            The function. Its first argument is the tuple of the states.
+        make_arguments : callable
+            Returns its arguments. It is called under the lock, with the shared variables on the device.
+        states_of : callable
+            Returns the new states, given what the function returns.
+        waits : bool, optional
+            Whether to wait until the states have been computed. Default False.
+
+        Returns
+        -------
+        result
+            What the function returns, which may still be computed.
+        """
+        for call in (function.call, function.call, function.compile_and_call):
+            try:
+                return self.locked(self._start_under_lock, call, make_arguments, states_of, waits)
+            except trials.NotCompiled:
+                # of the arguments only the shapes are of use here: their memory may be gone soon.
+                arguments = self.locked(make_arguments)
+            function.compile(arguments)
+
+    def _start_under_lock(self, call, make_arguments, states_of, waits):
         arrived = []
         try:
             # in one step for Python, so that Ctrl-C cannot come between the end of the old state and the new one.
-            function.call((updated, tuple(kept), tuple(self.constants.values())), arrived)
+            call(make_arguments(), arrived)
         finally:
-            holds = arrived[0][2] if arrived else None
             if arrived:
-                self.store(arrived[0][1])
+                self.store(states_of(arrived[0]))
+        if waits:
+            jax.block_until_ready(states_of(arrived[0]))
+        return arrived[0]
+
+    def _run(self, function, kept):
+        constants = tuple(self.constants.values())
+        # JAX reads arguments where they are, and the caller may change them as soon as this returns.
+        waits = not self.results and any(isinstance(value, np.ndarray) for value in kept)
+        results, _, holds = self.start(
+            function, lambda: (*self._take_under_lock(kept), constants), operator.itemgetter(1), waits
+        )
         if holds is not None and not holds:
             return self._run_on_host(kept)
         if self.deferred:
-            return [*arrived[0][0], *[None] * len(self.updated)]
-        if not self.results and any(isinstance(value, np.ndarray) for value in kept):
-            # JAX reads arguments where they are, and the caller may change them as soon as this returns.
-            jax.block_until_ready(arrived[0][1])
+            return [*results, *[None] * len(self.updated)]
         outputs = [None] * self.count
-        for position, type_, value in zip(self.results, self.output_types, arrived[0][0]):
+        for position, type_, value in zip(self.results, self.output_types, results):
             outputs[position] = from_device(type_, value)
         return outputs
 
+    def _narrow_under_lock(self, kept):
+        """Return the variant for the inputs, and these by variable."""
+        states, kept = self._take_under_lock(kept)
+        signature = tuple([describe(value) for value in (*states, *kept)])
+        inputs = dict(zip([self.fgraph.inputs[i] for i in (*self.updated, *self.kept)], (*states, *kept)))
+        return self.entries.find(signature, lambda: Variant({})).narrow(inputs), inputs
+
     def _run_special(self, kept):
         """Run a function that cannot simply be traced."""
-        arguments = [*(cell[0] for cell in self.updated_cells), *kept]
-        signature = tuple([describe(value) for value in arguments])
-        inputs = dict(zip([self.fgraph.inputs[i] for i in (*self.updated, *self.kept)], arguments))
-        variant = self.entries.setdefault(signature, Variant({}))
         while True:
+            variant, inputs = self.locked(self._narrow_under_lock, kept)
             try:
-                variant = variant.narrow(inputs)
                 if variant.on_host:
                     return self._run_on_host(kept)
                 if variant.function is None:
@@ -363,6 +430,7 @@ class Program:
             variant.on_host = True
             return result
 
+
     def _why_not(self, need, inputs, known):
         """Say why a value cannot be known before the function runs; None if it can."""
         if need.key in known or need.key is None and all(variable in known for variable in need.variables):
@@ -376,13 +444,13 @@ class Program:
 
     def _run_on_host(self, kept):
         values = [None] * len(self.cells)
-        for position, cell in zip(self.updated, self.updated_cells):
-            values[position] = from_device(self.types[position], cell[0])
         for position, value in zip(self.kept, kept):
-            values[position] = from_device(self.types[position], value)
-        outputs = self.host(values)
-        for cell, position in zip(self.updated_cells, self.update_outputs):
-            cell[0] = outputs[position]
+            values[position] = value
+        for position, value in zip(self.shared, state.read_cells([cell for cell, _ in self.shared_cells])):
+            values[position] = value
+        outputs = self.host([from_device(type_, value) for type_, value in zip(self.types, values)])
+        self.locked(self.store, [outputs[position] for position in self.update_outputs])
+        for position in self.update_outputs:
             outputs[position] = None
         return outputs
 
