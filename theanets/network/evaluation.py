@@ -121,14 +121,14 @@ class Evaluation(Part):
             function.trust_input = True
             return Guarded(function)
 
-        with modes.COMPILING:
-            return self._functions.get((key, modes.key(), tuple(map(caching.Identity, inputs))), compile_it)
+        return _compiled_once(self._functions, (key, modes.key(), tuple(map(caching.Identity, inputs))), compile_it)
 
     def _plain_function(self, names, slots):
         """Return the compiled function for some outputs, without anything special; it takes less time to find."""
         key = self._layers_memo.fingerprint(self.layers), tuple(names), modes.key()
-        with modes.COMPILING:
-            return self._plain_functions.get(key, lambda: self._output_function(names, slots, (), self._context()))
+        return _compiled_once(
+            self._plain_functions, key, lambda: self._output_function(names, slots, (), self._context())
+        )
 
     def _output_function(self, names, slots, regs, context, state=None):
         """Return the compiled function for some outputs, and for the states that follow."""
@@ -524,6 +524,16 @@ class Evaluation(Part):
         if check:
             self._notice_nan([output])
         return output[:, 0], OrderedDict(zip(state, final))
+
+
+def _compiled_once(cache, key, make):
+    """Return a function from a cache; one that is not there is compiled by one thread at a time."""
+    found = cache.find(key)
+    if found is not None:
+        # without waiting for what other threads compile.
+        return found
+    with modes.COMPILING:
+        return cache.get(key, make)
 
 
 def in_batches(function, arrays, batch_size):

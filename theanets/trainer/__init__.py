@@ -46,10 +46,12 @@ from .gradient import DownhillTrainer
 from .options import DATA_KEYWORDS, keywords
 from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer
 from .sampling import SampleTrainer
-from .session import Session
+from .session import Session, check_free, is_trained_elsewhere
 
 __all__ = [
     "build",
+    "check_free",
+    "is_trained_elsewhere",
     "measure",
     "DATA_KEYWORDS",
     "keywords",

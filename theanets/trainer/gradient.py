@@ -30,7 +30,7 @@ from .options import (
 from .passes import Pass
 from .resuming import Trained
 from .run import Carrier, Run
-from .session import Session
+from .session import INTERRUPTED, Session
 
 __all__ = ["DownhillTrainer"]
 
@@ -333,7 +333,14 @@ class DownhillTrainer(Trainer):
             start = DEFAULT_RATE if start is None else start
             rate = schedules.LearningRate(self.algo, start, schedule, compiled.rate)
             context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase)
-            self._compile(compiled, kwargs, regs, draws, context, rate, session)
+            try:
+                self._compile(compiled, kwargs, regs, draws, context, rate, session)
+            except KeyboardInterrupt:
+                # nothing has been learned: the network is what it was.
+                self.outcome = INTERRUPTED
+                session.stage_ends(INTERRUPTED)
+                util.log(f"training stopped: {INTERRUPTED.words}")
+                return
             run = Run(
                 compiled.optimizer,
                 train,

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from .. import modes, util
+from .. import modes, util, xla
 from .checkpoint import difference_of_kinds, go_on, inner_dataset, kinds_of, progress_of
 
 __all__ = ["CALL", "Trained"]
@@ -132,7 +132,7 @@ class Trained:
         if compiled is self.compiled:
             return
         before, now = [
-            kinds_of(side.own, [variable.get_value(borrow=True) for variable in side.own])
+            kinds_of(side.own, xla.read(side.own))
             for side in (self.compiled, compiled)
         ]
         if before != now:
@@ -155,8 +155,7 @@ class Trained:
         if has_changed:
             util.log("the parameters have been changed since the training before; training goes on from what they are")
         elif self.last is not None:
-            for variable, value in zip(self.variables, self.last):
-                variable.set_value(value)
+            xla.assign(zip(self.variables, self.last))
         go_on(run, self.state)
         if is_new_schedule:
             run.rate.schedule, run.rate.is_assigned = schedule, False

@@ -16,10 +16,13 @@
 ``registry``     translations by the class of an Op
 ``translations`` the translations, a module for each kind of Op
 ``values``       values between Theano's types and JAX
-``state``        shared variables that stay on the device
+``state``        shared variables that stay on the device, and how others read them
+``locks``        locks of shared variables, so that threads see whole values
+``shapes``       compiled code for the shapes that a function has met last
 ``host``         Theano's own implementations, for what XLA cannot run
 ``devices``      where it runs, what XLA is told about it, and where compiled code is kept
 ``trials``       options of XLA's, for functions that are known to be compiled with them
+``loading``      importing JAX, such that Ctrl-C does no harm
 ``limits``       work that may never end, in a process that is ended then; ``child`` runs there
 ``forking``      what is left of all this in processes that are forked
 ================ =======================================================================================
@@ -36,5 +39,20 @@ from .forking import ForkedError
 from .forking import check as check_process
 from .linker import NAME, XLALinker, is_available, register
 from .registry import scalar, translates
+from .state import assign, read, shape_of, snapshot, together
 
-__all__ = ["NAME", "ForkedError", "XLALinker", "check_process", "is_available", "register", "scalar", "translates"]
+__all__ = [
+    "NAME",
+    "ForkedError",
+    "XLALinker",
+    "assign",
+    "check_process",
+    "is_available",
+    "read",
+    "register",
+    "scalar",
+    "shape_of",
+    "snapshot",
+    "together",
+    "translates",
+]

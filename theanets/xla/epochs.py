@@ -18,7 +18,7 @@ __all__ = ["FusedLoop", "Unfusable"]
 SECONDS = 0.05
 
 #: The first call runs so many batches, to see how long they take.
-FIRST = 4
+FIRST = 8
 
 #: No call runs more batches than this. There is room for as many results in each, which takes time to clear.
 LONGEST = 1 << 14
