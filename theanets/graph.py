@@ -15,7 +15,7 @@ import numpy as np
 from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
 from .layers.base import chained
 from .layers.context import Context, Outputs
-from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
+from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, structure, training, transfer
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -520,6 +520,11 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         description : dict
             Hashable values, in parts of which each can be compared by itself.
         """
+        parts = self._shaping(regs, **more)
+        return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
+
+    def _shaping(self, regs, **more):
+        """Return all that shapes the graphs of the loss, the updates and the monitors, by what it is; see above."""
         # methods of a subclass may make use of any attribute.
         ours = (__package__, "builtins")
         foreign = [cls for cls in type(self).__mro__ if cls.__module__.partition(".")[0] not in ours]
@@ -538,7 +543,25 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         ]
         parts = dict(layers=self.layers, losses=self.losses, network=[own, overridden], drawn=drawn, **more)
         parts["regularizers"] = settings
-        return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
+        return parts
+
+    def _structure(self, regs, **more):
+        """Describe the same for the store, in which networks of one structure find what was compiled for another.
+
+        Parameters
+        ----------
+        regs, **more
+            As for :meth:`_describe`.
+
+        Returns
+        -------
+        structure : :class:`theanets.network.structure.Structure` or None
+            None if nothing is to be stored: the store is off, functions are not compiled by XLA, or there is something
+            that cannot be described exactly.
+        """
+        if not structure.is_wanted():
+            return None
+        return structure.of([type(self), self._shaping(regs, **more)])
 
     def _compiled_for(self, description, make):
         """Return what training was compiled to for a description, calling ``make`` if there is nothing.

@@ -433,6 +433,26 @@ def share_streams(regularizers):
             reg.rng = streams.setdefault(reg.seed, reg.rng)
 
 
+class StreamStates:
+    """The states of a symbolic random stream of which nothing else is left, as the graphs made with it are gone.
+
+    Parameters
+    ----------
+    states : list of theano shared variables
+        One for each expression that was drawn, in order.
+    """
+
+    def __init__(self, states):
+        self.states = states
+
+    def seed(self, seed):
+        """Let everything start from a seed, as the stream would."""
+        stream = _make_stream(seed)
+        for state in self.states:
+            count, _ = state.container.storage[0].shape
+            state.set_value(stream.get_substream_rstates(count, util.FLOAT))
+
+
 class Draws:
     """What the noise and the dropout of some regularizers draw from, before a graph is made of them.
 

@@ -1,5 +1,7 @@
 """Examples that lie on the device, and how a batch of them is taken there."""
 
+import copy
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,6 +48,12 @@ class Examples:
     def place(self):
         """Move the parts to the device. On a CPU they stay where they are."""
         self.parts = tuple(jax.device_put(self.parts))
+
+    def bare(self):
+        """Return what takes batches out of such data, without the data."""
+        bare = copy.copy(self)
+        bare.parts, bare.counts = (), None
+        return bare
 
     def batch(self, parts, start, size):
         """Return a batch while the loop is traced.
