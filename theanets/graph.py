@@ -499,7 +499,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
 
     def _graph_key(self, regs, context=None):
         # regularizers that only add to the loss leave the graph as it is.
-        modifying = [reg for reg in regs if type(reg).modify_graph is not regularizers.Regularizer.modify_graph]
+        modifying = [reg for reg in regs if regularizers.modifies_graphs(reg)]
         settings = () if context is None else context.settings()
         # most predictions have neither.
         rest = caching.fingerprint((modifying, settings)) if modifying or settings else None
@@ -559,9 +559,14 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             None if nothing is to be stored: the store is off, functions are not compiled by XLA, or there is something
             that cannot be described exactly.
         """
-        if not structure.is_wanted():
-            return None
-        return structure.of([type(self), self._shaping(regs, **more)])
+        return self._structure_of(self._shaping(regs, **more))
+
+    def _class_shaping(self):
+        """Return what shapes graphs of the class of this network, and of attributes that its methods may read."""
+        # methods of a subclass may make use of any attribute.
+        is_foreign = any(cls.__module__.partition(".")[0] not in (__package__, "builtins") for cls in type(self).__mro__)
+        known = {*storage.TRANSIENT, "layers", "losses", "rng", "_seed", "_history"}
+        return type(self), {key: value for key, value in vars(self).items() if is_foreign and key not in known}
 
     def _compiled_for(self, description, make):
         """Return what training was compiled to for a description, calling ``make`` if there is nothing.

@@ -122,6 +122,11 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         return 0
 
 
+def modifies_graphs(reg):
+    """Tell whether a regularizer changes outputs, and does not only add to the loss."""
+    return type(reg).modify_graph is not Regularizer.modify_graph
+
+
 def _mean(terms):
     """Return the mean of some scalar expressions; 0 if there are none."""
     terms = list(terms)

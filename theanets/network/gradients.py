@@ -91,7 +91,8 @@ class Gradients(Evaluation):
         # losses may be changed in place.
         losses = [(type(loss), vars(loss)) for loss in self.losses] if of == "loss" else []
         key = "gradient", what, tuple(names), self._graph_key((), context), caching.fingerprint(losses)
-        results = self._function(key, inputs, make_outputs)(*arrays)
+        shaping = ["gradient", self.layers, of, names, context.opaque, self.losses if of == "loss" else []]
+        results = self._function(key, inputs, make_outputs, shaping)(*arrays)
         if lengths is not None:
             params = {param.name for param in self.params}
             results = [
