@@ -17,8 +17,6 @@ the cause lies.
 """
 
 import contextlib
-import importlib.abc
-import importlib.util
 import os
 import sys
 import threading
@@ -172,7 +170,7 @@ def _import_contexts(name):
         yield
 
 
-class _RepairingLoader(importlib.abc.Loader):
+class _RepairingLoader:
     """Loads a module as its own loader does, within its contexts, and patches it at once."""
 
     def __init__(self, loader):
@@ -193,7 +191,7 @@ class _RepairingLoader(importlib.abc.Loader):
             patch(module)
 
 
-class _RepairingFinder(importlib.abc.MetaPathFinder):
+class _RepairingFinder:
     """Finds the modules of Theano and of downhill; every other import passes it by."""
 
     def find_spec(self, fullname, path=None, target=None):
