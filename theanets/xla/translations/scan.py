@@ -128,7 +128,7 @@ class Recurrent:
 
 
 def with_last(values, length):
-    """Return an array of so many values of which only the last, which are given, are ever read; XLA does not make it."""
+    """Return an array of so many values of which only the last, the given ones, are ever read. XLA does not make it."""
     if len(values) == 1:
         return jnp.broadcast_to(values[0], (length, *values[0].shape))
     values = jnp.stack(values)
