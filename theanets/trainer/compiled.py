@@ -1,8 +1,9 @@
 """What training is compiled to: an optimizer with its functions, which later trainings of the same kind use again.
 
 Whatever is a value rather than a part of the graph lies in shared variables: the learning rate, the weights of classes,
-the state of the optimizer, and that of noise and dropout. A training that starts anew gets them as they were when the
-functions were made; one that goes on finds them as the one before has left them.
+those of losses and regularizers, the numbers of the algorithm, the state of the optimizer, and that of noise and
+dropout. A training that starts anew gets them as they were when the functions were made, or as it has been asked for;
+one that goes on finds them as the one before has left them.
 """
 
 from collections import OrderedDict, deque
@@ -11,6 +12,7 @@ import numpy as np
 import theano
 
 from .. import modes
+from .options import numbers_of, with_inputs
 
 __all__ = ["Compiled", "Loops", "updated"]
 
@@ -92,6 +94,8 @@ class Compiled:
         Shared variables with the weights of classes, by the variables that hold the labels.
     streams : list of symbolic random streams
         What the noise and the dropout of this library draw from.
+    values : :class:`theanets.layers.context.Values`
+        The numbers that the functions take as inputs, by what they are in the structure of the graph.
 
     Attributes
     ----------
@@ -105,11 +109,12 @@ class Compiled:
         Whether a training is at work with it.
     """
 
-    def __init__(self, rate, phase, class_weights, streams):
+    def __init__(self, rate, phase, class_weights, streams, values):
         self.rate = rate
         self.phase = phase
         self.class_weights = class_weights
         self.streams = streams
+        self.values = values
         self.optimizer = None
         self.loops = Loops()
         self.is_used = False
@@ -131,7 +136,11 @@ class Compiled:
             What belongs to the network.
         """
         # an input that the loss does not depend on is given all the same, as the data has it.
-        with modes.used(), theano.change_flags(on_unused_input="ignore"):
+        with (
+            modes.used(),
+            theano.change_flags(on_unused_input="ignore"),
+            with_inputs(optimizer, self.values),
+        ):
             optimizer._compile(**options, learning_rate=self.rate)
         # what was there before belongs to somebody else. A variable that was loaded may have any number.
         others, first = {id(variable) for variable in known}, _number(self.rate)
@@ -147,9 +156,10 @@ class Compiled:
         self.seeds, self.optimizer = draws.seeds, optimizer
 
     def set_options(self, options):
-        """Give the optimizer options of the algorithm. Those that are in the graph are as they were."""
+        """Give the optimizer options of the algorithm. What of them shapes the graph is as it was."""
         # this also logs them.
         self.optimizer._prepare(**options, learning_rate=self.rate)
+        self.values.set(numbers_of(self.optimizer))
 
     def start_anew(self, rate, draws):
         """Let everything be as if the functions had just been compiled.
