@@ -180,15 +180,12 @@ class Structure:
         # graphs within.
         if hasattr(op, "fgraph") or hasattr(op, "inputs") or hasattr(op, "fn"):
             raise Unkeyable(op)
-        self._number(op)
-        if hasattr(op, "__props__"):
-            settings = [getattr(op, name) for name in op.__props__]
-        elif _is_fixed(kind.__module__):
+        if _is_fixed(kind.__module__):
             # Theano compares them by what they do.
             return "op", kind, op
-        else:
-            settings = vars(op)
-        translations = [] if _is_fixed(kind.__module__) else [translate.dispatch(kind), SCALARS.get(kind)]
+        self._number(op)
+        settings = [getattr(op, name) for name in op.__props__] if hasattr(op, "__props__") else vars(op)
+        translations = [translate.dispatch(kind), SCALARS.get(kind)]
         return "op", self.describe(kind), self.describe(settings), self.describe(translations)
 
     def _part(self, part):

@@ -1,15 +1,15 @@
 """What training is compiled to: an optimizer with its functions, which later trainings of the same kind use again.
 
 Whatever is a value rather than a part of the graph lies in shared variables: the learning rate, the weights of classes,
-the state of the optimizer, and that of noise and dropout. A training that starts anew gets them as they were when the
-functions were made; one that goes on finds them as the one before has left them.
+those of losses and regularizers, the numbers of the algorithm, the state of the optimizer, and that of noise and
+dropout. A training that starts anew gets them as they were when the functions were made, or as it has been asked for;
+one that goes on finds them as the one before has left them.
 
 A :class:`Template` is the same without any variables. It is kept by the structure of the network that it was made for
 (:mod:`theanets.store`), and serves all networks of this structure: :meth:`Compiled.bind` gives it their variables.
 """
 
 import copy
-
 from collections import OrderedDict, deque
 
 import numpy as np
@@ -18,6 +18,7 @@ from theano.gof.link import Container
 
 from .. import modes, regularizers
 from ..xla import binding
+from .options import numbers_of, with_inputs
 
 __all__ = ["Compiled", "Loops", "Template", "updated"]
 
@@ -102,6 +103,8 @@ class Compiled:
         Shared variables with the weights of classes, by the variables that hold the labels.
     streams : list of symbolic random streams
         What the noise and the dropout of this library draw from.
+    values : :class:`theanets.layers.context.Values`
+        The numbers that the functions take as inputs, by what they are in the structure of the graph.
 
     Attributes
     ----------
@@ -115,11 +118,12 @@ class Compiled:
         Whether a training is at work with it.
     """
 
-    def __init__(self, rate, phase, class_weights, streams):
+    def __init__(self, rate, phase, class_weights, streams, values):
         self.rate = rate
         self.phase = phase
         self.class_weights = class_weights
         self.streams = streams
+        self.values = values
         self.optimizer = None
         self.loops = Loops()
         self.is_used = False
@@ -141,7 +145,11 @@ class Compiled:
             What belongs to the network.
         """
         # an input that the loss does not depend on is given all the same, as the data has it.
-        with modes.used(), theano.change_flags(on_unused_input="ignore"):
+        with (
+            modes.used(),
+            theano.change_flags(on_unused_input="ignore"),
+            with_inputs(optimizer, self.values),
+        ):
             optimizer._compile(**options, learning_rate=self.rate)
         # what was there before belongs to somebody else. A variable that was loaded may have any number.
         others, first = {id(variable) for variable in known}, _number(self.rate)
@@ -168,7 +176,8 @@ class Compiled:
         """
         groups = dict(part=parts, state=states, classes=self.class_weights.values(), own=self.own)
         roles = {(kind, place): found for kind, group in groups.items() for place, found in enumerate(group)}
-        return {"rate": self.rate, "phase": self.phase, **roles}
+        values = {("value", *key): variable for key, variable in self.values.variables.items()}
+        return {"rate": self.rate, "phase": self.phase, **roles, **values}
 
     def take_template(self, parts, states):
         """Part what is compiled from the variables, and go on with both as any training does that binds it.
@@ -207,6 +216,8 @@ class Compiled:
         self.own, self.initial = [make(value) for make, value in zip(template.own, template.initial)], template.initial
         self.drawn = [self.own[place] for place in template.drawn]
         self.seeds = template.seeds
+        # they are set together with the other options of the algorithm.
+        self.values.add({key: 0 for key in template.values if key not in self.values.variables})
         self._attach(template, self._roles(parts, states))
 
     def _attach(self, template, roles):
@@ -214,9 +225,10 @@ class Compiled:
         self.optimizer = template.make_optimizer(roles)
 
     def set_options(self, options):
-        """Give the optimizer options of the algorithm. Those that are in the graph are as they were."""
+        """Give the optimizer options of the algorithm. What of them shapes the graph is as it was."""
         # this also logs them.
         self.optimizer._prepare(**options, learning_rate=self.rate)
+        self.values.set(numbers_of(self.optimizer))
 
     def start_anew(self, rate, draws):
         """Let everything be as if the functions had just been compiled.
@@ -281,9 +293,11 @@ class Template:
         Which of them are states of each of the streams that noise and dropout draw from.
     seeds : list of int
         What these streams have started from.
+    values : list of tuple
+        Keys of the numbers that the functions take as inputs.
     """
 
-    def __init__(self, algorithm, step, evaluation, params, names, averages, own, initial, drawn, streams, seeds):
+    def __init__(self, algorithm, step, evaluation, params, names, averages, own, initial, drawn, streams, seeds, values):
         self.algorithm = algorithm
         self.step = step
         self.evaluation = evaluation
@@ -295,6 +309,7 @@ class Template:
         self.drawn = drawn
         self.streams = streams
         self.seeds = seeds
+        self.values = values
 
     @classmethod
     def take(cls, compiled, roles):
@@ -327,6 +342,7 @@ class Template:
             [places[id(variable)] for variable in compiled.drawn],
             streams,
             list(compiled.seeds),
+            list(compiled.values.variables),
         )
 
     def make_optimizer(self, variables):

@@ -10,7 +10,7 @@ import theano
 from .. import modes, regularizers, store, util
 from ..data import balance
 from ..layers import means
-from ..layers.context import Context
+from ..layers.context import Context, Values
 from ..layers.selection import select, statistics_of
 from . import schedules
 from .averages import Averages, check_average
@@ -21,11 +21,11 @@ from .options import (
     DATA_KEYWORDS,
     GRADIENT_OPTIONS,
     LOOP_OPTIONS,
-    OPTIMIZER_SETTINGS,
     algorithms,
     check_numbers,
     get_algorithm,
     options_of,
+    structure_of,
 )
 from .passes import Pass
 from .resuming import Trained
@@ -41,7 +41,7 @@ PACKAGE = __package__.partition(".")[0]
 DEFAULT_RATE = 1e-4
 
 #: Options that do not shape what is compiled, or that are described by something else.
-ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | OPTIMIZER_SETTINGS | {"rng"}) - {
+ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | {"rng"}) - {
     "monitors",
     "monitor_gradients",
     "average",
@@ -104,7 +104,7 @@ class DownhillTrainer(Trainer):
         check_numbers(kwargs)
         check_average(kwargs.get("average"))
         if self.before is not None:
-            self.before.check(self.algo, self.network._describe([]))
+            self.before.check(self.algo, self.network)
         self._schedule(kwargs)
         if self.network.params and self.has_nothing_to_train(kwargs):
             raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter to train")
@@ -159,16 +159,17 @@ class DownhillTrainer(Trainer):
         """Return all that shapes what is compiled, beside the network and its regularizers."""
         network = self.network
         cls = algorithms()[self.algo]
-        left_out = ELSEWHERE
-        if cls.__module__.partition(".")[0] != downhill.__name__:
-            # who knows what it makes of them.
-            left_out = left_out - OPTIMIZER_SETTINGS
+        own = self._algorithm_options(kwargs)
+        left_out = {*ELSEWHERE, *own}
+        if not network._overridden():
+            # nobody but the regularizers reads their keywords.
+            left_out.update(key for key in kwargs if key.lower() in regularizers.keywords())
         frozen = self._frozen(kwargs)
         return dict(
             algorithm=cls,
             variables=list(self.variables or network.variables),
             frozen=[variable for variable in [*network.params, *network.statistics] if variable in frozen],
-            options={key: value for key, value in kwargs.items() if key not in left_out},
+            options=[structure_of(cls, own), {key: value for key, value in kwargs.items() if key not in left_out}],
             draws=draws.places,
             weighted=list(kwargs["class_weight"]),
             kind=[bool(masked), bool(stateful), util.FLOAT],
@@ -180,7 +181,11 @@ class DownhillTrainer(Trainer):
         is_known = shaping["algorithm"].__module__.partition(".")[0] in (downhill.__name__, PACKAGE)
         return self.network._structure(regs, **shaping) if draws.are_new and is_known else None
 
-    def _find(self, description, kwargs, draws):
+    def _algorithm_options(self, kwargs):
+        """Return those arguments that are options of the algorithm."""
+        return {key: value for key, value in kwargs.items() if key in COMMON_OPTIONS | options_of(self.algo)}
+
+    def _find(self, description, kwargs, draws, numbers):
         """Find what training runs by, or make it."""
 
         def make():
@@ -190,7 +195,7 @@ class DownhillTrainer(Trainer):
             }
             rate = schedules.make_variable(DEFAULT_RATE)
             phase = theano.shared(np.asarray(0, "int8"), name="training")
-            return Compiled(rate, phase, weights, draws.streams)
+            return Compiled(rate, phase, weights, draws.streams, Values(numbers))
 
         # the layers of a stage are made for it; and streams that go on give each graph other numbers.
         if self.network._whole is not None or not draws.are_new:
@@ -276,13 +281,14 @@ class DownhillTrainer(Trainer):
         rows = list(itertools.chain.from_iterable(Pass(function, batches).run()))
         return averages(rows)[0] if rows else averages.nothing()
 
-    def _context(self, stateful, masked, kwargs, class_weights, training=None):
+    def _context(self, stateful, masked, kwargs, class_weights, training=None, values=None):
         return Context(
             mask=self.network._mask_variable() if masked else None,
             states=self.network._carried_variables() if stateful else None,
             training=training,
             class_weights=class_weights,
             frozen=self._frozen(kwargs).intersection(self.network.statistics),
+            values=values,
         )
 
     def itertrain(
@@ -333,15 +339,16 @@ class DownhillTrainer(Trainer):
         for reg in regs:
             reg.log()
         draws = regularizers.Draws(regs)
-        shaping = self._shaping(kwargs, draws, masked, stateful)
+        shaping, numbers = self._shaping(kwargs, draws, masked, stateful), self.network._numbers(regs)
         description, structure = self.network._describe(regs, **shaping), self._structure(shaping, regs, draws)
         with (
             self._in_session(kwargs) as session,
-            self._using(lambda: self._find(description, kwargs, draws)) as compiled,
+            self._using(lambda: self._find(description, kwargs, draws, numbers)) as compiled,
         ):
             start = DEFAULT_RATE if start is None else start
             rate = schedules.LearningRate(self.algo, start, schedule, compiled.rate)
-            context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase)
+            context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase, compiled.values)
+            compiled.values.set(numbers)
             self._compile(compiled, kwargs, regs, draws, context, rate, session, structure)
             run = Run(
                 compiled.optimizer,
@@ -392,7 +399,7 @@ class DownhillTrainer(Trainer):
 
     def _compile(self, compiled, kwargs, regs, draws, context, rate, session, structure):
         """Compile, unless that is done already, and start with the state of a new training."""
-        options = {key: value for key, value in kwargs.items() if key in COMMON_OPTIONS | options_of(self.algo)}
+        options = self._algorithm_options(kwargs)
         options.pop("learning_rate", None)
         if self.algo == "nag":
             options["nesterov"] = True

@@ -21,7 +21,7 @@ CALL = frozenset(
 )
 
 #: Parts of a description that may not change, and what they are called.
-STRUCTURE = {"layers": "its layers", "losses": "its losses"}
+STRUCTURE = {"layers": "its layers", "losses": "its losses", "weights": "the weights of its losses"}
 
 #: So many elements of an array are looked at to see whether it is another one.
 SAMPLE = 4096
@@ -29,6 +29,11 @@ SAMPLE = 4096
 
 def _differs(one, two):
     return one.dtype != two.dtype or one.shape != two.shape or one.tobytes() != two.tobytes()
+
+
+def structure_of(network):
+    """Return what of a network may not change from one training to another that goes on from it."""
+    return network._describe([], weights=[loss.weight for loss in network.losses])
 
 
 def _digest(dataset):
@@ -94,7 +99,7 @@ class Trained:
     def leave(self, run):
         """Keep the state of a run that has come to its end, before the best parameters are restored."""
         self.state, self.schedule = progress_of(run), run.rate.schedule
-        self.structure = run.network._describe([])
+        self.structure = structure_of(run.network)
         self.data = [_digest(run.train), _digest(run.valid)]
         self.variables = [*run.optimizer._params, *run.statistics]
         self.last = [variable.get_value() for variable in self.variables]
@@ -114,12 +119,13 @@ class Trained:
 
     # -- the beginning of the next one --------------------------------------------------------------------------------
 
-    def check(self, algo, structure):
+    def check(self, algo, network):
         """Refuse to go on with something else; nothing has been changed by then."""
         if algo != self.algo:
             raise util.ConfigurationError(
                 f"resume=True: the training before was by algo={self.algo!r}, and algo={algo!r} cannot go on from it"
             )
+        structure = structure_of(network)
         changed = [words for key, words in STRUCTURE.items() if structure[key] != self.structure[key]]
         if changed:
             raise util.ConfigurationError(
