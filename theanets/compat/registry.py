@@ -10,7 +10,8 @@ A repair is one small function, registered with the stage it belongs to and the 
 :func:`before_first_compile`
     a function that runs once, before Theano compiles its first function.
 
-Each says with ``needed`` where its symptom shows, by trying it where that is cheap, and is left out anywhere else.
+The argument ``needed`` tests whether the symptom exists in this environment, by trying it where that is cheap; where it
+does not, the repair is left out.
 Modules are repaired at the moment they are imported, by whoever imports them, so that nothing has to be imported
 early only in order to be mended. The docstring of a repair names the file and function of Theano (or downhill) where
 the cause lies.

@@ -1,4 +1,4 @@
-"""What must exist while Theano is imported, and is gone again afterwards."""
+"""Modules and names that stand in for missing or slow ones while Theano is imported, and are gone afterwards."""
 
 import contextlib
 import functools
@@ -215,9 +215,10 @@ def scipy_without_tools_of_numpy():
 
 @while_importing("theano.tensor.nnet.abstract_conv", needed=lambda: "scipy.signal" not in sys.modules)
 def scipy_signal_not_yet():
-    """A tenth of a second more: the private names asked for at theano/tensor/nnet/abstract_conv.py:27 are not there.
+    """No import of ``scipy.signal`` with Theano, which took a tenth of a second.
 
-    :mod:`theanets.compat.python_code` gives the module public ones.
+    theano/tensor/nnet/abstract_conv.py:27 imports private names from it, which are gone;
+    :mod:`theanets.compat.python_code` gives the module the public ones.
     """
     with stand_in({"scipy.signal.signaltools": None, "scipy.signal.sigtools": None, "scipy.signal": None}):
         yield
@@ -225,7 +226,7 @@ def scipy_signal_not_yet():
 
 @while_importing("theano.tensor.nnet.conv", needed=lambda: "scipy.signal" not in sys.modules)
 def scipy_signal_not_yet_either():
-    """The same at theano/tensor/nnet/conv.py:30."""
+    """No import of ``scipy.signal`` for theano/tensor/nnet/conv.py:30, either."""
     with stand_in({"scipy.signal.signaltools": None, "scipy.signal.sigtools": None, "scipy.signal": None}):
         yield
 
@@ -272,8 +273,10 @@ class _Quiet(logging.Filter):
 
 @while_importing("theano")
 def quiet_import():
-    """Warnings about old Python in Theano's sources and log lines of theano/configdefaults.py:585, tensor/blas.py:182
-    and tensor/blas_headers.py:988."""
+    """No warnings about old Python in Theano's sources, and no log lines about a missing compiler or BLAS.
+
+    The lines come from theano/configdefaults.py:585, tensor/blas.py:182 and tensor/blas_headers.py:988.
+    """
     loggers = [logging.getLogger(name) for name in ("theano.configdefaults", "theano.tensor.blas")]
     quiet = _Quiet()
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""Theano's own implementations, for what XLA cannot run."""
+"""Fallbacks to Theano's own implementations, in Python on the host, where XLA cannot run an Op or a graph."""
 
 import threading
 
@@ -17,7 +17,7 @@ _warned: set[object] = set()
 
 
 class FallbackWarning(RuntimeWarning):
-    """Something runs by Theano's own implementation, because XLA cannot."""
+    """An Op or a function runs by Theano's own implementation, because XLA cannot run it."""
 
 
 def warn_once(key, message):
@@ -28,7 +28,7 @@ def warn_once(key, message):
 
 
 class HostProgram:
-    """A whole graph, run by the Python implementations of its Ops.
+    """A program that runs a whole graph by the Python implementations of its Ops.
 
     Parameters
     ----------
