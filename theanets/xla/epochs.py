@@ -100,7 +100,9 @@ class FusedLoop:
 
     def _compile(self):
         """Return the loop, which XLA compiles when it is called first."""
-        return self.program.compiled(self._make_run(), donate_argnums=0)
+        kinds = [type(item).__name__ for item in self.examples]
+        about = "epoch", kinds, self.size, self.length, self.axis, self.layout, self.room
+        return self.program.compiled(self._make_run(), about, donate_argnums=0)
 
     def _make_run(self):
         program, length = self.program, self.length
