@@ -15,13 +15,14 @@ import os
 import pathlib
 import sys
 import types
+from typing import Any
 
 import numpy as np
 import scipy
 import scipy.sparse
 import theano
 import theano.compile.builders
-from theano.gof.opt import FromFunctionLocalOptimizer, FromFunctionOptimizer
+from theano.gof.opt import PatternSub
 from theano.gof.optdb import DB
 from theano.misc.frozendict import frozendict
 from theano.scan_module.scan_op import Scan
@@ -117,25 +118,31 @@ def _extensions(describe):
     """Describe the translations and rewrites that are not of this package, or of Theano."""
     items = itertools.chain(registry.translate.registry.items(), registry.SCALARS.items())
     found = [describe.value((cls, function)) for cls, function in items if not _is_trusted(function)]
-    found.extend(describe.value(function) for function in _foreign_rewrites())
-    return " ".join(sorted(found))
+    names, functions = _rewrites()
+    found.extend(describe.value(function) for function in functions)
+    return _digest(" ".join([*sorted(found), *sorted(names)]))
 
 
-def _foreign_rewrites():
-    pending, seen = [theano.compile.optdb], set()
+def _rewrites():
+    """Return the names of the patterns that Theano rewrites, and the functions and classes of users that rewrite."""
+    names, functions, seen = set(), [], set()
+    pending: list[Any] = [theano.compile.optdb]
     while pending:
-        database = pending.pop()
-        for item in itertools.chain.from_iterable(database.__db__.values()):
-            if id(item) in seen:
-                continue
-            seen.add(id(item))
-            if isinstance(item, DB):
-                pending.append(item)
-                continue
-            is_function = isinstance(item, (FromFunctionLocalOptimizer, FromFunctionOptimizer))
-            code = getattr(item, "fn", type(item)) if is_function else type(item)
-            if not _is_trusted(code):
-                yield code
+        item = pending.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, DB):
+            # patterns have no code.
+            names.update(name for name, items in item.__db__.items() if any(isinstance(i, PatternSub) for i in items))
+            pending.extend(itertools.chain.from_iterable(item.__db__.values()))
+        about = getattr(item, "__dict__", {})
+        # what applies others, and what they are made of.
+        pending.extend(about[name] for name in ("db", "local_opt") if name in about)
+        pending.extend(about.get("opts") or ())
+        codes = [about[name] for name in ("transform", "apply") if name in about]
+        functions.extend(code for code in (*codes, type(item)) if not _is_trusted(code))
+    return names, functions
 
 
 def _is_trusted(item):
