@@ -66,7 +66,8 @@ class LoopCode:
         cutters = [copy.copy(item) for item in self.cutters]
         for item, number in zip(cutters, room or ()):
             item.capacity = number
-        return self.code.compiled(self._make_run(cutters), donate_argnums=0)
+        about = "epoch", [item.settings() for item in cutters], self.size, self.length, room
+        return self.code.compiled(self._make_run(cutters), about, donate_argnums=0)
 
     def _outputs(self, capacity):
         """Return room for the outputs of so many batches."""

@@ -55,6 +55,11 @@ class Examples:
         bare.parts, bare.counts = (), None
         return bare
 
+    def settings(self):
+        """Return the settings that a batch depends on beside the parts, as numbers and texts, for cache keys."""
+        settings = [item for item in vars(self).items() if item[0] not in ("parts", "counts")]
+        return type(self).__name__, sorted(settings)
+
     def batch(self, parts, start, size):
         """Return a batch while the loop is traced.
 

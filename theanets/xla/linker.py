@@ -9,7 +9,7 @@ from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
 
-from . import forking, rewrites, state
+from . import forking, postponed, rewrites, state
 from .rewrites import NAME
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
@@ -155,6 +155,11 @@ class XLAMode(modes.Mode):
             optimizer = Query(include=["fast_run", rewrites.TAG], exclude=list(EXCLUDED))
         super().__init__(linker, optimizer)
 
+    @property
+    def optimizer(self):
+        """What rewrites graphs, or leaves it for later where the program is on disk."""
+        return postponed.Postponing(self)
+
 
 def register():
     """Make the linker and the mode known to Theano, by the names of ``'xla'`` and ``'XLA'``."""
@@ -164,4 +169,5 @@ def register():
     modes.register_linker(LINKER, XLALinker())
     modes.register_mode(NAME, XLAMode())
     state.install()
+    postponed.install()
     forking.watch()

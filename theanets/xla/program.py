@@ -11,9 +11,10 @@ import theano
 from theano.tensor import TensorType
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
-from . import devices, forking, state, translations, trials  # noqa: F401  (registers the translations)
+from . import devices, forking, programs, state, translations, trials  # noqa: F401  (registers the translations)
 from .graph import Graph
 from .host import HostProgram, warn_once
+from .postponed import origin_of, settle
 from .tracing import LARGE, GiveUp, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
 from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, to_device
 
@@ -198,6 +199,7 @@ class Code:
     def graph(self):
         """The graph as it is traced; made when it is needed first."""
         if self._graph is None:
+            settle(self.fgraph)
             self._graph = Graph(self.fgraph)
         return self._graph
 
@@ -205,11 +207,21 @@ class Code:
     def host(self):
         """The same graph, run by Theano's own implementations."""
         if self._host is None:
+            settle(self.fgraph)
             self._host = HostProgram(self.fgraph)
         return self._host
 
+    @property
+    def is_known(self):
+        """Whether the program is on disk, and the graph has not been rewritten for that reason."""
+        origin = origin_of(self.fgraph)
+        return origin is not None and origin.is_postponed
+
     def _large_constants(self):
         found = {}
+        if self.is_known:
+            # it would not be on disk if it had any.
+            return found
         for node in self.fgraph.apply_nodes:
             for variable in node.inputs:
                 if isinstance(variable, theano.Constant) and getattr(variable.data, "size", 0) > LARGE:
@@ -244,17 +256,33 @@ class Code:
         def run(updated, kept, constants):
             return self.trace(updated, kept, constants, known)
 
-        return self.compiled(run, donate_argnums=0)
+        # a variant depends on values that have no place in the name of a file.
+        return self.compiled(run, None if known else ("batch",), donate_argnums=0)
 
     @functools.cached_property
     def choices(self):
         """What XLA is told for a CPU; None if nothing but its defaults."""
-        operations = (node.op for node in self.fgraph.apply_nodes)
-        return devices.EIGEN if any(isinstance(operation, CONVOLUTIONS) for operation in operations) else None
+        origin = origin_of(self.fgraph)
+        # of the graph before it was rewritten, if that is known: the same whether it has been or not.
+        classes = origin.classes if origin else {type(node.op) for node in self.fgraph.apply_nodes}
+        return devices.EIGEN if any(issubclass(cls, CONVOLUTIONS) for cls in classes) else None
 
-    def compiled(self, function, **options):
-        """Return a function of JAX's that traces this program; as :func:`devices.compiled`."""
-        return devices.compiled(function, self.choices, **options)
+    def compiled(self, function, about=None, **options):
+        """Return a function of JAX's that traces this program.
+
+        Parameters
+        ----------
+        function : callable
+            What JAX traces.
+        about : tuple, optional
+            What it depends on beside this program: numbers and texts. It is kept on disk then, and read from there.
+        options : dict
+            More arguments of ``jax.jit``.
+        """
+        if about is None or self.constants:
+            return devices.compiled(function, self.choices, **options)
+        about = self.updated, self.kept, self.update_outputs, self.choices, *about
+        return programs.compiled(function, self.fgraph, about, self.choices, **options)
 
 
 class Program:
@@ -437,7 +465,7 @@ def build(fgraph, inputs, outputs, updates, shared):
         As for :class:`Code`.
     """
     code = Code(fgraph, updates, shared)
-    if devices.may_have(code.choices):
+    if not code.is_known and devices.may_have(code.choices):
         kinds = sorted(type(node.op).__name__ for node in fgraph.apply_nodes)
         trials.expect(repr((kinds, [getattr(cell[0], "shape", ()) for cell in inputs])))
     return Program(code, inputs, outputs)
