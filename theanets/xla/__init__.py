@@ -19,8 +19,12 @@
 ``state``        shared variables that stay on the device, and how others read them
 ``locks``        locks of shared variables, so that threads see whole values
 ``shapes``       compiled code for the shapes that a function has met last
+``binding``      what was compiled for some shared variables, used with others
 ``host``         Theano's own implementations, for what XLA cannot run
 ``devices``      where it runs, what XLA is told about it, and where compiled code is kept
+``programs``     programs that are read from disk in place of being traced, or kept there; ``folder`` has the files
+``fingerprint``  what programs are found by: a text that is equal for equal graphs, in any process
+``postponed``    graphs that are not rewritten, because their programs are on disk
 ``trials``       options of XLA's, for functions that are known to be compiled with them
 ``loading``      importing JAX, such that Ctrl-C does no harm
 ``limits``       work that may never end, in a process that is ended then; ``child`` runs there

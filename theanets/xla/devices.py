@@ -15,7 +15,7 @@ import theano
 
 from . import trials
 
-__all__ = ["EIGEN", "compiled", "describe", "enable_x64", "is_surveyed", "precision", "use_cache"]
+__all__ = ["EIGEN", "compiled", "default", "describe", "enable_x64", "is_surveyed", "precision", "use_cache"]
 
 #: What XLA is told on a CPU for functions with convolutions: to leave them to Eigen in place of YNNPACK, the library
 #: that it prefers by now, which takes twice as long for the gradients of filters.
@@ -39,6 +39,14 @@ def describe():
     # JAX calls NVIDIA's devices by what they are, not by whose.
     platform = "cuda" if "NVIDIA" in device.device_kind or "cuda" in str(device).lower() else device.platform
     return f"{platform}:{device.id} ({device.device_kind})"
+
+
+def default():
+    """Return the device that arrays are put on."""
+    chosen = jax.config.jax_default_device
+    if chosen is None or isinstance(chosen, str):
+        return jax.local_devices(backend=chosen)[0]
+    return chosen
 
 
 def precision():

@@ -83,6 +83,10 @@ class ByShape:
     def __call__(self, *arguments):
         return self.find(arguments[1])(*arguments)
 
+    def trace(self, *arguments):
+        """Return what JAX traces for such arguments, as ``jax.jit`` does."""
+        return self.find(arguments[1]).trace(*arguments)
+
     def lower(self, *arguments):
         """Return what XLA compiles for such arguments, as ``jax.jit`` does."""
         return self.find(arguments[1]).lower(*arguments)

@@ -149,6 +149,11 @@ class Function:
         with self._tracing():
             return self.jitted.lower(*arguments)
 
+    def trace(self, *arguments):
+        """Return what JAX traces for such arguments, as ``jax.jit`` does."""
+        with self._tracing():
+            return self.jitted.trace(*arguments)
+
     @contextlib.contextmanager
     def _tracing(self):
         before = self.compiling.is_now
