@@ -151,7 +151,7 @@ def assert_same(one, two):
         for pair in zip(one, two):
             assert_same(*pair)
         return
-    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(*(value.toarray() if scipy.sparse.issparse(value) else value for value in (one, two)))
 
 
 @pytest.mark.parametrize("name", list(CASES))
