@@ -212,7 +212,8 @@ class Training(Part):
         However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
         parameters at the end is computed on the way out.
 
-        What is compiled is kept with the network, for the next training by the same algorithm and the same options.
+        What is compiled is kept, for the next training by the same algorithm and the same options, of this network or
+        of another one of the same structure; see :func:`theanets.set_store`.
 
         Parameters
         ----------
