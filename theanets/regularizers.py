@@ -130,6 +130,11 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         return 0
 
 
+def modifies_graphs(reg):
+    """Tell whether a regularizer changes outputs, and does not only add to the loss."""
+    return type(reg).modify_graph is not Regularizer.modify_graph
+
+
 def _mean(terms):
     """Return the mean of some scalar expressions; 0 if there are none."""
     terms = list(terms)
@@ -439,6 +444,26 @@ def share_streams(regularizers):
     for reg in regularizers:
         if isinstance(reg, _Stochastic) and reg.seed is not None:
             reg.rng = streams.setdefault(reg.seed, reg.rng)
+
+
+class StreamStates:
+    """The states of a symbolic random stream of which nothing else is left, as the graphs made with it are gone.
+
+    Parameters
+    ----------
+    states : list of theano shared variables
+        One for each expression that was drawn, in order.
+    """
+
+    def __init__(self, states):
+        self.states = states
+
+    def seed(self, seed):
+        """Let everything start from a seed, as the stream would."""
+        stream = _make_stream(seed)
+        for state in self.states:
+            count, _ = state.container.storage[0].shape
+            state.set_value(stream.get_substream_rstates(count, util.FLOAT))
 
 
 def weight_key(index):

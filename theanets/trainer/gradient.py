@@ -7,7 +7,7 @@ import downhill
 import numpy as np
 import theano
 
-from .. import modes, regularizers, util
+from .. import modes, regularizers, store, util
 from ..data import balance
 from ..layers import means
 from ..layers.context import Context, Values
@@ -33,6 +33,9 @@ from .run import Carrier, Run
 from .session import Session
 
 __all__ = ["DownhillTrainer"]
+
+#: Name of the library, as it begins the names of its modules.
+PACKAGE = __package__.partition(".")[0]
 
 #: The learning rate of downhill, where none is given.
 DEFAULT_RATE = 1e-4
@@ -152,8 +155,8 @@ class DownhillTrainer(Trainer):
         """Tell whether all parameters are frozen."""
         return self._frozen(kwargs).issuperset(self.network.params)
 
-    def _describe(self, kwargs, regs, draws, masked, stateful):
-        """Describe all that shapes what is compiled."""
+    def _shaping(self, kwargs, draws, masked, stateful):
+        """Return all that shapes what is compiled, beside the network and its regularizers."""
         network = self.network
         cls = algorithms()[self.algo]
         own = self._algorithm_options(kwargs)
@@ -162,8 +165,7 @@ class DownhillTrainer(Trainer):
             # nobody but the regularizers reads their keywords.
             left_out.update(key for key in kwargs if key.lower() in regularizers.keywords())
         frozen = self._frozen(kwargs)
-        return network._describe(
-            regs,
+        return dict(
             algorithm=cls,
             variables=list(self.variables or network.variables),
             frozen=[variable for variable in [*network.params, *network.statistics] if variable in frozen],
@@ -172,6 +174,12 @@ class DownhillTrainer(Trainer):
             weighted=list(kwargs["class_weight"]),
             kind=[bool(masked), bool(stateful), util.FLOAT],
         )
+
+    def _structure(self, shaping, regs, draws):
+        """Return the structure that what is compiled is stored under; None if it is not to be stored."""
+        # streams that go on give each graph other numbers; and who knows what an optimizer of the user's makes.
+        is_known = shaping["algorithm"].__module__.partition(".")[0] in (downhill.__name__, PACKAGE)
+        return self.network._structure(regs, **shaping) if draws.are_new and is_known else None
 
     def _algorithm_options(self, kwargs):
         """Return those arguments that are options of the algorithm."""
@@ -331,7 +339,8 @@ class DownhillTrainer(Trainer):
         for reg in regs:
             reg.log()
         draws = regularizers.Draws(regs)
-        description, numbers = self._describe(kwargs, regs, draws, masked, stateful), self.network._numbers(regs)
+        shaping, numbers = self._shaping(kwargs, draws, masked, stateful), self.network._numbers(regs)
+        description, structure = self.network._describe(regs, **shaping), self._structure(shaping, regs, draws)
         with (
             self._in_session(kwargs) as session,
             self._using(lambda: self._find(description, kwargs, draws, numbers)) as compiled,
@@ -340,7 +349,7 @@ class DownhillTrainer(Trainer):
             rate = schedules.LearningRate(self.algo, start, schedule, compiled.rate)
             context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase, compiled.values)
             compiled.values.set(numbers)
-            self._compile(compiled, kwargs, regs, draws, context, rate, session)
+            self._compile(compiled, kwargs, regs, draws, context, rate, session, structure)
             run = Run(
                 compiled.optimizer,
                 train,
@@ -388,7 +397,7 @@ class DownhillTrainer(Trainer):
             compiled.is_used = False
             compiled.release_data()
 
-    def _compile(self, compiled, kwargs, regs, draws, context, rate, session):
+    def _compile(self, compiled, kwargs, regs, draws, context, rate, session, structure):
         """Compile, unless that is done already, and start with the state of a new training."""
         options = self._algorithm_options(kwargs)
         options.pop("learning_rate", None)
@@ -397,22 +406,41 @@ class DownhillTrainer(Trainer):
         rate.variable.set_value(np.asarray(rate.value, rate.variable.dtype))
         for variable, values in kwargs["class_weight"].items():
             compiled.class_weights[variable].set_value(values)
-        optimizer = compiled.optimizer
-        if optimizer is None:
-            optimizer = self._build_optimizer(kwargs, regs, context)
-        session.stage_begins(rate, optimizer._monitor_names)
-        if session.stage == 1 and self.before is None:
-            self._log_rate(kwargs)
-        is_new = compiled.optimizer is None
-        if is_new:
-            compiled.compile(optimizer, options, draws, self._owned())
-        rate.attach(optimizer)
+        if compiled.optimizer is None:
+            # one thread at a time: the others find then what it has compiled.
+            with modes.COMPILING:
+                is_new = self._build(compiled, kwargs, regs, draws, context, rate, session, structure, options)
+        else:
+            is_new = False
+            self._begin_stage(compiled.optimizer, rate, session, kwargs)
+        rate.attach(compiled.optimizer)
         if self.before is not None:
             self.before.hand_over(compiled)
             compiled.set_options(options)
         elif not is_new:
             compiled.set_options(options)
             compiled.start_anew(rate, draws)
+
+    def _begin_stage(self, optimizer, rate, session, kwargs):
+        session.stage_begins(rate, optimizer._monitor_names)
+        if session.stage == 1 and self.before is None:
+            self._log_rate(kwargs)
+
+    def _build(self, compiled, kwargs, regs, draws, context, rate, session, structure, options):
+        """Take what was compiled for the same structure, or compile; tell whether it was compiled."""
+        variables = None if structure is None else (structure.variables, list((context.states or {}).values()))
+        template = None if structure is None else store.TRAININGS.get(structure.key)
+        if template is not None:
+            compiled.bind(template, *variables)
+            self._begin_stage(compiled.optimizer, rate, session, kwargs)
+            return False
+        optimizer = self._build_optimizer(kwargs, regs, context)
+        self._begin_stage(optimizer, rate, session, kwargs)
+        compiled.compile(optimizer, options, draws, self._owned())
+        template = None if structure is None else compiled.take_template(*variables)
+        if template is not None:
+            store.TRAININGS.put(structure.key, template)
+        return True
 
     def _owned(self):
         """Return the shared variables that belong to the network."""

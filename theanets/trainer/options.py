@@ -1,4 +1,4 @@
-"""The options of training: which there are, and who uses them."""
+"""Names of the options of training, by the algorithms and trainers that take them."""
 
 import contextlib
 import functools
