@@ -164,8 +164,8 @@ class Program:
 
     keeps_state_on_device = True
     need_update_inputs = False
-    #: Theano's functions empty the cells of the outputs after they have run.
-    allow_gc = True
+    #: Theano's functions would look at the graph, after each call, to empty the cells of the outputs.
+    allow_gc = False
 
     def __init__(self, fgraph, inputs, outputs, updates, shared):
         self.fgraph = fgraph
@@ -310,6 +310,11 @@ class Program:
             for cell, value in zip(self.output_cells, outputs):
                 cell[0] = value
         return outputs
+
+    def forget_outputs(self):
+        """Empty the cells of the outputs."""
+        for cell in self.output_cells:
+            cell[0] = None
 
     def _outputs(self):
         forking.check()
