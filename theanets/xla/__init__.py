@@ -17,6 +17,7 @@
 ``translations`` the translations, a module for each kind of Op
 ``values``       values between Theano's types and JAX
 ``state``        shared variables that stay on the device
+``binding``      what was compiled for some shared variables, used with others
 ``host``         Theano's own implementations, for what XLA cannot run
 ``devices``      where it runs, what XLA is told about it, and where compiled code is kept
 ``programs``     programs that are read from disk in place of being traced, or kept there; ``folder`` has the files

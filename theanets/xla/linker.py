@@ -86,7 +86,7 @@ class XLALinker(link.LocalLinker):
             for i, (variable, cell) in enumerate(zip(fgraph.inputs, inputs))
             if isinstance(variable, theano.compile.SharedVariable)
         }
-        run = program.Program(fgraph, inputs, outputs, updates, shared)
+        run = program.build(fgraph, inputs, outputs, updates, shared)
         run.storage_map = storage_map
         return (
             run,
