@@ -22,6 +22,8 @@ FLOAT = theano.config.floatX
 def place(tmp_path, monkeypatch):
     """The folder of a test's own."""
     monkeypatch.setenv("THEANETS_PROGRAMS", str(tmp_path / "programs"))
+    # what this process has compiled already is not to be taken in place of the files.
+    monkeypatch.setenv("THEANETS_STORE", "0")
     return tmp_path / "programs"
 
 
