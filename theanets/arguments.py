@@ -424,6 +424,10 @@ def renamed(kwargs, table):
     return result
 
 
+#: How many unknown arguments are listed: looking for what may have been meant takes a millisecond for each.
+MOST_UNKNOWN = 100
+
+
 def refuse(names, known, where, hints=(), is_open=False):
     """Raise an error for arguments that nobody uses.
 
@@ -446,7 +450,8 @@ def refuse(names, known, where, hints=(), is_open=False):
     Raises
     ------
     ArgumentError
-        If any of the names is not known. All of them are listed at once, on a line each if there are several.
+        If any of the names is not known. All of them are listed at once, on a line each if there are several; of a
+        great many, the first ones.
 
     Examples
     --------
@@ -457,16 +462,19 @@ def refuse(names, known, where, hints=(), is_open=False):
     """
     known = set(known)
     complaints = []
-    for name in names:
-        if name in known:
-            continue
+    unknown = [name for name in names if name not in known]
+    for place, name in enumerate(unknown):
+        if place == MOST_UNKNOWN:
+            complaints.append(f"and {len(unknown) - place} more")
+            break
         advice = f"; {hints[name]}" if name in hints else _advice(str(name), known)
         if is_open and (name in hints or not advice):
             util.warn(f"{where}: nobody has declared an argument {name!r}, which may be misspelt{advice}")
             continue
         complaints.append(f"unknown argument {name!r}{advice}")
     if len(complaints) > 1:
-        raise util.ArgumentError("\n".join([f"{where}: {len(complaints)} arguments are unknown", *complaints]))
+        count = len(unknown) if len(complaints) > MOST_UNKNOWN else len(complaints)
+        raise util.ArgumentError("\n".join([f"{where}: {count} arguments are unknown", *complaints]))
     if complaints:
         raise util.ArgumentError(f"{where}: {complaints[0]}")
 

@@ -15,7 +15,7 @@ import theanets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets import util
-from theanets.storage import archive, pickles
+from theanets.storage import archive, budget, pickles
 
 LEGACY = pathlib.Path(__file__).parent.parent / "files" / "legacy"
 
@@ -62,10 +62,9 @@ def test_what_is_no_pickle(content, words):
         pickles.read(content)
 
 
-def test_pickles_that_would_take_for_ever(monkeypatch):
-    monkeypatch.setattr(pickles, "MAX_STEPS", 1000)
+def test_pickles_that_would_take_for_ever():
     with pytest.raises(util.LoadError, match="instructions"):
-        pickles.read(b"N0" * 1000 + b"N.")
+        pickles.read(b"N0" * 1000 + b"N.", budget.Budget(-2 * budget.FREE_WORK + 1000))
 
 
 # Damaged files.
