@@ -1,10 +1,19 @@
-"""Small files that were made to take all memory, or all day: a generator of (name, content, what it truly holds)."""
+"""Small files that were made to take all memory, or all day.
 
+``python -m tests.storage.hostile [part of a name]`` loads them, and shows seconds and megabytes of each.
+"""
+
+import functools
+import gc
 import gzip
 import io
 import json
+import logging
 import pickle
 import struct
+import sys
+import time
+import warnings
 import zipfile
 
 import numpy as np
@@ -17,13 +26,16 @@ MUCH = 40 * MIB
 
 
 def files():
-    """Generate names, the bytes of files of up to 1 MB, and how many bytes they hold, of arrays or unpacked."""
+    """Generate names, functions that make files of up to 1 MB, and how many bytes these hold, of arrays or unpacked.
+
+    A function is to be called before the next one is asked for.
+    """
     for make in (_networks_with, _containers, _legacy, _archives, _others):
         yield from make()
 
 
 def _zipped(content):
-    return gzip.compress(content, 9, mtime=0)
+    return gzip.compress(content, 1 if len(content) > MIB else 9, mtime=0)
 
 
 # -- pickles ----------------------------------------------------------------------------------------------------------
@@ -42,12 +54,17 @@ def number(value):
 
 def keep(instructions, place=200):
     """Make something, keep it under a number, and take it off the stack."""
-    return instructions + b"q" + bytes([place]) + b"0"
+    return instructions + put(place) + b"0"
+
+
+def put(place=200):
+    """Keep what is on top of the stack under a number that the network itself does not use."""
+    return b"r" + struct.pack("<I", 100_000 + place)
 
 
 def get(place=200):
     """What is kept under a number."""
-    return b"h" + bytes([place])
+    return b"j" + struct.pack("<I", 100_000 + place)
 
 
 def listing(items):
@@ -57,7 +74,7 @@ def listing(items):
 
 def shell(payload, before=b"", attribute="extra"):
     """A pickle of a network with nothing but an attribute."""
-    state = b"}(" + text(attribute) + payload + b"u"
+    state = b"}(" + text("_default_loss") + b"N" + text(attribute) + payload + b"u"
     return b"\x80\x04" + before + b"ctheanets.feedforward\nRegressor\n)\x81" + state + b"b."
 
 
@@ -104,7 +121,7 @@ def nested(width, depth, make=lambda items: b"](" + items + b"e"):
     """Containers that hold the one before many times."""
     content = make(b"K\x01")
     for _ in range(depth):
-        content = content + b"q\xc8" + b"0" + make(get() * width)
+        content = content + put() + b"0" + make(get() * width)
     return content
 
 
@@ -140,25 +157,25 @@ def _networks_with():
             listing((b"ctheanets.feedforward\nRegressor\n)\x81}(" + text("layers") + get(205) + text("losses") + b"]ub")
                     * 3000), keep(listing(
                         b"ctheanets.layers.inputs\nInput\n)\x81}(X\x04\x00\x00\x00name" + text("in")
-                        + b"X\x06\x00\x00\x00kwargs}ub") + b"q\xce0" + listing(get(206) * 2000), 205)),
+                        + b"X\x06\x00\x00\x00kwargs}ub") + put(206) + b"0" + listing(get(206) * 2000), 205)),
         "a shape of nested tuples": (ARRAY.replace(SHAPE, get(207)), shared + nested(
-            90, 20, lambda items: b"(" + items + b"t") + b"q\xcf0"),
+            90, 20, lambda items: b"(" + items + b"t") + put(207) + b"0"),
         "a type of nested tuples": (b"cnumpy\ndtype\n" + get(207) + b"\x85R", nested(
-            90, 20, lambda items: b"(" + items + b"t") + b"q\xcf0"),
+            90, 20, lambda items: b"(" + items + b"t") + put(207) + b"0"),
         "a generator of nested tuples": (GENERATOR + b"}(" + text("bit_generator") + get(207) + b"ub", nested(
-            90, 20, lambda items: b"(" + items + b"t") + b"q\xcf0"),
+            90, 20, lambda items: b"(" + items + b"t") + put(207) + b"0"),
     }
     for name, (payload, before) in payloads.items():
         held = MUCH if MUCH < len(before) + len(payload) else 0
         for how, wrap in (("shell", shell), ("network", attached)):
-            yield f"{name} ({how})", _zipped(wrap(payload, before)), held
+            yield f"{name} ({how})", lambda: _zipped(wrap(payload, before)), held
     rows = keep(b"}(" + text("epoch") + b"K\x01" + text("stage") + b"K\x01" + text("stopped") + b"N"
                 + b"".join(text(f"train_{i}") + b"K\x01" for i in range(300)) + b"u", 210)
     history = (b"ctheanets.trainer.history\nHistory\n)\x81}(" + text("rows") + listing(get(210) * 200_000)
                + text("validations") + b"]" + text("stopped") + b"N" + text("best") + b"Nub")
-    yield "a history of one row", _zipped(shell(history, rows, "_history")), 0
+    yield "a history of one row", lambda: _zipped(shell(history, rows, "_history")), 0
     state = b"}(" + history.split(b"}(", 1)[1][:-1]
-    yield "a state of a history of one row", _zipped(
+    yield "a state of a history of one row", lambda: _zipped(
         pickle.dumps(theanets.Regressor([2, 1]), 2).replace(b"\x80\x02", b"\x80\x04" + rows, 1)[:-3]
         + text("_history") + state + b"ub."), 0
 
@@ -169,7 +186,7 @@ def _containers():
     for name, content in {
         "sets": b"\x8f" * many, "dicts": b"}" * many, "lists": b"]" * many, "tuples": b"K\x01\x85" * many,
         "marks": b"(" * many, "frozensets": b"(K\x01\x91" * (many // 3), "records": b"2)\x81" * (many // 3),
-        "names": b"ca\nb\n" * (many // 5), "kept": b"N\x94" * (many // 2), "copies": b"2" * many,
+        "names": b"ca\nb\n" * (many // 5), "kept": b"N\x94" * (many // 2), "copies": b"N" + b"2" * many,
         "numbers": b"G" + b"".join(struct.pack(">d", i) + b"G" for i in range(100_000))[:-1],
         "texts": b"".join(text(f"{i:06}") for i in range(90_000)), "long numbers": number(2**2000) * 20_000,
     }.items():
@@ -177,9 +194,9 @@ def _containers():
         for how, wrap in (("within", lambda c: shell(start + listing(c) if name != "records" else start + c)),
                           ("alone", lambda c: b"\x80\x04" + start + c + b".")):
             whole = wrap(content)
-            yield f"{name}, {how}, packed", _zipped(whole), 0
+            yield f"{name}, {how}, packed", lambda: _zipped(whole), 0
             if len(whole) > MIB:
-                yield f"{name}, {how}", wrap(content[:1_000_000 - 200]), 0
+                yield f"{name}, {how}", lambda: wrap(content[:1_000_000 - 200]), 0
     deep = 300_000
     for name, content in {
         "lists": b"]" * deep + b"a" * (deep - 1), "tuples": b")" + b"\x85" * deep,
@@ -187,8 +204,8 @@ def _containers():
         "shared lists": nested(80, 99), "wide shared lists": nested(5000, 99), "pairs": nested(2, 25),
         "shared tuples": nested(80, 99, lambda items: b"(" + items + b"t"),
         "shared dicts": nested(2, 60, lambda items: b"}(" + text("a") + items[:2] + text("b") + items[-2:] + b"u"),
-        "two paths": b"]q\xc8" + b"]q\xc9" + (get(200) + get(201) + b"a" + get(201) + get(200) + b"a") * 5,
-        "keys of tuples": b"}" + nested(95, 3, lambda items: b"(" + items + b"t") + b"q\xcf0" + b"(" + (
+        "two paths": b"]" + put(200) + b"]" + put(201) + (get(200) + get(201) + b"a" + get(201) + get(200) + b"a") * 5,
+        "keys of tuples": b"}" + nested(95, 3, lambda items: b"(" + items + b"t") + put(207) + b"0" + b"(" + (
             get(207) + b"N") * 10_000 + b"u",
         "integers that collide": b"}(" + b"".join(number(i * (2**61 - 1)) + b"N" for i in range(1, 40_000)) + b"u",
         "members that collide": b"\x8f(" + b"".join(number(i * (2**61 - 1)) for i in range(1, 40_000)) + b"\x90",
@@ -203,9 +220,9 @@ def _containers():
         "a number without an end": b"I" + b"9" * 900_000 + b"\n", "a long number without an end": b"L" + b"9" * 900_000,
     }.items():
         for how, wrap in (("within", shell), ("whole", attached), ("alone", lambda c: b"\x80\x04" + c + b".")):
-            yield f"nested {name}, {how}", _zipped(wrap(content)), 0
+            yield f"nested {name}, {how}", lambda: _zipped(wrap(content)), 0
     sealed = pickles.seal(shell(listing(b"\x8f" * many)))
-    yield "sets, sealed and packed", _zipped(sealed), 0
+    yield "sets, sealed and packed", lambda: _zipped(sealed), 0
 
 
 # -- files of the reference release -----------------------------------------------------------------------------------
@@ -221,14 +238,14 @@ def _legacy():
     network = lambda layers, before=b"": (  # noqa: E731
         b"\x80\x04" + before + b"ctheanets.feedforward\nRegressor\n)\x81}(" + text("layers") + listing(layers)
         + text("losses") + b"]ub.")
-    yield "legacy layers of one array", _zipped(network(
+    yield "legacy layers of one array", lambda: _zipped(network(
         first + layer(text("mean") + ARRAY) * 40, shared)), MUCH
-    yield "legacy arrays", _zipped(network(first + layer(text("size") + b"K\x03" + text("a") + ARRAY) * 40, shared)), MUCH
-    yield "legacy parameters of one array", _zipped(network(first + layer(text("size") + b"K\x03") + SHARED * 40,
+    yield "legacy arrays", lambda: _zipped(network(first + layer(text("size") + b"K\x03" + text("a") + ARRAY) * 40, shared)), MUCH
+    yield "legacy parameters of one array", lambda: _zipped(network(first + layer(text("size") + b"K\x03") + SHARED * 40,
                                                             shared + keep(ARRAY, 203))), MUCH
-    yield "legacy layers without an end", _zipped(network(first + layer(text("size") + b"K\x03") * 1990)), 0
-    yield "legacy names", _zipped(network(first + layer(b"".join(text(f"size{i}") + b"K\x03" for i in range(60_000))))), 0
-    yield "legacy nested", _zipped(network(first + layer(text("size") + nested(80, 99)))), 0
+    yield "legacy layers without an end", lambda: _zipped(network(first + layer(text("size") + b"K\x03") * 1990)), 0
+    yield "legacy names", lambda: _zipped(network(first + layer(b"".join(text(f"size{i}") + b"K\x03" for i in range(60_000))))), 0
+    yield "legacy nested", lambda: _zipped(network(first + layer(text("size") + nested(80, 99)))), 0
 
 
 # -- archives ---------------------------------------------------------------------------------------------------------
@@ -332,16 +349,15 @@ def _archives():
             b"(2, 3)", b"(99999, 99999)")}, 0),
     }
     for name, (change, members, held) in cases.items():
-        content = repacked(change, members)
-        yield f"archive: {name}", content, held
-        yield f"archive: {name}, packed again", _zipped(content), held
-    content = repacked(None, {"params/more.npy": bytes(60 * MIB)})
-    yield "archive: zeros, packed again", _zipped(content), 60 * MIB
-    stored = repacked(None, {f"params/{i}.npy": zipfile_of_zeros() for i in range(50)}, packed=False)
-    yield "archive: of archives", _zipped(stored), 0
-    yield "archive: overlapping members", overlapping(), 0
+        yield f"archive: {name}", lambda: repacked(change, members), held
+        yield f"archive: {name}, packed again", lambda: _zipped(repacked(change, members)), held
+    yield "archive: zeros, packed again", lambda: _zipped(repacked(None, {"params/a.npy": bytes(60 * MIB)})), 60 * MIB
+    yield "archive: of archives", lambda: _zipped(repacked(None, {
+        f"params/{i}.npy": zipfile_of_zeros() for i in range(50)}, packed=False)), 0
+    yield "archive: overlapping members", overlapping, 0
 
 
+@functools.cache
 def zipfile_of_zeros():
     """A small archive of a lot."""
     handle = io.BytesIO()
@@ -368,9 +384,46 @@ def _others():
         "nothing": b"", "zeros": bytes(1_000_000), "text": b"The quick brown fox" * 10_000, "a mark": b"(" * 1_000_000,
         "headers of archives": (b"PK\x03\x04" + bytes(26)) * 30_000, "an end of an archive": b"PK\x03\x04" + bytes(100)
         + b"PK\x05\x06" + bytes(18),
-        "packed zeros": gzip.compress(bytes(900 * MIB), 9), "a packed pickle of zeros": gzip.compress(
-            b"\x80\x04B\xff\xff\xff\x3f" + bytes(900 * MIB), 9),
+        "packed zeros": gzip.compress(bytes(100 * MIB), 1), "a packed pickle of zeros": gzip.compress(
+            b"\x80\x04B\xff\xff\xff\x3f" + bytes(100 * MIB), 1),
         "packed nothing": gzip.compress(b""), "packed many times": gzip.compress(b"") * 30_000,
         "a seal of a length": pickles.SEAL_START + b"\xff" * 7 + b"\x00" + bytes(32) + b"0" + bytes(1000),
     }.items():
-        yield name, content, 0
+        yield name, lambda: content, 0
+
+
+# -- what they do -----------------------------------------------------------------------------------------------------
+
+
+def megabytes(key):
+    """The memory of this process, by a key of the system's."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(key)) / 1024
+
+
+def load_all(wanted):
+    """Load those files whose number and name are wanted; generate name, seconds, megabytes more, and what came out."""
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    for i, (name, make, held) in enumerate(files()):
+        if not wanted(i, name):
+            continue
+        content = make()
+        assert len(content) <= MIB, (name, len(content))
+        gc.collect()
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as peak:
+            # the peak begins anew.
+            peak.write("5")
+        before, began = megabytes("VmRSS"), time.process_time()
+        try:
+            theanets.Network.load(io.BytesIO(content))
+            outcome = "loaded"
+        except theanets.util.LoadError as error:
+            outcome = f"refused: {str(error)[:200]}"
+        yield name, time.process_time() - began, megabytes("VmHWM") - before - held / MIB, outcome
+
+
+if __name__ == "__main__":
+    part = " ".join(sys.argv[1:])
+    for name, seconds, more, outcome in load_all(lambda i, name: part in name):
+        print(f"{'*' * (seconds > 2 or more > 300):2}{seconds:6.2f} s {more:5.0f} MB  {name}: {outcome}", flush=True)

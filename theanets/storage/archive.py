@@ -45,7 +45,18 @@ import numpy as np
 from .. import util
 from .._version import __version__
 from . import blueprint, files
-from .objects import WORK, Maker, check_extent, families, find_class, is_ours, make_array, make_generator, refuse, subclasses
+from .objects import (
+    WORK,
+    Maker,
+    check_extent,
+    families,
+    find_class,
+    is_ours,
+    make_array,
+    make_generator,
+    refuse,
+    subclasses,
+)
 from .pickles import shorten
 
 __all__ = ["write", "read", "pack", "load_sections", "FORMAT", "VERSION"]

@@ -132,9 +132,7 @@ def _may_be_ours(start):
     """Tell whether a network may begin with some bytes."""
     start = start[: pickles.SEAL_SIZE]
     is_short = len(start) < pickles.SEAL_SIZE
-    return (
-        is_short or start.startswith(archive.MAGIC) or pickles.sealed_length(start) or pickles.may_begin(start)
-    )
+    return is_short or start.startswith(archive.MAGIC) or pickles.sealed_length(start) or pickles.may_begin(start)
 
 
 def _build(record, trusted, budget):
