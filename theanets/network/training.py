@@ -499,7 +499,7 @@ class Training(Part):
             options.update((key, kwargs[key]) for key in trainer.DATA_KEYWORDS if kwargs.get(key) is not None)
             # the default is left out, so that checkpoints of earlier releases go on.
             options["shuffle"] = None if shuffle == "batches" else shuffle
-            identity = trainer.identify(self, runner, found, options)
+            identity = trainer.identify(self, runner, found, options, kwargs)
             checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs)
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")

@@ -40,9 +40,10 @@ import numpy as np
 from .. import util
 from ..data import sources
 from .base import Trainer
-from .checkpoint import Checkpoint, identify
+from .checkpoint import Checkpoint
 from .closing import closed_at_exit, renew
 from .gradient import DownhillTrainer
+from .identity import identify
 from .options import DATA_KEYWORDS, keywords
 from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer
 from .sampling import SampleTrainer

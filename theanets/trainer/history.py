@@ -215,7 +215,7 @@ class History(collections.abc.Sequence):
             best = state.get("best")
             best = None if best is None else _checked(best, "epoch", "stage", "loss")
             stopped = _checked({"stopped": state["stopped"]})["stopped"]
-        except (KeyError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise util.LoadError(f"it holds no history of a training ({error})") from error
         self.rows, self.validations, self.best, self.stopped = rows, validations, best, stopped
 
@@ -228,8 +228,12 @@ def _plain(value):
 
 def _checked(row, *needed):
     """Return a copy of a row, which holds numbers and words."""
+    if not isinstance(row, dict):
+        raise TypeError(f"a row is a {type(row).__name__}")
     for key in needed:
-        row[key]
+        is_number = util.is_int(row[key]) if key in ("epoch", "stage") else util.is_real(row[key])
+        if not is_number and key != "stopped":
+            raise TypeError(f"{key!r} is a {type(row[key]).__name__}")
     for key, value in row.items():
         if not isinstance(key, str) or not isinstance(value, (str, int, float, type(None))):
             raise TypeError(f"{key!r} is a {type(value).__name__}")

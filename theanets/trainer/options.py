@@ -71,6 +71,43 @@ def _options_of(algorithm):
     return frozenset(names - {"self", "kwargs"})
 
 
+def settings_of(kwargs, algo):
+    """Return the options of an algorithm that shape its updates, as far as they are given and are not the defaults.
+
+    Parameters
+    ----------
+    kwargs : dict
+        The arguments of a training.
+    algo : str or None
+        Name of the algorithm; None for a trainer that has none.
+
+    Returns
+    -------
+    settings : dict
+        Plain values by name.
+    """
+    names = (COMMON_OPTIONS - OPTIMIZER_SETTINGS) | (options_of(algo) if algo in algorithms() else set())
+    defaults = _defaults_of(algorithms().get(algo, downhill.Optimizer))
+    found = {key: kwargs[key] for key in sorted(names) if kwargs.get(key) is not None}
+    found = {key: value.item() if isinstance(value, np.generic) else value for key, value in found.items()}
+    return {key: value for key, value in found.items() if not _is_same(value, defaults.get(key, 0))}
+
+
+def _is_same(one, two):
+    return type(one) in (bool, int, float) and type(two) in (bool, int, float) and one == two
+
+
+@functools.lru_cache(maxsize=64)
+def _defaults_of(algorithm):
+    parameters = [
+        parameter
+        for cls in algorithm.__mro__
+        if "_prepare" in vars(cls)
+        for parameter in inspect.signature(cls._prepare).parameters.values()
+    ]
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
 @arguments.declare_training_keywords
 def keywords():
     """Return the set of keywords of ``train`` that are no regularizers."""
