@@ -209,7 +209,7 @@ class History(collections.abc.Sequence):
             If this is something else.
         """
         try:
-            rows = [_checked(row, "epoch", "stage", "stopped") for row in state["rows"]]
+            rows = [_checked(row, "epoch", "stage", "learning_rate", "stopped") for row in state["rows"]]
             validations = [_checked(entry, "epoch", "stage", "loss") for entry in state["validations"]]
             # of which those of earlier releases know nothing.
             best = state.get("best")
@@ -226,13 +226,22 @@ def _plain(value):
     return value if isinstance(value, (str, int, float, type(None))) else str(value)
 
 
+#: What the entries of a row, or of a validation, are that there have to be.
+KINDS = {
+    "epoch": util.is_int,
+    "stage": util.is_int,
+    "loss": util.is_real,
+    "learning_rate": lambda value: value is None or util.is_real(value),
+    "stopped": lambda value: value is None or isinstance(value, str),
+}
+
+
 def _checked(row, *needed):
     """Return a copy of a row, which holds numbers and words."""
     if not isinstance(row, dict):
         raise TypeError(f"a row is a {type(row).__name__}")
     for key in needed:
-        is_number = util.is_int(row[key]) if key in ("epoch", "stage") else util.is_real(row[key])
-        if not is_number and key != "stopped":
+        if not KINDS[key](row[key]):
             raise TypeError(f"{key!r} is a {type(row[key]).__name__}")
     for key, value in row.items():
         if not isinstance(key, str) or not isinstance(value, (str, int, float, type(None))):

@@ -47,7 +47,7 @@ def _is_history(value):
 
 
 def _is_figures(value):
-    return _is_table(value, util.is_real)
+    return _is_table(value, util.is_real) and "loss" in value
 
 
 def _is_table(value, is_right):
