@@ -1,4 +1,6 @@
-"""Theano's own implementations, for what XLA cannot run."""
+"""Fallbacks to Theano's own implementations, in Python on the host, where XLA cannot run an Op or a graph."""
+
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,7 @@ _warned: set[object] = set()
 
 
 class FallbackWarning(RuntimeWarning):
-    """Something runs by Theano's own implementation, because XLA cannot."""
+    """An Op or a function runs by Theano's own implementation, because XLA cannot run it."""
 
 
 def warn_once(key, message):
@@ -26,7 +28,7 @@ def warn_once(key, message):
 
 
 class HostProgram:
-    """A whole graph, run by the Python implementations of its Ops.
+    """A program that runs a whole graph by the Python implementations of its Ops.
 
     Parameters
     ----------
@@ -38,9 +40,15 @@ class HostProgram:
         copied, _ = fgraph.clone_get_equiv(check_integrity=False)
         linker = VM_Linker(use_cloop=False, c_thunks=False, allow_gc=True, lazy=True)
         self.function, self.inputs, self.outputs = linker.accept(copied).make_thunk()
+        # it keeps its values in one place.
+        self.lock = util.anew_after_fork(threading.Lock())
 
     def __call__(self, values):
         """Return the list of outputs for a list of inputs, which are NumPy arrays and stay as they are."""
+        with self.lock:
+            return self._run(values)
+
+    def _run(self, values):
         for container, value in zip(self.inputs, values):
             container.storage[0] = value.copy() if isinstance(value, np.ndarray) else value
         try:
