@@ -44,7 +44,7 @@ from .checkpoint import Checkpoint
 from .closing import closed_at_exit, renew
 from .gradient import DownhillTrainer
 from .identity import identify
-from .options import DATA_KEYWORDS, keywords
+from .options import DATA_KEYWORDS, check_numbers, keywords
 from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer
 from .sampling import SampleTrainer
 from .session import Session
@@ -53,6 +53,7 @@ __all__ = [
     "build",
     "measure",
     "DATA_KEYWORDS",
+    "check_numbers",
     "keywords",
     "Trainer",
     "DownhillTrainer",

@@ -8,7 +8,7 @@ from .. import layers, regularizers, util
 from ..layers.selection import variables_of
 from .base import Trainer
 from .gradient import DownhillTrainer
-from .options import check_numbers, get_algorithm
+from .options import get_algorithm
 from .session import INTERRUPTED
 
 __all__ = ["SupervisedPretrainer", "UnsupervisedPretrainer"]
@@ -186,6 +186,8 @@ class UnsupervisedPretrainer(Trainer):
     """
 
     ignores_surplus = True
+    #: They are for an autoencoder that is made for the training.
+    checks_patterns = False
 
     def __init__(self, algo, network):
         super().__init__(network)
@@ -196,7 +198,6 @@ class UnsupervisedPretrainer(Trainer):
 
     def check(self, kwargs):
         super().check(kwargs)
-        check_numbers(kwargs)
         DownhillTrainer(self.algo, self.network)._schedule(kwargs)
         if kwargs.get("class_weight") is not None:
             raise util.ConfigurationError("class_weight: algo='pretrain' uses no labels")
