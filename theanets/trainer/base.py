@@ -26,6 +26,9 @@ class Trainer:
     #: Whether the monitors that are yielded are measured, and not placeholders.
     measures = True
 
+    #: Whether patterns of regularizers and monitors are for names in the network itself.
+    checks_patterns = True
+
     def __init__(self, network):
         self.network = network
         self.session = None
