@@ -16,6 +16,7 @@
 ``registry``     translations by the class of an Op
 ``translations`` the translations, a module for each kind of Op
 ``values``       values between Theano's types and JAX
+``accumulators`` sums for which the type to add up in was given
 ``state``        shared variables that stay on the device
 ``host``         Theano's own implementations, for what XLA cannot run
 ``devices``      where it runs, what XLA is told about it, and where compiled code is kept

@@ -9,7 +9,7 @@ from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
 
-from . import forking, rewrites, state
+from . import accumulators, forking, rewrites, state
 from .rewrites import NAME
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
@@ -155,6 +155,7 @@ def register():
     """Make the linker and the mode known to Theano, by the names of ``'xla'`` and ``'XLA'``."""
     if NAME in modes.predefined_modes:
         return
+    accumulators.install()
     rewrites.register()
     modes.register_linker(LINKER, XLALinker())
     modes.register_mode(NAME, XLAMode())
