@@ -12,6 +12,7 @@ arranged by stage, and the modules beside it for what they mend:
 ``numerics``       other results than on the NumPy that Theano was written for
 ``python_code``    Python implementations that NumPy and SciPy broke
 ``wrong_results``  what Theano computes wrongly anywhere
+``pickling``       copies and pickles of large graphs
 ``c_code``         C code that does not compile any more
 ``blas``           a BLAS to link with
 ``headers``        the precompiled header
@@ -37,6 +38,7 @@ _REPAIRS = (
     "numerics",
     "python_code",
     "wrong_results",
+    "pickling",
     "c_code",
     "first_compile",
     "rewrites",
