@@ -28,7 +28,7 @@ from theano.gradient import disconnected_grad
 
 from . import activations, arguments, util
 from .layers import means
-from .layers.context import context_of, unrolled
+from .layers.context import context_of, may_be_input, unrolled
 
 __all__ = [
     "Loss",
@@ -140,6 +140,13 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
 
     def __repr__(self):
         return arguments.show_call(self)
+
+    def graph_settings(self):
+        settings = super().graph_settings()
+        if may_be_input(self, "weight"):
+            # any number does.
+            del settings["weight"]
+        return settings
 
     @property
     def variables(self):
@@ -316,6 +323,16 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
                 f"loss {type(self).__name__} cannot be used with sequences of different lengths; give it a method "
                 "elementwise() instead of __call__()"
             )
+
+
+def weight_key(index):
+    """Return the key of the weight of a loss, see :class:`theanets.layers.context.Values`."""
+    return "loss", index, "weight"
+
+
+def numbers(losses):
+    """Return those weights of losses that graphs take as inputs, by key."""
+    return {weight_key(i): loss.weight for i, loss in enumerate(losses) if may_be_input(loss, "weight")}
 
 
 class MeanSquaredError(Loss):

@@ -24,7 +24,7 @@ import theano.tensor as TT
 
 from . import arguments, layers, util
 from .layers import means
-from .layers.context import context_of
+from .layers.context import context_of, may_be_input
 
 __all__ = [
     "from_kwargs",
@@ -92,6 +92,14 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
     def __repr__(self):
         return arguments.show_call(self)
 
+    def structure(self):
+        """Return a dict of the attributes that decide what training is compiled to.
+
+        Seeds and streams of random numbers do not, nor does a weight that graphs take as an input.
+        """
+        left_out = {"seed", "rng", *(["weight"] if may_be_input(self, "weight") else ())}
+        return {key: value for key, value in vars(self).items() if key not in left_out}
+
     def log(self):
         """Write a line that describes the regularizer."""
         util.log(f"regularizer {type(self).__name__} on {self.pattern}, weight {self.weight}")
@@ -120,6 +128,11 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         penalty : expression or 0
         """
         return 0
+
+
+def modifies_graphs(reg):
+    """Tell whether a regularizer changes outputs, and does not only add to the loss."""
+    return type(reg).modify_graph is not Regularizer.modify_graph
 
 
 def _mean(terms):
@@ -431,6 +444,56 @@ def share_streams(regularizers):
     for reg in regularizers:
         if isinstance(reg, _Stochastic) and reg.seed is not None:
             reg.rng = streams.setdefault(reg.seed, reg.rng)
+
+
+class StreamStates:
+    """The states of a symbolic random stream of which nothing else is left, as the graphs made with it are gone.
+
+    Parameters
+    ----------
+    states : list of theano shared variables
+        One for each expression that was drawn, in order.
+    """
+
+    def __init__(self, states):
+        self.states = states
+
+    def seed(self, seed):
+        """Let everything start from a seed, as the stream would."""
+        stream = _make_stream(seed)
+        for state in self.states:
+            count, _ = state.container.storage[0].shape
+            state.set_value(stream.get_substream_rstates(count, util.FLOAT))
+
+
+def weight_key(index):
+    """Return the key of the weight of a regularizer, see :class:`theanets.layers.context.Values`."""
+    return "regularizer", index, "weight"
+
+
+def numbers(regularizers):
+    """Return those weights of regularizers that graphs take as inputs, by key."""
+    return {weight_key(i): reg.weight for i, reg in enumerate(regularizers) if may_be_input(reg, "weight")}
+
+
+def with_inputs(regularizers, context):
+    """Return regularizers that modify a graph by its inputs, in the place of their numbers.
+
+    Parameters
+    ----------
+    regularizers : sequence of Regularizer
+        The regularizers, which stay as they are.
+    context : :class:`theanets.layers.context.Context`
+        How the graph is going to be used.
+    """
+    result = []
+    for i, reg in enumerate(regularizers):
+        weight = context.value(weight_key(i), reg.weight)
+        if hasattr(weight, "type") and weight is not reg.weight:
+            reg = copy.copy(reg)
+            reg.weight = weight
+        result.append(reg)
+    return result
 
 
 class Draws:

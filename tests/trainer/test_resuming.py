@@ -26,7 +26,7 @@ def regressor(rng=13, **kwargs):
 
 
 @pytest.fixture
-def compiled(monkeypatch):
+def compiled(monkeypatch, without_store):
     """Count the optimizers that are compiled."""
     count = []
     original = downhill.Optimizer._compile

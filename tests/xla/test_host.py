@@ -54,7 +54,7 @@ def test_an_op_is_called_at_every_call_whatever_it_is_given(kind, with_shape):
     f = theano.function([x], x + counter(*given), mode="XLA")
     assert [result[0] for result in calls_of(f)] == [1, 11, 21, 31]
     assert counter.calls == 4, "and never with inputs that are made up"
-    assert not f.fn.stays_on_host and (f.fn.entries is None) == with_shape, "all the rest runs by XLA"
+    assert not f.fn.code.stays_on_host and (f.fn.code.entries is None) == with_shape, "all the rest runs by XLA"
 
 
 @pytest.mark.parametrize("with_shape", [True, False])
@@ -103,7 +103,7 @@ def test_an_op_of_other_shapes_than_before_moves_the_function_to_the_host():
     calls_of(f, 2, np.asarray([1, 2, -1], "float32"))
     with pytest.raises(ArithmeticError):
         f(np.asarray([1, 2, 99], "float32"))
-    assert not f.fn.stays_on_host, "an error is no reason"
+    assert not f.fn.code.stays_on_host, "an error is no reason"
     with pytest.warns(FallbackWarning, match=r"Positive.* gave results of shapes \[\(1,\)\], expected \[\(2,\)\]"):
         np.testing.assert_array_equal(f(np.asarray([1, -1, -1], "float32")), [2])
     before = Positive.calls

@@ -162,7 +162,7 @@ def test_an_interrupt_leaves_the_state_whole(monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(step.fn.plain, "call", interrupt)
+    monkeypatch.setattr(step.fn.code.plain, "call", interrupt)
     with pytest.raises(KeyboardInterrupt):
         step()
     # one that arrives when the results are there, but have not been stored.

@@ -10,9 +10,9 @@ from .rewriting import rewrite
 def second_derivatives_of_loops(module):
     """The second derivative of a loop of which more than the last step counts, or whose steps read several before.
 
-    In the gradient of a loop, a step reads what it will overwrite: the gradient that arrives at a state from outside. In
-    the gradient of that again, Scan.L_op (theano/scan_module/scan_op.py:2150) adds what arrives at the new value to what
-    it becomes at the old one, so that it counts twice; but the old value is gone, and nothing else has read it since.
+    In the gradient of a loop, a step reads what it will overwrite: the gradient that arrives at a state from outside.
+    In the gradient of that again, Scan.L_op (theano/scan_module/scan_op.py:2150) adds what arrives at the new value to
+    what it becomes at the old one, so that it counts twice; but the old value is gone, and nothing else has read it.
     Where a step writes several values to one buffer, it takes the number of buffers for that of the values, and one
     output for another (2062, 2098).
     """

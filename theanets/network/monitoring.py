@@ -1,4 +1,4 @@
-"""Monitors: what is reported of outputs and parameters during training."""
+"""Monitors: figures about outputs and parameters that are reported during training."""
 
 import theano.tensor as TT
 
@@ -9,7 +9,7 @@ __all__ = ["counted", "measure", "read"]
 
 
 def counted(value, context):
-    """Return an output, without the steps of sequences that only fill them up to the length of the longest."""
+    """Return an output without the padding behind sequences that are shorter than the longest one."""
     value = util.dense(value)
     if context is None or context.mask is None or value.ndim < 3:
         return value
@@ -17,7 +17,7 @@ def counted(value, context):
 
 
 def measure(level, value):
-    """Return what a level makes of an expression; of an output, it counts as much as there is of that in a batch."""
+    """Apply a level, a function of an expression; its result is weighted by the number of elements in a batch."""
     result = level(value)
     if result is value or not hasattr(result, "type") or means.count_of(result) is not None:
         return result
@@ -45,7 +45,7 @@ def _read_levels(levels):
         levels = [levels]
     for level in levels:
         if util.is_real(level):
-            # bound as a default, as the loop goes on.
+            # bound as a default argument: a closure would see the last level of the loop.
             yield f"<{level}", lambda value, level=float(level): TT.lt(value, level).mean(dtype=util.FLOAT)
         elif callable(level):
             yield f":{getattr(level, '__name__', type(level).__name__)}", level

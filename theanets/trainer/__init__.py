@@ -101,7 +101,7 @@ def build(algo, subalgo, network):
 
 
 def measure(runner, network, valid, options):
-    """Compute the figures of a network on validation data, after a trainer that has not.
+    """Compute the figures of a network on validation data, after a trainer that does not validate.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def measure(runner, network, valid, options):
     Returns
     -------
     figures : dict
-        "Not a number" for the loss if the data have come to their end.
+        The loss is "not a number" if an iterator of data is exhausted.
     """
     if not isinstance(runner, Trainer):
         # other arguments may be the trainer's own.

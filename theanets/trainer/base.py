@@ -1,4 +1,4 @@
-"""What all trainers share."""
+"""The base class of trainers."""
 
 from .. import arguments, regularizers
 from .options import DATA_KEYWORDS, LOOP_OPTIONS, algorithms, keywords, options_of
@@ -17,13 +17,13 @@ class Trainer:
     Attributes
     ----------
     session : Session or None
-        What goes on around the training, if it is a part of a larger one.
+        The history, callbacks and checkpoint of the training that the trainer works for; None on its own.
     """
 
-    #: Whether arrays beyond those that the trainer needs may be given, and are left aside.
+    #: Whether more arrays than the trainer needs may be given; the rest are ignored.
     ignores_surplus = False
 
-    #: Whether what is yielded has been measured.
+    #: Whether the monitors that are yielded are measured, and not placeholders.
     measures = True
 
     def __init__(self, network):
@@ -35,7 +35,7 @@ class Trainer:
         return set(LOOP_OPTIONS)
 
     def check(self, kwargs):
-        """Refuse arguments that nobody uses, and networks that cannot be trained like this."""
+        """Refuse unknown arguments, and networks that this trainer cannot train."""
         known = self.keywords() | DATA_KEYWORDS | regularizers.keywords() | self.network._own_keywords()
         hints = arguments.hints_for("train")
         for name in keywords() - known:

@@ -1,14 +1,25 @@
-"""The options of training: which there are, and who uses them."""
+"""Names of the options of training, by the algorithms and trainers that take them."""
 
+import contextlib
 import functools
 import inspect
 
 import downhill
 import numpy as np
+import theano.tensor as TT
 
 from .. import arguments, util
 
-__all__ = ["algorithms", "options_of", "keywords", "get_algorithm", "check_numbers"]
+__all__ = [
+    "algorithms",
+    "options_of",
+    "keywords",
+    "get_algorithm",
+    "check_numbers",
+    "numbers_of",
+    "structure_of",
+    "with_inputs",
+]
 
 #: Options that every algorithm of downhill takes.
 COMMON_OPTIONS = frozenset(
@@ -26,6 +37,23 @@ COMMON_OPTIONS = frozenset(
 
 #: Those that are no part of the updates. The learning rate is a shared variable.
 OPTIMIZER_SETTINGS = frozenset(["learning_rate", "patience", "validate_every", "min_improvement"])
+
+#: Options of downhill's algorithms that are numbers which updates are computed with: the attribute of an optimizer that
+#: holds what an option comes to, and, where Python decides by the number, whether there is anything to compute with it.
+NUMBERS = {
+    "momentum": ("momentum", lambda number: number != 0),
+    "max_gradient_elem": ("max_gradient_elem", lambda number: number > 0),
+    "max_gradient_norm": ("max_gradient_norm", lambda number: number > 0),
+    "rms_halflife": ("ewma", None),
+    "rms_regularizer": ("epsilon", None),
+    "beta1_decay": ("beta1_decay", None),
+    "beta1_halflife": ("beta1", None),
+    "beta2_halflife": ("beta2", None),
+    "rprop_increase": ("step_increase", None),
+    "rprop_decrease": ("step_decrease", None),
+    "rprop_min_step": ("min_step", None),
+    "rprop_max_step": ("max_step", None),
+}
 
 #: Options that say when to stop, what to report, and what to carry on.
 LOOP_OPTIONS = frozenset(
@@ -85,6 +113,115 @@ def get_algorithm(algo):
     if name not in algorithms():
         raise util.unknown("training algorithm", algo, [*algorithms(), "layerwise", "pretrain", "sample"])
     return name
+
+
+def _is_downhills(algorithm):
+    """Tell whether it is known what an algorithm makes of its options: a subclass of the user's own may read any."""
+    return algorithm.__module__.partition(".")[0] == downhill.__name__
+
+
+def structure_of(algorithm, options):
+    """Return what of the options of an algorithm decides which updates there are.
+
+    Parameters
+    ----------
+    algorithm : class
+        The algorithm, a subclass of ``downhill.Optimizer``.
+    options : dict
+        The options that it is given.
+
+    Returns
+    -------
+    structure : dict
+        Options by name. Of a number that updates take as an input there is left, if anything, that it is in use.
+    """
+    if not _is_downhills(algorithm):
+        return dict(options)
+    options = {key: value for key, value in options.items() if key not in OPTIMIZER_SETTINGS}
+    for option, (_, is_used) in NUMBERS.items():
+        if util.is_real(options.get(option)):
+            number = options.pop(option)
+            if is_used is not None and is_used(number):
+                options[option] = True
+    return options
+
+
+def numbers_of(optimizer):
+    """Return the numbers that the updates of an optimizer take as inputs, once it has been given its options.
+
+    Parameters
+    ----------
+    optimizer : downhill.Optimizer
+        The optimizer.
+
+    Returns
+    -------
+    numbers : dict
+        Numbers by key, see :class:`theanets.layers.context.Values`.
+    """
+    if not _is_downhills(type(optimizer)):
+        return {}
+    held = {name: (vars(optimizer)[name], is_used) for name, is_used in NUMBERS.values() if name in vars(optimizer)}
+    found = {name: (_constant(value), is_used) for name, (value, is_used) in held.items()}
+    return {
+        ("algorithm", name): number
+        for name, (number, is_used) in found.items()
+        if number is not None and (is_used is None or is_used(number))
+    }
+
+
+def _constant(value):
+    """Return the number that an attribute of an optimizer holds, or None if it holds something else."""
+    if util.is_real(value):
+        return value
+    if getattr(value, "ndim", None) != 0 or not hasattr(value, "type"):
+        return None
+    try:
+        return TT.get_scalar_constant_value(value).item()
+    except TT.NotScalarConstantError:
+        return None
+
+
+class _Limit:
+    """A limit of gradients, of which downhill wants to know whether it is above zero before it computes with it."""
+
+    def __init__(self, variable):
+        self.variable = variable
+
+    def __gt__(self, other):
+        return True
+
+    def _as_TensorVariable(self):
+        return self.variable
+
+
+@contextlib.contextmanager
+def with_inputs(optimizer, values):
+    """Context in which the updates of an optimizer are made with inputs in the place of its numbers.
+
+    Parameters
+    ----------
+    optimizer : downhill.Optimizer
+        The optimizer, which takes its options within the context.
+    values : :class:`theanets.layers.context.Values`
+        Gets an input for each number.
+    """
+    numbers = {}
+
+    def prepare(**options):
+        type(optimizer)._prepare(optimizer, **options)
+        values.add(numbers_of(optimizer))
+        for key in numbers_of(optimizer):
+            name, variable = key[1], values.variables[key]
+            numbers[name] = getattr(optimizer, name)
+            setattr(optimizer, name, _Limit(variable) if name.startswith("max_gradient") else variable)
+
+    optimizer._prepare = prepare
+    try:
+        yield
+    finally:
+        del optimizer._prepare
+        vars(optimizer).update(numbers)
 
 
 def check_numbers(kwargs):

@@ -1,6 +1,6 @@
-"""Graphs of Theano, run node by node on values of which some are known and the others are traced by JAX.
+"""Tracing of Theano graphs, node by node, with values that are known or traced by JAX.
 
-See :mod:`theanets.xla.tracing` for what a translation may do meanwhile.
+See :mod:`theanets.xla.tracing` for what translations may do meanwhile.
 """
 
 import jax
@@ -81,7 +81,7 @@ class Graph:
         return [settled(output) for output in self.unsettled(values)]
 
     def unsettled(self, values):
-        """Do the same, but leave it to the caller to finish what is an :class:`~theanets.xla.values.Increment`."""
+        """Return the list of outputs, some of which may be an unfinished :class:`~theanets.xla.values.Increment`."""
         values = dict(zip(self.inputs, values))
         found = current().known
         values.update((variable, found[variable]) for variable in self.inputs if variable in found)
@@ -193,7 +193,7 @@ def zip_all(node, results):
 
 
 def check(node, output, result):
-    """Refuse a result that is not of the declared type; no wrong dtype goes further in silence."""
+    """Raise an error for a result that is not of the declared type and dtype."""
     dtype = getattr(output.type, "dtype", None)
     if dtype is None or not hasattr(result, "dtype"):
         return result

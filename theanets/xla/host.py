@@ -1,4 +1,6 @@
-"""Theano's own implementations, for what XLA cannot run."""
+"""Fallbacks to Theano's own implementations, in Python on the host, where XLA cannot run an Op or a graph."""
+
+import threading
 
 import jax
 import jax.experimental
@@ -29,7 +31,7 @@ _warned: set[object] = set()
 
 
 class FallbackWarning(RuntimeWarning):
-    """Something runs by Theano's own implementation, because XLA cannot."""
+    """An Op or a function runs by Theano's own implementation, because XLA cannot run it."""
 
 
 def warn_once(key, message):
@@ -45,7 +47,7 @@ def has_only_c(op):
 
 
 class HostProgram:
-    """A whole graph, run by the Python implementations of its Ops, or by C code if one of them has nothing else.
+    """A program that runs a whole graph by the Python implementations of its Ops, or by C code if one has nothing else.
 
     Parameters
     ----------
@@ -71,6 +73,8 @@ class HostProgram:
         self.untranslated = {equivalent[node]: node for node in fgraph.apply_nodes if untranslated(node.op) is not None}
         #: Shapes of their results in the last call, as :func:`~theanets.xla.tracing.shapes_of` looks for them.
         self.shapes = {}
+        # it keeps its values in one place.
+        self.lock = util.anew_after_fork(threading.Lock())
 
     def _after(self, node, thunk, storage_map, compute_map):
         """Look after what a node has computed."""
@@ -84,6 +88,10 @@ class HostProgram:
 
     def __call__(self, values):
         """Return the list of outputs for a list of inputs, which are NumPy arrays and stay as they are."""
+        with self.lock:
+            return self._run(values)
+
+    def _run(self, values):
         self.shapes = {}
         for container, value in zip(self.inputs, values):
             container.storage[0] = value.copy() if isinstance(value, np.ndarray) else value

@@ -9,7 +9,7 @@ from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
 
-from . import accumulators, forking, rewrites, state
+from . import accumulators, forking, postponed, rewrites, state
 from .rewrites import NAME
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
@@ -86,7 +86,7 @@ class XLALinker(link.LocalLinker):
             for i, (variable, cell) in enumerate(zip(fgraph.inputs, inputs))
             if isinstance(variable, theano.compile.SharedVariable)
         }
-        run = program.Program(fgraph, inputs, outputs, updates, shared)
+        run = program.build(fgraph, inputs, outputs, updates, shared)
         run.storage_map = storage_map
         return (
             run,
@@ -133,6 +133,11 @@ EXCLUDED = (
     "gpuarray",
     # a product behind a loop instead of one in each of its steps, which is no faster here.
     "scanOp_pushout_output",
+    # where a slice of a slice begins and ends, by some fifty nodes each. Numbers that depend on shapes are known while
+    # tracing, and XLA merges slices by itself.
+    "local_subtensor_merge",
+    # memory of loops, by as much arithmetic on their lengths. The translation of Scan sees which values are read.
+    "scanOp_save_mem",
 )
 
 
@@ -150,6 +155,11 @@ class XLAMode(modes.Mode):
             optimizer = Query(include=["fast_run", rewrites.TAG], exclude=list(EXCLUDED))
         super().__init__(linker, optimizer)
 
+    @property
+    def optimizer(self):
+        """What rewrites graphs, or leaves it for later where the program is on disk."""
+        return postponed.Postponing(self)
+
 
 def register():
     """Make the linker and the mode known to Theano, by the names of ``'xla'`` and ``'XLA'``."""
@@ -160,4 +170,5 @@ def register():
     modes.register_linker(LINKER, XLALinker())
     modes.register_mode(NAME, XLAMode())
     state.install()
+    postponed.install()
     forking.watch()

@@ -1,4 +1,4 @@
-"""Translations by the class of an Op.
+"""The registry of translations, by the class of an Op.
 
 A translation is a function ``(op, node, *values)`` that computes the outputs of one Apply node by ``jax.numpy``: an
 array, or a tuple of arrays for several outputs. It is registered for a class of Ops and serves its subclasses too:
@@ -19,7 +19,7 @@ array, or a tuple of arrays for several outputs. It is registered for a class of
 >>> print(function(np.ones(3, x.dtype)))
 [2. 2. 2.]
 
-See :mod:`theanets.xla.tracing` for what a translation may rely on, and ask for.
+See :mod:`theanets.xla.tracing` for the values that a translation gets, and what it may demand of them.
 """
 
 import functools

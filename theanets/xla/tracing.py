@@ -1,4 +1,4 @@
-"""Running a Theano graph on values of which some are known and the others are traced by JAX.
+"""Tools for translations while a graph is traced: known and traced values, guards and measurements.
 
 Shapes are concrete while JAX traces. So is whatever depends on shapes and constants only: such values are NumPy
 arrays, and stay so, since the Op's own implementation computes with them on the host. Everything else is a JAX tracer.
@@ -9,8 +9,8 @@ A translation may
   has been computed from the integers among the function's inputs (a slice of a given length, for example);
 * state by :func:`guard` what must hold of the values for its result to be right. Where that turns out to be wrong, the
   results are discarded and Theano's own implementation runs, which knows the right result or the right error;
-* ask for a number that only the running function knows, by :func:`measured`: the part of the graph that it is computed
-  by is compiled and run first;
+* ask by :func:`measured` for a number that depends on the data: the part of the graph that computes it is compiled and
+  run first;
 * give up by raising :class:`Dynamic`, where a shape depends on data. Theano's own implementation runs then, too.
 """
 
@@ -48,7 +48,7 @@ class GiveUp(Exception):
 
 
 class Dynamic(GiveUp):
-    """The shape of a result depends on values that only the running function knows."""
+    """The shape of a result depends on values that are known only when the function runs."""
 
 
 class TranslationError(GiveUp):
@@ -61,7 +61,7 @@ class NeedsMeasurement(GiveUp):
     Parameters
     ----------
     key : hashable
-        What it will be found by.
+        The key under which it will be found.
     value : array of int
         The traced number.
     """
@@ -113,7 +113,7 @@ class NeedsValue(Exception):
     values : list
         The traced values that are needed.
     key : hashable, optional
-        What is known is not the values themselves but something computed from them, which is found by this key.
+        The key under which a result computed from the values will be found, if that is needed and not the values.
     compute : callable, optional
         Computes it, given the values as NumPy arrays.
     """
@@ -135,14 +135,14 @@ def is_known(value):
 
 
 class Frame:
-    """One level of tracing: a function, the body of a loop, or a branch.
+    """A level of tracing: a function, the body of a loop, or a branch, with its guards and known values.
 
     Parameters
     ----------
     parent : Frame or None
         The level around it.
     known : dict, optional
-        What has been found out before tracing started.
+        Values found before tracing started, by key.
     calls : dict of node to Call, optional
         Filled with the Ops that are called on the host.
 
@@ -161,7 +161,7 @@ class Frame:
         self.notes = {}
 
     def holds(self):
-        """Return one traced boolean: whether everything that was guarded holds; None if nothing was."""
+        """Return one traced boolean: whether all guards hold; None if there are none."""
         if not self.guards:
             return None
         result = self.guards[0]
@@ -178,7 +178,7 @@ class frame:
 
     Examples
     --------
-    The body of a loop hands its guards on::
+    The body of a loop passes its guards on::
 
         with frame() as level:
             outputs = graph(inputs)
@@ -223,7 +223,7 @@ def known(value):
     Raises
     ------
     NeedsValue
-        If it is traced. Translations let that pass: tracing will start again when the value has been found.
+        If it is traced. Translations do not catch it: tracing starts again when the value has been found.
     """
     if is_known(value):
         return value
@@ -231,7 +231,7 @@ def known(value):
 
 
 def known_by(key, values, compute):
-    """Return something that is computed from values, of which the values themselves may differ from call to call.
+    """Return a result computed from values; functions are compiled for the result, while the values may change.
 
     Parameters
     ----------
@@ -298,13 +298,13 @@ def shapes_of(node):
 
 
 def remember(value, note):
-    """Write down something about a traced value, for translations of what uses it; return the value."""
+    """Attach a note to a traced value, for translations of Ops that use it; return the value."""
     current().notes[id(value)] = value, note
     return value
 
 
 def recall(value):
-    """Return what has been written down about a value on this level; None if nothing was."""
+    """Return the note attached to a value on this level of tracing; None if there is none."""
     return current().notes.get(id(value), (None, None))[1]
 
 

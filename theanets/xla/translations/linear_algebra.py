@@ -1,4 +1,4 @@
-"""Products of matrices, and decompositions."""
+"""Translations of products of matrices, and of decompositions."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ def _cast(node, *values):
 
 
 def product(a, b):
-    """Multiply by lengths that agree; JAX stretches nothing here, but says less."""
+    """Multiply matrices or vectors; raise an error for lengths that differ, which says more than JAX's own."""
     if a.ndim and b.ndim and a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
         raise ValueError(f"shapes {a.shape} and {b.shape} are not aligned")
     return jnp.dot(a, b)
@@ -60,7 +60,7 @@ def batched_dot(op, node, a, b):
 
 
 def _finite(value):
-    """See that a decomposition has worked: XLA does not raise errors, but gives numbers that are none."""
+    """Guard that a decomposition has worked: XLA does not raise errors, but returns NaN."""
     guard(jnp.isfinite(value))
     return value
 

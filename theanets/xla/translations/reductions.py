@@ -1,4 +1,4 @@
-"""Sums, products, maxima and the like over axes; sorting, searching and cumulating along one."""
+"""Translations of reductions over axes, such as sums and maxima; sorting, searching and cumulating along one."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,8 +1,8 @@
-"""Sparse matrices, as the places and values of their entries.
+"""Translations of Ops of sparse matrices, which are stored by the indices and values of their entries.
 
-Entries that only fill up (see :class:`~theanets.xla.values.SparseArray`) lie outside of the matrix, where XLA drops
-what is added and where what is read is multiplied by their value of zero. How many entries a result has must not depend
-on data: where it does in Theano, there is one for every place of the matrix, and those that are zero lie outside.
+Padding entries (see :class:`~theanets.xla.values.SparseArray`) have indices out of bounds, where XLA drops what is
+added; what is read there is multiplied by their value of zero. The number of entries of a result must not depend on
+data: where it does in Theano, there is one entry for each element of the matrix, and zeros are out of bounds.
 """
 
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ def result(node, data, rows, columns, shape):
 
 
 def with_data(node, x, data):
-    """Return a sparse matrix with other values in the same places."""
+    """Return a sparse matrix with other values and the same indices."""
     # values gathered out of bounds may be infinite, and 0 * inf is NaN.
     return result(node, jnp.where(x.rows < x.shape[0], data, 0), x.rows, x.columns, x.shape)
 
@@ -70,7 +70,7 @@ def _same_shape(x, y):
 
 
 def _read(y, *places):
-    """Return what lies at places; at those outside, whatever is there."""
+    """Return the elements of an array at some indices; those out of bounds are clipped."""
     return jnp.asarray(y).at[places].get(mode="clip")
 
 
