@@ -27,7 +27,7 @@ from theano.gof.optdb import DB
 from theano.misc.frozendict import frozendict
 from theano.scan_module.scan_op import Scan
 
-from . import registry
+from . import accumulators, registry
 
 __all__ = ["Undescribed", "fingerprint"]
 
@@ -255,7 +255,7 @@ class Description:
             return f"{kind}{op.is_inline}{self.graph(op.local_inputs, op.local_outputs)}"
         properties = getattr(op, "__props__", None)
         if properties is not None:
-            return f"{kind}{self.value([getattr(op, name) for name in properties])}"
+            return f"{kind}{self.value([getattr(op, name) for name in properties])}{accumulators.is_given(op):d}"
         about = {name: value for name, value in vars(op).items() if name not in IGNORED}
         return f"{kind}{self.value(about)}"
 
