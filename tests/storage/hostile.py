@@ -105,7 +105,7 @@ def colliding_pairs(count):
     bits = (1 << 64) - 1
     one, two, five = 11400714785074694791, 14029467366897019727, 2870177450012600261
     turn = lambda value: (value << 31 | value >> 33) & bits  # noqa: E731
-    back, inverse = lambda value: (value >> 31 | value << 33) & bits, pow(one, -1, 1 << 64)  # noqa: E731
+    back, inverse = lambda value: (value >> 31 | value << 33) & bits, pow(one, -1, 1 << 64)
     wanted, undo, found, first = 12345, pow(two, -1, 1 << 64), [], 0
     while len(found) < count:
         first += 1

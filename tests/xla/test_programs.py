@@ -1,7 +1,6 @@
 """Programs on disk: a second start reads them, computes the same bits, and rewrites no graph before somebody looks."""
 
 import copy
-import logging
 import pickle
 import warnings
 
