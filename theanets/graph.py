@@ -1,8 +1,8 @@
-"""Networks: lists of layers that become Theano graphs.
+"""The class Network: lists of layers that become Theano graphs.
 
-A :class:`Network` owns layers and losses. It wires the layers up, turns them into a graph of expressions whenever one
-is needed, and compiles and evaluates what is asked for. Models for particular tasks, in :mod:`theanets.feedforward`,
-say what the target is and how the output is to be read.
+A :class:`Network` owns layers and losses. It wires the layers up, builds a graph of expressions when one is needed, and
+compiles and evaluates functions of it. Models for particular tasks, in :mod:`theanets.feedforward`, define the target
+and how the output is interpreted.
 """
 
 import os
@@ -25,7 +25,7 @@ Error = util.Error
 LayerError = util.ConfigurationError
 
 
-#: Methods that are handed everything that ``train`` is given, and may be overridden to make use of it.
+#: Methods that get all keyword arguments of ``train``, and that subclasses may override to use some of their own.
 OVERRIDABLE = ("loss", "updates", "monitors")
 
 
@@ -127,7 +127,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             self._ensure_loss()
 
     def _check_overrides(self):
-        """Warn of methods that are called by nobody any more, and refuse properties in the place of methods."""
+        """Warn of overridden methods that nothing calls any more, and refuse properties in place of methods."""
         for base in type(self).__mro__:
             if base.__module__.partition(".")[0] == __package__:
                 continue
@@ -136,7 +136,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
                     raise util.ConfigurationError(
                         f"{base.__name__}.{name} is a property, as in older releases; make it a method {name}(**kwargs)"
                     )
-            # a loss of the user's own may well make use of them.
+            # an overridden loss() may call them itself.
             if type(self).loss is not Network.loss:
                 continue
             for name in ("error", "cost"):
@@ -169,7 +169,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         state = {key: value for key, value in vars(self).items() if key not in storage.TRANSIENT}
         state["_history"] = self._history.state()
         if self._whole is not None:
-            # a part of the network is being trained; it is the whole of it that is saved.
+            # a part of the network is being trained, as in pretraining: the whole network is saved.
             state["layers"], state["losses"] = self._whole
         return state
 
@@ -268,7 +268,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         return cls(**options)
 
     def _adopt(self, layer):
-        """Take a layer that the user has made, and chain it to the last one if it names no input."""
+        """Add an existing layer object, and chain it to the last layer if it names no input."""
         if isinstance(layer, layers.Input):
             return layer
         if not self.layers:
@@ -349,7 +349,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
     # -- losses -------------------------------------------------------------------------------------------------------
 
     def _default_target(self):
-        """Return what a loss compares the output with by default: a number of dimensions, or a variable."""
+        """Return the default target of losses: the number of dimensions of a new variable, or a variable."""
         return self.OUTPUT_NDIM
 
     def _ensure_loss(self):
@@ -414,7 +414,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         self.losses.append(loss)
 
     def _refuse_to_share(self, loss):
-        """Refuse a loss that would be given the targets or weights of another layer, for want of a name of its own."""
+        """Refuse a loss that would share the targets or weights of another layer's loss without being asked to."""
         for what, rivals in (
             ("target", [other for other in self.losses if loss.shares_target(other)]),
             ("weights", [o for o in self.losses if loss.shares_weights(o) and loss.variables[0] is not o.variables[0]]),
@@ -498,10 +498,10 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
     # -- graphs -------------------------------------------------------------------------------------------------------
 
     def _graph_key(self, regs, context=None):
-        # regularizers that only add to the loss leave the graph as it is.
+        # regularizers that only add to the loss do not change the graph.
         modifying = [reg for reg in regs if regularizers.modifies_graphs(reg)]
         settings = () if context is None else context.settings()
-        # most predictions have neither.
+        # most predictions have neither, and computing a fingerprint takes time.
         rest = caching.fingerprint((modifying, settings)) if modifying or settings else None
         return self._layers_memo.fingerprint(self.layers), rest
 
@@ -640,22 +640,22 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         regs = regularizers.with_inputs(regs, context)
         outputs, updates = Outputs(context), []
         for layer in self.layers:
-            # statistics of a layer belong together.
+            # if one statistic of a layer is frozen, all of them are.
             frozen = () if context.frozen.isdisjoint(layer.statistics) else layer.statistics
             outputs.context = context.of_prediction() if frozen else context
             new, its_updates = layer.connect(outputs)
             for reg in regs:
                 reg.modify_graph(new)
             outputs.update(new)
-            # a layer of a user's own may not look at the context.
+            # a user's layer may return updates without looking at the context.
             updates.extend(update for update in its_updates if update[0] not in frozen)
         outputs.context = context
         return outputs, updates
 
     def _regularizers(self, kwargs, where):
-        """Turn keyword arguments into regularizers, refusing those that nobody uses."""
+        """Turn keyword arguments into regularizers; refuse unknown ones."""
         if not kwargs:
-            # as in most calls of predict(), which should take no longer than it must.
+            # most calls of predict() have no keyword arguments, and should be quick.
             return []
         known = regularizers.keywords()
         hints = arguments.HINTS_EVALUATION
@@ -663,7 +663,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         return regularizers.from_kwargs(self, **kwargs)
 
     def _training_regularizers(self, kwargs, where, *more):
-        """The same for methods that are handed everything that ``train`` was given."""
+        """Turn keyword arguments of ``train`` into regularizers, for methods that get all of them; ignore others."""
         others = {*more, *trainer.keywords(), *self._own_keywords()}
         kwargs = {key: value for key, value in kwargs.items() if key not in others}
         if self._takes_any_keyword():

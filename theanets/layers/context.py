@@ -1,4 +1,4 @@
-"""What layers, losses and regularizers need to know of a graph beside its expressions."""
+"""The context of a graph: masks, states, training or prediction, and what else layers and losses need to know."""
 
 import copy
 from collections import OrderedDict

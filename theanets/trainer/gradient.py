@@ -23,7 +23,6 @@ from .options import (
     GRADIENT_OPTIONS,
     LOOP_OPTIONS,
     algorithms,
-    check_numbers,
     get_algorithm,
     options_of,
     structure_of,
@@ -105,7 +104,6 @@ class DownhillTrainer(Trainer):
         super().check(kwargs)
         if not self.network.losses:
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
-        check_numbers(kwargs)
         check_average(kwargs.get("average"))
         if self.before is not None:
             self.before.check(self.algo, self.network)

@@ -66,7 +66,8 @@ class LoopCode:
         cutters = [copy.copy(item) for item in self.cutters]
         for item, number in zip(cutters, room or ()):
             item.capacity = number
-        return self.code.compiled(self._make_run(cutters), donate_argnums=0)
+        about = "epoch", [item.settings() for item in cutters], self.size, self.length, room
+        return self.code.compiled(self._make_run(cutters), about, donate_argnums=0)
 
     def _outputs(self, capacity):
         """Return room for the outputs of so many batches."""
@@ -240,6 +241,8 @@ class FusedLoop:
         """
         forking.check()
         program = self.program
+        if program.code.stays_on_host:
+            raise Unfusable("the function runs on the host")
         self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // self.size))))
         room = None if rows is None else self._make_room(rows)
         functions, key = self.code.functions, (self.capacity, room)
