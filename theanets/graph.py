@@ -521,7 +521,11 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             Hashable values, in parts of which each can be compared by itself.
         """
         parts = self._shaping(regs, **more)
-        return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
+        described = {
+            key: caching.Described(caching.fingerprint(value)) for key, value in parts.items() if key != "layers"
+        }
+        # remembered, as there is most to be said of them.
+        return {"layers": self._layers_memo.fingerprint(self.layers), **described}
 
     def _shaping(self, regs, **more):
         """Return all that shapes the graphs of the loss, the updates and the monitors, by what it is; see above."""

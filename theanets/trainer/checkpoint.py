@@ -351,8 +351,8 @@ def progress_of(run):
     }
 
 
-def go_on(run, state):
-    """Let a run be as far as :func:`progress_of` says."""
+def go_on(run, state, is_own=False):
+    """Let a run be as far as :func:`progress_of` says, which may have been in another process unless ``is_own``."""
     optimizer, network = run.optimizer, run.network
     for dataset, its_state in zip((run.train, run.valid), state["datasets"]):
         _restore_dataset(dataset, its_state)
@@ -364,7 +364,7 @@ def go_on(run, state):
     run.best_statistics = state["best_statistics"]
     run.validation = None if run.validation is None else OrderedDict(run.validation)
     run.rate.restore(state["rate"])
-    run.session.history.restore(state["history"])
+    run.session.history.restore(state["history"], is_own)
     run.session.resumed = len(run.session.history)
     # of which checkpoints of earlier releases know nothing.
     run.best = state.get("best") or run.session.history.lowest()
