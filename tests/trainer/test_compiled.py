@@ -80,7 +80,7 @@ CASES_XLA = [
 
 
 @pytest.fixture
-def compiled(monkeypatch):
+def compiled(monkeypatch, without_store):
     """Count the functions that are compiled."""
     count = []
     original = theano.function
