@@ -8,6 +8,8 @@ import theano
 import theano.sparse
 from theano.tensor import TensorType
 
+from . import devices
+
 __all__ = [
     "DEVICE_TYPES",
     "Increment",
@@ -145,8 +147,13 @@ def prepare(type_, value):
 
 
 def to_device(type_, value):
-    """Return a copy on the device, which no NumPy array shares memory with."""
-    return jax.tree.map(jnp.array, prepare(type_, value))
+    """Return a copy on the device, which no NumPy array shares memory with.
+
+    It is bound to the device, as the results of programs on disk are: JAX compiles once more for arguments that are
+    bound where they were not before.
+    """
+    device = devices.default()
+    return jax.tree.map(lambda part: jax.device_put(part, device, may_alias=False), prepare(type_, value))
 
 
 def from_device(type_, value):
