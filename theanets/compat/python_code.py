@@ -72,7 +72,7 @@ def gemm_of_scalars(module):
 
 @after_importing("theano.compile.debugmode", needed=_no_itemset)
 def debugmode_with_scalars(module):
-    """``ndarray.itemset`` again; _Linker.make_all (theano/compile/debugmode.py:2096), for Ops in place on 0-d arrays."""
+    """``ndarray.itemset`` again; _Linker.make_all (theano/compile/debugmode.py:2096), for scalars in place."""
     rewrite(
         module._Linker,
         "make_all",
