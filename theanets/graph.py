@@ -15,7 +15,17 @@ import numpy as np
 from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
 from .layers.base import chained
 from .layers.context import Context, Outputs
-from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, structure, training, transfer
+from .network import (
+    caching,
+    evaluation,
+    fitting,
+    gradients,
+    inspection,
+    monitoring,
+    specs,
+    training,
+    transfer,
+)
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]

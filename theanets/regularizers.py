@@ -77,6 +77,9 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
     #: The pattern that stands for ``None``.
     DEFAULT_PATTERN = "*"
 
+    #: What patterns are for: names of ``'outputs'``, of ``'parameters'``, or for None of either.
+    watches = None
+
     #: One is made for each call of ``train`` or ``predict``, from the same keywords.
     is_known_by_settings = True
 
@@ -84,8 +87,8 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"regularizer {type(self).__name__}")
         if util.is_real(pattern):
             pattern, weight = None, pattern
-        if not util.is_real(weight) and not hasattr(weight, "type"):
-            raise util.ConfigurationError(f"regularizer {type(self).__name__}: weight={weight!r}, expected a number")
+        if not hasattr(weight, "type"):
+            arguments.FINITE.check(f"regularizer {type(self).__name__}: weight", weight)
         self.pattern = self.DEFAULT_PATTERN if pattern is None else pattern
         self.weight = weight
 
@@ -162,6 +165,8 @@ def _hidden_outputs(pattern, network_layers, outputs):
 class _WeightPenalty:
     """The mean of a function of the weights, over the matching parameters that have more than one dimension."""
 
+    watches = "parameters"
+
     def loss(self, layers, outputs):
         params = [param for _, param in util.params_matching(layers, self.pattern) if param.ndim > 1]
         return _mean(self.penalty(param).mean() for param in params)
@@ -201,12 +206,16 @@ class HiddenL1(Regularizer):
 
     __extra_registration_keys__ = ["hidden_l1", "hidden_sparsity"]
 
+    watches = "outputs"
+
     def loss(self, layers, outputs):
         return _mean(_average(abs(util.dense(h)), outputs) for h in _hidden_outputs(self.pattern, layers, outputs))
 
 
 class _SequencePenalty:
     """A penalty on how sequences change from one step to the next."""
+
+    watches = "outputs"
 
     def __init__(self, pattern=None, weight=0.0, **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)
@@ -280,6 +289,8 @@ class Contractive(Regularizer):
     After S Rifai, P Vincent, X Muller, X Glorot, Y Bengio, "Contractive Auto-Encoders", ICML 2011
     """
 
+    watches = "outputs"
+
     def __init__(self, pattern=None, weight=0.0, wrt="*", **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)
         self.wrt = "*" if wrt is None else wrt
@@ -344,6 +355,8 @@ class _Stochastic:
     """
 
     DEFAULT_PATTERN = "*:out"
+
+    watches = "outputs"
 
     def __init__(self, pattern=None, weight=0.0, rng=13, **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)

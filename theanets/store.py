@@ -109,7 +109,11 @@ def set_store(on: bool | None) -> None:
 
 def is_on() -> bool:
     """Tell whether networks use what was compiled for others."""
-    return os.environ.get(VARIABLE, "").lower() not in ("0", "false", "off", "no") if _Choice.is_on is None else _Choice.is_on
+    return (
+        os.environ.get(VARIABLE, "").lower() not in ("0", "false", "off", "no")
+        if _Choice.is_on is None
+        else _Choice.is_on
+    )
 
 
 def clear() -> None:

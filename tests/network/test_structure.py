@@ -206,7 +206,7 @@ def looping():
 def test_what_cannot_be_described_is_refused(make):
     value = make()
     if value is open:
-        value = lambda: open("settings.txt").read()  # noqa: E731, SIM115
+        value = lambda: open("settings.txt").read()  # noqa: E731
     with pytest.raises(Unkeyable):
         key(value)
 

@@ -1,6 +1,5 @@
 """Ops that the compiled function calls on the host: how often, with what, and what is said about them."""
 
-import itertools
 import warnings
 
 import numpy as np

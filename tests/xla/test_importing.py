@@ -3,7 +3,6 @@
 import threading
 
 import numpy as np
-
 from theanets.xla import importing
 
 from ..compat import support

@@ -297,7 +297,9 @@ class Template:
         Keys of the numbers that the functions take as inputs.
     """
 
-    def __init__(self, algorithm, step, evaluation, params, names, averages, own, initial, drawn, streams, seeds, values):
+    def __init__(
+        self, algorithm, step, evaluation, params, names, averages, own, initial, drawn, streams, seeds, values
+    ):
         self.algorithm = algorithm
         self.step = step
         self.evaluation = evaluation

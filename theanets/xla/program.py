@@ -179,6 +179,8 @@ class Code:
 
     Attributes
     ----------
+    passed_on : list of bool
+        Which of the outputs are inputs, or constants.
     plain : theanets.xla.trials.Function
         What XLA compiles, for inputs of which no value has to be known.
     entries : dict or None
@@ -205,6 +207,7 @@ class Code:
         self.types = [variable.type for variable in fgraph.inputs]
         self.special = [i for i, j in enumerate(self.kept) if not isinstance(self.types[j], TensorType)]
         self.output_types = [fgraph.outputs[i].type for i in self.results]
+        self.passed_on = [variable.owner is None for variable in fgraph.outputs]
         self._graph = None
         self._host = None
         self.plain = self._compile({})
@@ -337,17 +340,15 @@ class Program:
 
     keeps_state_on_device = True
     need_update_inputs = False
-    #: Theano's functions empty the cells of the outputs after they have run.
-    allow_gc = True
+    #: Theano's functions would look at the graph, after each call, to empty the cells of the outputs.
+    allow_gc = False
 
     def __init__(self, code, inputs, outputs=()):
         self.code = code
         self.fgraph = code.fgraph
         self.cells = inputs
         # an output that is an input lies in the input's cell.
-        self.output_cells = [
-            [None] if variable.owner is None else cell for variable, cell in zip(code.fgraph.outputs, outputs)
-        ]
+        self.output_cells = [[None] if is_input else cell for is_input, cell in zip(code.passed_on, outputs)]
         self.shared_cells = [(inputs[i], code.types[i]) for i in code.shared]
         self.updated_cells = [inputs[i] for i in code.updated]
         self.kept_cells = [inputs[i] for i in code.kept]
@@ -381,6 +382,11 @@ class Program:
             for cell, value in zip(self.output_cells, outputs):
                 cell[0] = value
         return outputs
+
+    def forget_outputs(self):
+        """Empty the cells of the outputs."""
+        for cell in self.output_cells:
+            cell[0] = None
 
     def _outputs(self):
         forking.check()
