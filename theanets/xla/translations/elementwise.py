@@ -232,12 +232,17 @@ FLOATING = {
     basic_scipy.Erfcinv: lambda a: -special.ndtri(a / 2) * np.sqrt(0.5).astype(a.dtype),
     basic_scipy.Gamma: special.gamma,
     basic_scipy.GammaInc: special.gammainc,
+    basic_scipy.GammaIncC: special.gammaincc,
     basic_scipy.GammaL: lambda k, x: special.gammainc(k, x) * special.gamma(k),
     basic_scipy.GammaU: lambda k, x: special.gammaincc(k, x) * special.gamma(k),
     basic_scipy.Chi2SF: lambda x, k: special.gammaincc(k / 2, x / 2),
     basic_scipy.I0: special.i0,
     basic_scipy.I1: special.i1,
 }
+
+if hasattr(special, "erfcx"):
+    # older releases of JAX lack it.
+    FLOATING[basic_scipy.Erfcx] = special.erfcx
 
 for _wrap, _table in ((declared, DECLARED), (common, COMMON), (floating, FLOATING)):
     for _cls, _function in _table.items():
