@@ -1,5 +1,6 @@
 """Values that tracing has to know, graphs that XLA cannot run, and the errors of both."""
 
+import functools
 import warnings
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import theano
 import theano.tensor as TT
 from theanets import xla
+from theanets.xla import program
 from theanets.xla.host import FallbackWarning
 
 from ..compat import support
@@ -241,3 +243,15 @@ def test_shapes_of_another_length_are_refused():
         with warnings.catch_warnings(), pytest.raises(AssertionError):
             warnings.simplefilter("ignore", FallbackWarning)
             f(np.zeros(2, FLOAT), wrong)
+
+
+def test_wide_products_are_left_to_eigen_where_there_is_much_to_do(monkeypatch):
+    monkeypatch.setattr(program.devices, "may_have", bool)
+    x, y = TT.fmatrices("xy")
+    w = theano.shared(np.ones((4, 3), "f"))
+    make = functools.partial(theano.function, mode="XLA")
+    few, many = np.ones((5, 4), "f"), np.broadcast_to(np.float32(1), (program.WIDE // 12 + 1, 4))
+    plain = make([x], x.dot(w)).fn
+    assert plain._suited([few]) is plain.plain and plain._suited([many]) is plain.wide
+    others = [make([x], x.dot(w.T)).fn, make([x, y], x.dot(y)).fn, make([x], x.dot(w).sum(), updates=[(w, w + 1)]).fn]
+    assert all(other._suited([many]) is other.plain for other in others)

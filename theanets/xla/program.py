@@ -3,19 +3,20 @@
 import collections
 import functools
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import theano
-from theano.tensor import TensorType
+from theano.tensor import TensorType, basic
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
 from . import devices, forking, state, translations, trials  # noqa: F401  (registers the translations)
 from .graph import Graph
 from .host import HostProgram, warn_once
 from .tracing import LARGE, GiveUp, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
-from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, to_device
+from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, take_over, to_device
 
 __all__ = ["Program"]
 
@@ -27,6 +28,10 @@ SMALL = 64
 
 #: Ops that XLA compiles to convolutions.
 CONVOLUTIONS = (abstract_conv.BaseAbstractConv, corr.BaseCorrMM, corr3d.BaseCorr3dMM, conv.ConvOp)
+
+#: From so many multiplications on, products without a transposed factor are left to Eigen: about 20 ms on two cores.
+#: A process that tries the options takes a second, once on a machine.
+WIDE = 1 << 30
 
 #: What an input is that has no value.
 NOTHING = type(None)
@@ -102,7 +107,7 @@ class Measurement:
         program, variables = self.program, self.program.fgraph.inputs
         updated = tuple([inputs[variables[i]] for i in program.updated])
         kept = tuple([inputs[variables[i]] for i in program.kept])
-        return {self.key: int(self.function(updated, kept, tuple(program.constants.values())))}
+        return {self.key: int(self.function(updated, kept, program.constant_values))}
 
 
 def _hashable(known):
@@ -182,6 +187,7 @@ class Program:
         # a value that is updated is overwritten by its successor: large constants stay beside the arguments as well.
         with devices.enable_x64(True):
             self.constants = self._large_constants()
+        self.constant_values = tuple(self.constants.values())
         self.types = [variable.type for variable in fgraph.inputs]
         self.shared_cells = [(inputs[i], self.types[i]) for i in self.shared]
         self.updated_cells = [inputs[i] for i in self.updated]
@@ -194,7 +200,10 @@ class Program:
             kinds = sorted(type(node.op).__name__ for node in fgraph.apply_nodes)
             trials.expect(repr((kinds, [getattr(cell[0], "shape", ()) for cell in inputs])))
         self.plain = self._compile({})
+        self.multiplications = self._multiplications()
         self.entries = None
+        self.direct: dict = {}
+        self.array_types: set[type] = set()
         self.storage_map = {}
         self.deferred = False
         forking.hold(self)
@@ -248,13 +257,13 @@ class Program:
         value = as_traced(settled(value), type_)
         return value if holds is None else jax.tree.map(lambda a, b: select(holds, a, b), value, old)
 
-    def _compile(self, known):
+    def _compile(self, known, choices=None):
         """Return a function of (updated inputs, other inputs, constants), compiled at its first call."""
 
         def run(updated, kept, constants):
             return self.trace(updated, kept, constants, known)
 
-        return self.compiled(run, donate_argnums=0)
+        return devices.compiled(run, choices or self.choices, donate_argnums=0)
 
     @functools.cached_property
     def choices(self):
@@ -265,6 +274,28 @@ class Program:
     def compiled(self, function, **options):
         """Return a function of JAX's that traces this program; as :func:`devices.compiled`."""
         return devices.compiled(function, self.choices, **options)
+
+    def _multiplications(self):
+        """Count the multiplications for each row of the first input; 0 if YNNPACK is not to be replaced.
+
+        Only products by matrices that are shared variables are counted, in functions without others.
+        """
+        products = [node.inputs for node in self.fgraph.apply_nodes if isinstance(node.op, basic.Dot)]
+        matrices = [self.fgraph.inputs.index(pair[1]) for pair in products if pair[1] in self.fgraph.inputs]
+        if self.updated or self.choices or len(matrices) < len(products) or not devices.may_have(devices.EIGEN):
+            return 0
+        return sum(math.prod(getattr(self.cells[place][0], "shape", ())) for place in matrices)
+
+    @functools.cached_property
+    def wide(self):
+        """The function for many rows, whose products Eigen computes."""
+        return self._compile({}, devices.EIGEN)
+
+    def _suited(self, kept):
+        """Return the function for arguments of such sizes."""
+        if self.multiplications and kept[0].shape and kept[0].shape[0] * self.multiplications >= WIDE:
+            return self.wide
+        return self.plain
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
@@ -298,10 +329,60 @@ class Program:
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
             if self.entries is None:
                 try:
-                    return self._run(self.plain, kept)
+                    outputs = self._run(self._suited(kept), kept)
                 except (NeedsValue, GiveUp):
                     self.entries = {}
+                else:
+                    if self.is_direct:
+                        self._note_shape(kept)
+                    return outputs
             return self._run_special(kept)
+
+    @functools.cached_property
+    def is_direct(self):
+        """Whether the function computes one array from one, and from shared variables that it leaves as they are."""
+        return (
+            not self.updated
+            and self.kept[:1] == [0]
+            and self.shared == self.kept[1:]
+            and [type(type_) for type_ in (*self.output_types, self.types[0])] == [TensorType, TensorType]
+        )
+
+    def _note_shape(self, kept):
+        """Remember that the function runs for such arguments, for :meth:`compute_directly`."""
+        if len(self.direct) >= VARIANTS:
+            self.direct = {}
+        self.array_types = {type(value) for value in kept}
+        self.direct[kept[0].shape] = self._suited(kept)
+
+    def compute_directly(self, array):
+        """Compute the only output for the only input, in the fewest steps.
+
+        Cells are only read, and nothing is traced, so that several threads may do this at the same time.
+
+        Parameters
+        ----------
+        array : ndarray
+            Of the type of the input.
+
+        Returns
+        -------
+        value : ndarray or None
+            None where a call of the program is needed: for another function, or an array of a new shape.
+        """
+        function = self.direct.get(array.shape)
+        if function is None or self.deferred:
+            return None
+        forking.check()
+        kept = (array, *[cell[0] for cell in self.kept_cells[1:]])
+        if not self.array_types.issuperset(map(type, kept)):
+            return None
+        try:
+            with devices.enable_x64(True):
+                (value,), _, holds = function.jitted((), kept, self.constant_values)
+        except (NeedsValue, GiveUp, trials.Unknown):
+            return None
+        return take_over(self.output_types[0], value) if holds is None or holds else None
 
     def store(self, states):
         """Let the cells hold new states. One step for Python, which Ctrl-C does not come in between."""
@@ -316,7 +397,7 @@ class Program:
         arrived = []
         try:
             # in one step for Python, so that Ctrl-C cannot come between the end of the old state and the new one.
-            function.call((updated, tuple(kept), tuple(self.constants.values())), arrived)
+            function.call((updated, tuple(kept), self.constant_values), arrived)
         finally:
             holds = arrived[0][2] if arrived else None
             if arrived:
@@ -330,7 +411,7 @@ class Program:
             jax.block_until_ready(arrived[0][1])
         outputs = [None] * self.count
         for position, type_, value in zip(self.results, self.output_types, arrived[0][0]):
-            outputs[position] = from_device(type_, value)
+            outputs[position] = take_over(type_, value)
         return outputs
 
     def _run_special(self, kept):

@@ -17,6 +17,7 @@ __all__ = [
     "is_supported",
     "prepare",
     "settled",
+    "take_over",
     "to_device",
 ]
 
@@ -121,6 +122,9 @@ def settled(value):
     return value.settled() if isinstance(value, Increment) else value
 
 
+#: Results of so many bytes are handed to NumPy as they lie in memory; to copy smaller ones takes less time.
+WORTH_TAKING = 1 << 16
+
 #: What may lie in the cell of a shared variable.
 DEVICE_TYPES = (jax.Array, SparseArray)
 
@@ -147,6 +151,24 @@ def prepare(type_, value):
 def to_device(type_, value):
     """Return a copy on the device, which no NumPy array shares memory with."""
     return jax.tree.map(jnp.array, prepare(type_, value))
+
+
+class _Memory:
+    """The memory of a JAX array that nobody else has, for NumPy to write to; it lives as long as this object."""
+
+    def __init__(self, view):
+        self.view = view
+        about = view.__array_interface__
+        self.__array_interface__ = {**about, "data": (about["data"][0], False)}
+
+
+def take_over(type_, value):
+    """Return the same as :func:`from_device` for a result that nobody else has: a large one is not copied."""
+    if type(type_) is not TensorType or isinstance(value, SparseArray):
+        return from_device(type_, value)
+    view = np.asarray(value)
+    # of another device, this is a copy already.
+    return view.copy() if view.nbytes < WORTH_TAKING else np.asarray(_Memory(view))
 
 
 def from_device(type_, value):
