@@ -230,13 +230,13 @@ def measured(key, compute):
 
 def remember(value, note):
     """Write down something about a traced value, for translations of what uses it; return the value."""
-    current().notes[id(value)] = value, note
+    current().notes[id(value), type(note)] = value, note
     return value
 
 
-def recall(value):
-    """Return what has been written down about a value on this level; None if nothing was."""
-    return current().notes.get(id(value), (None, None))[1]
+def recall(value, kind):
+    """Return the note of a type that has been written down about a value on this level; None if there is none."""
+    return current().notes.get((id(value), kind), (None, None))[1]
 
 
 def compute_with(values, compute):
