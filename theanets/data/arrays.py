@@ -29,6 +29,7 @@ __all__ = [
     "lengths_of",
     "make_mask",
     "numbers_of",
+    "pad_steps",
 ]
 
 
@@ -650,6 +651,11 @@ def _pad(sequences):
     for row, sequence in zip(padded, sequences):
         row[: len(sequence)] = sequence
     return padded
+
+
+def pad_steps(array, count):
+    """Return sequences with so many steps of zeros behind them."""
+    return np.pad(array, [(0, 0), (0, count)] + [(0, 0)] * (array.ndim - 2)) if count else array
 
 
 def lengths_of(arrays, slots, surplus=False):

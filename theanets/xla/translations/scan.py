@@ -169,7 +169,7 @@ class Gradient:
         self.source = {tap: min((o for o in written if o > tap), default=None) for tap in taps}
 
     def sequences(self, reverse):
-        """Return the part of the buffer that each tap reads before it is written to, the first step first or the last one."""
+        """Return the part of the buffer that each tap reads before it is written to, on request the last step first."""
         return [ordered(self.buffer, tap, self.steps, reverse) for tap in self.taps if self.source[tap] is None]
 
     def start(self):
