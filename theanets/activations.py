@@ -1,4 +1,4 @@
-r"""Activation functions: what a layer does to its weighted input.
+r"""Activation functions, which layers apply to their weighted input.
 
 There are two kinds. Those without parameters are functions in the table :data:`FUNCTIONS`, one line each. Those with
 parameters of their own are subclasses of :class:`Activation`; the name of such a class, and its aliases, can be used
@@ -36,14 +36,14 @@ def softmax(x):
 
 
 def log_softmax(x):
-    """Compute the logarithm of :func:`softmax`, which stays exact where a probability is too small for a number."""
+    """Compute the logarithm of :func:`softmax`, which stays exact where a probability underflows."""
     # what is subtracted makes no difference, and needs no gradient.
     x = x - disconnected_grad(x.max(axis=-1, keepdims=True))
     return x - TT.log(TT.exp(x).sum(axis=-1, keepdims=True))
 
 
 def log_sigmoid(x):
-    """Compute the logarithm of the logistic function, which stays exact where that is too small for a number."""
+    """Compute the logarithm of the logistic function, which stays exact where that underflows."""
     return -TT.nnet.softplus(-x)
 
 
@@ -130,7 +130,7 @@ FUNCTIONS = {
     "softmax": softmax,
 }
 
-#: Ops that put the values of an array, or of several, in other places, and leave them as they are.
+#: Ops that rearrange the values of one or several arrays without changing them.
 ARRANGING = (TT.DimShuffle, TT.Join, TT.Rebroadcast, TT.Reshape, TT.subtensor.Subtensor)
 
 
@@ -146,7 +146,7 @@ def made_alike(x, y):
 
 
 def _softened(x):
-    """Return what an expression is the softmax of; None if it is none."""
+    """Return the argument of an expression that is a softmax; None for any other expression."""
     if isinstance(x.owner.op, TT.nnet.Softmax):
         return x.owner.inputs[0]
     argument = x
@@ -158,10 +158,10 @@ def _softened(x):
 
 
 def log_of(x):
-    """Return the logarithm of probabilities, made of what softmax or sigmoid have made them of.
+    """Return the logarithm of probabilities, computed from the argument (the logits) of their softmax or sigmoid.
 
-    The logarithm of a probability that is too small for a number, or too close to 1, is wrong, and has no gradient;
-    that of the function has both.
+    The logarithm of a probability that underflows, or is rounded to 1, is wrong and has no gradient; computed from the
+    logits, it is exact and has one.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def log_of(x):
     if node is None:
         return None
     if isinstance(node.op, ARRANGING):
-        # numbers behind the arrays, or in front of them, say where to put them.
+        # the other inputs are axes, shapes or indices: they come after the array, but for Join before the arrays.
         first, count = (1, len(node.inputs)) if isinstance(node.op, TT.Join) else (0, 1)
         logs = [log_of(part) for part in node.inputs[first:count]]
         if any(log is None for log in logs):
@@ -208,7 +208,7 @@ class Activation(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "activati
     Parameters
     ----------
     name : str
-        What the activation is called in logs.
+        Name of the activation in logs.
     layer : :class:`theanets.Layer`
         The layer that it belongs to. Parameters have the layer's output size and start from its generator.
     **kwargs
@@ -217,7 +217,7 @@ class Activation(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "activati
     Attributes
     ----------
     params : list of theano shared variables
-        What there is to learn. They are trained, saved, regularized and monitored like the weights of the layer.
+        Its parameters. They are trained, saved, regularized and monitored like the weights of the layer.
 
     Examples
     --------
@@ -260,8 +260,12 @@ class Activation(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "activati
 class Pointwise(Activation):
     """An activation without parameters: a name, and the function it stands for.
 
-    The function is looked up when it is applied, so that a saved network holds a word and nothing executable.
+    The function is looked up when it is applied, so that a saved network holds its name and nothing executable.
     """
+
+    def graph_settings(self):
+        # another one may have been registered under the name.
+        return dict(super().graph_settings(), function=FUNCTIONS.get(self.name))
 
     def __call__(self, x):
         return FUNCTIONS[self.name](x)
@@ -344,7 +348,7 @@ class Elu(Activation):
 
     def __call__(self, x):
         # both branches of a switch have gradients: the exponential must not see the large positive values.
-        # what is not a number stays so.
+        # "not a number" stays so.
         negative = TT.exp(self.gain) * TT.expm1(TT.switch(TT.gt(x, 0), 0, x))
         return TT.switch(TT.ge(x, 0), x, negative)
 
@@ -394,7 +398,7 @@ def _build_one(name, layer, **kwargs):
         return Pointwise(key, layer)
     base, colon, pieces = key.partition(":")
     if base == "maxout":
-        # a count that is missing or no number is reported by Maxout, which knows what it wants.
+        # Maxout itself refuses a count that is missing or no number.
         kwargs.setdefault("pieces", int(pieces) if pieces.strip().isdigit() else pieces if colon else None)
         key = base
     if key in HIDDEN or not Activation.is_registered(key):

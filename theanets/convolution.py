@@ -1,8 +1,8 @@
 """Models of images: what :mod:`theanets.feedforward` has, for data of shape (examples, width, height, channels).
 
 The first layer is the shape of an image, such as ``(28, 28, 1)``; a number alone is a number of channels, for images
-of any size. Then come layers of :mod:`theanets.layers.convolution`. What reads an image as a whole comes after a layer
-``'flat'``; dense layers before it act on each point of the image by itself.
+of any size. Then come layers of :mod:`theanets.layers.convolution`. Layers that read the image as a whole come after a
+layer ``'flat'``; dense layers before it act on each point of the image by itself.
 
 >>> import theanets.convolution
 >>> net = theanets.convolution.Classifier([
@@ -31,7 +31,7 @@ class Autoencoder(feedforward.Autoencoder):
 
     See Also
     --------
-    theanets.feedforward.Autoencoder : What it can do besides; its arrays of examples are images here.
+    theanets.feedforward.Autoencoder : Its other methods; arrays of examples are images here.
 
     Examples
     --------

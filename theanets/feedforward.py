@@ -136,7 +136,7 @@ class Autoencoder(graph.Network):
         return self._generator().binomial(n=1, p=code.astype("float64")).astype("uint8")
 
     def _generator(self):
-        """Return the generator for sampling; with an int seed, one that nobody else uses."""
+        """Return the generator for sampling; with an int seed, one that is used for nothing else."""
         if self._sampler is None:
             self._sampler = util.random_state(self.rng)
         return self._sampler
@@ -144,7 +144,7 @@ class Autoencoder(graph.Network):
     def decode(
         self, z: Any, layer: Any = None, batch_size: int | None = None, check: bool = True, **kwargs: Any
     ) -> Any:
-        """Compute the output that some code leads to.
+        """Compute the output for a code: the decoder.
 
         Parameters
         ----------
@@ -180,10 +180,11 @@ class Autoencoder(graph.Network):
             ("decode", self._graph_key(regs), name),
             [code],
             lambda: self._substitute(outputs[self.layers[-1].output_name], updates, source, code, name),
+            None if regs else ["decode", self.layers, name],
         )
         shape = next((layer.shapes.get(output) for layer, output in self._owners(name)), None)
         slot = data.Slot("z", code, shape)
-        # what has become infinite is refused, in words of our own.
+        # no warning of NumPy's: values that become infinite in the cast are refused below.
         with np.errstate(over="ignore"):
             values = data.cast(z, slot)
         if check:
@@ -198,7 +199,7 @@ class Autoencoder(graph.Network):
         return [(layer, output) for layer in self.layers if layer.name == owner]
 
     def _substitute(self, output, updates, source, code, name):
-        """Return the output and the updates, with the code in the place of what computes it."""
+        """Return the output and the updates, with the code in place of the expression that computes it."""
         result = theano.clone(output, replace={source: code})
         used = theano.gof.graph.inputs([result])
         missing = [variable.name for variable in self.inputs if any(variable is other for other in used)]
@@ -208,7 +209,7 @@ class Autoencoder(graph.Network):
             )
         if not any(code is other for other in used):
             raise util.ConfigurationError(f"decode(): the output does not depend on {name!r}")
-        # random streams advance by updates of their own, which know the size of what they are added to.
+        # random streams have default updates, which contain the shapes of the outputs that noise is added to.
         streams = [(variable, getattr(variable, "default_update", None)) for variable in used]
         updates = [*updates, *((variable, update) for variable, update in streams if update is not None)]
         updates = [(variable, theano.clone(update, replace={source: code})) for variable, update in updates]
@@ -333,7 +334,7 @@ class Classifier(graph.Network):
         labels = output.argmax(axis=-1).astype("int64")
         if data.is_finite(output):
             return labels
-        # what is not a number is no class, whatever comes first in its row.
+        # argmax finds a class even in rows that are "not a number".
         return np.where(np.isnan(output).any(axis=-1), -1, labels)
 
     def predict(
@@ -383,7 +384,7 @@ class Classifier(graph.Network):
         return self._output(self.layers[-1].output_name, x, batch_size, kwargs, "predict_proba()", check=check)
 
     def predict_logit(self, x: Any, batch_size: int | None = None, check: bool = True, **kwargs: Any) -> Any:
-        """Compute the values that the probabilities are made of; for the arguments see :meth:`predict`.
+        """Compute the logits, of which softmax makes the probabilities; for the arguments see :meth:`predict`.
 
         Returns
         -------

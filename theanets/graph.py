@@ -1,8 +1,8 @@
-"""Networks: lists of layers that become Theano graphs.
+"""The class Network: lists of layers that become Theano graphs.
 
-A :class:`Network` owns layers and losses. It wires the layers up, turns them into a graph of expressions whenever one
-is needed, and compiles and evaluates what is asked for. Models for particular tasks, in :mod:`theanets.feedforward`,
-say what the target is and how the output is to be read.
+A :class:`Network` owns layers and losses. It wires the layers up, builds a graph of expressions when one is needed, and
+compiles and evaluates functions of it. Models for particular tasks, in :mod:`theanets.feedforward`, define the target
+and how the output is interpreted.
 """
 
 import os
@@ -15,7 +15,17 @@ import numpy as np
 from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
 from .layers.base import chained
 from .layers.context import Context, Outputs
-from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
+from .network import (
+    caching,
+    evaluation,
+    fitting,
+    gradients,
+    inspection,
+    monitoring,
+    specs,
+    training,
+    transfer,
+)
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -25,7 +35,7 @@ Error = util.Error
 LayerError = util.ConfigurationError
 
 
-#: Methods that are handed everything that ``train`` is given, and may be overridden to make use of it.
+#: Methods that get all keyword arguments of ``train``, and that subclasses may override to use some of their own.
 OVERRIDABLE = ("loss", "updates", "monitors")
 
 
@@ -127,7 +137,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             self._ensure_loss()
 
     def _check_overrides(self):
-        """Warn of methods that are called by nobody any more, and refuse properties in the place of methods."""
+        """Warn of overridden methods that nothing calls any more, and refuse properties in place of methods."""
         for base in type(self).__mro__:
             if base.__module__.partition(".")[0] == __package__:
                 continue
@@ -136,7 +146,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
                     raise util.ConfigurationError(
                         f"{base.__name__}.{name} is a property, as in older releases; make it a method {name}(**kwargs)"
                     )
-            # a loss of the user's own may well make use of them.
+            # an overridden loss() may call them itself.
             if type(self).loss is not Network.loss:
                 continue
             for name in ("error", "cost"):
@@ -170,7 +180,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         state = {key: value for key, value in vars(self).items() if key not in storage.TRANSIENT}
         state["_history"] = self._history.state()
         if self._whole is not None:
-            # a part of the network is being trained; it is the whole of it that is saved.
+            # a part of the network is being trained, as in pretraining: the whole network is saved.
             state["layers"], state["losses"] = self._whole
         return state
 
@@ -269,7 +279,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         return cls(**options)
 
     def _adopt(self, layer):
-        """Take a layer that the user has made, and chain it to the last one if it names no input."""
+        """Add an existing layer object, and chain it to the last layer if it names no input."""
         if isinstance(layer, layers.Input):
             return layer
         if not self.layers:
@@ -350,7 +360,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
     # -- losses -------------------------------------------------------------------------------------------------------
 
     def _default_target(self):
-        """Return what a loss compares the output with by default: a number of dimensions, or a variable."""
+        """Return the default target of losses: the number of dimensions of a new variable, or a variable."""
         return self.OUTPUT_NDIM
 
     def _ensure_loss(self):
@@ -415,7 +425,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         self.losses.append(loss)
 
     def _refuse_to_share(self, loss):
-        """Refuse a loss that would be given the targets or weights of another layer, for want of a name of its own."""
+        """Refuse a loss that would share the targets or weights of another layer's loss without being asked to."""
         for what, rivals in (
             ("target", [other for other in self.losses if loss.shares_target(other)]),
             ("weights", [o for o in self.losses if loss.shares_weights(o) and loss.variables[0] is not o.variables[0]]),
@@ -499,10 +509,10 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
     # -- graphs -------------------------------------------------------------------------------------------------------
 
     def _graph_key(self, regs, context=None):
-        # regularizers that only add to the loss leave the graph as it is.
-        modifying = [reg for reg in regs if type(reg).modify_graph is not regularizers.Regularizer.modify_graph]
+        # regularizers that only add to the loss do not change the graph.
+        modifying = [reg for reg in regs if regularizers.modifies_graphs(reg)]
         settings = () if context is None else context.settings()
-        # most predictions have neither.
+        # most predictions have neither, and computing a fingerprint takes time.
         rest = caching.fingerprint((modifying, settings)) if modifying or settings else None
         return self._layers_memo.fingerprint(self.layers), rest
 
@@ -512,7 +522,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         Parameters
         ----------
         regs : list of :class:`theanets.Regularizer`
-            The regularizers. What their noise starts from is left out.
+            The regularizers. What their noise starts from is left out, and so are numbers that graphs take as inputs.
         **more
             What else makes a difference.
 
@@ -521,10 +531,13 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         description : dict
             Hashable values, in parts of which each can be compared by itself.
         """
+        parts = self._shaping(regs, **more)
+        return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
+
+    def _shaping(self, regs, **more):
+        """Return all that shapes the graphs of the loss, the updates and the monitors, by what it is; see above."""
         # methods of a subclass may make use of any attribute.
-        ours = (__package__, "builtins")
-        foreign = [cls for cls in type(self).__mro__ if cls.__module__.partition(".")[0] not in ours]
-        overridden = [vars(cls)[name] for cls in foreign for name in OVERRIDABLE if name in vars(cls)]
+        foreign, overridden = self._foreign_classes(), self._overridden()
         known = {*storage.TRANSIENT, "layers", "losses", "rng", "_seed", "_history"}
         own = {key: value for key, value in vars(self).items() if foreign and key not in known}
         # a stream of a layer's own gives each graph other numbers.
@@ -534,12 +547,62 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             for value in vars(layer).values()
             if isinstance(getattr(value, "state_updates", None), list)
         ]
-        settings = [
-            (type(reg), {key: value for key, value in vars(reg).items() if key not in ("seed", "rng")}) for reg in regs
-        ]
+        settings = [(type(reg), reg.structure()) for reg in regs]
         parts = dict(layers=self.layers, losses=self.losses, network=[own, overridden], drawn=drawn, **more)
         parts["regularizers"] = settings
-        return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
+        if overridden:
+            parts["numbers"] = [part.weight for part in [*self.losses, *regs]]
+        return parts
+
+    def _structure(self, regs, **more):
+        """Describe the same for the store, in which networks of one structure find what was compiled for another.
+
+        Parameters
+        ----------
+        regs, **more
+            As for :meth:`_describe`.
+
+        Returns
+        -------
+        structure : :class:`theanets.network.structure.Structure` or None
+            None if nothing is to be stored: the store is off, functions are not compiled by XLA, or there is something
+            that cannot be described exactly.
+        """
+        return self._structure_of(self._shaping(regs, **more))
+
+    def _class_shaping(self):
+        """Return what shapes graphs of the class of this network, and of attributes that its methods may read."""
+        # methods of a subclass may make use of any attribute.
+        is_foreign = bool(self._foreign_classes())
+        known = {*storage.TRANSIENT, "layers", "losses", "rng", "_seed", "_history"}
+        return type(self), {key: value for key, value in vars(self).items() if is_foreign and key not in known}
+
+    def _numbers(self, regs):
+        """Return the numbers that the graph of the loss takes as inputs.
+
+        Parameters
+        ----------
+        regs : list of :class:`theanets.Regularizer`
+            The regularizers.
+
+        Returns
+        -------
+        numbers : dict
+            Numbers by key, see :class:`theanets.layers.context.Values`. The key of a number is the same for all
+            networks of this structure.
+        """
+        # what is overridden may read any of them.
+        return {} if self._overridden() else {**losses.numbers(self.losses), **regularizers.numbers(regs)}
+
+    def _foreign_classes(self):
+        """Return the classes of the user's own that this network is of."""
+        ours = (__package__, "builtins")
+        return [cls for cls in type(self).__mro__ if cls.__module__.partition(".")[0] not in ours]
+
+    def _overridden(self):
+        """Return the methods that a subclass has overridden, of those that see regularizers."""
+        names = *OVERRIDABLE, "build_graph"
+        return [vars(cls)[name] for cls in self._foreign_classes() for name in names if name in vars(cls)]
 
     def _compiled_for(self, description, make):
         """Return what training was compiled to for a description, calling ``make`` if there is nothing.
@@ -585,24 +648,25 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
 
     def _connect(self, regs, context):
         regularizers.share_streams(regs)
+        regs = regularizers.with_inputs(regs, context)
         outputs, updates = Outputs(context), []
         for layer in self.layers:
-            # statistics of a layer belong together.
+            # if one statistic of a layer is frozen, all of them are.
             frozen = () if context.frozen.isdisjoint(layer.statistics) else layer.statistics
             outputs.context = context.of_prediction() if frozen else context
             new, its_updates = layer.connect(outputs)
             for reg in regs:
                 reg.modify_graph(new)
             outputs.update(new)
-            # a layer of a user's own may not look at the context.
+            # a user's layer may return updates without looking at the context.
             updates.extend(update for update in its_updates if update[0] not in frozen)
         outputs.context = context
         return outputs, updates
 
     def _regularizers(self, kwargs, where):
-        """Turn keyword arguments into regularizers, refusing those that nobody uses."""
+        """Turn keyword arguments into regularizers; refuse unknown ones."""
         if not kwargs:
-            # as in most calls of predict(), which should take no longer than it must.
+            # most calls of predict() have no keyword arguments, and should be quick.
             return []
         known = regularizers.keywords()
         hints = arguments.HINTS_EVALUATION
@@ -610,7 +674,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         return regularizers.from_kwargs(self, **kwargs)
 
     def _training_regularizers(self, kwargs, where, *more):
-        """The same for methods that are handed everything that ``train`` was given."""
+        """Turn keyword arguments of ``train`` into regularizers, for methods that get all of them; ignore others."""
         others = {*more, *trainer.keywords(), *self._own_keywords()}
         kwargs = {key: value for key, value in kwargs.items() if key not in others}
         if self._takes_any_keyword():
@@ -648,8 +712,11 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             loss.check_context(context)
             for name in loss.output_names:
                 self._get_output(outputs, name)
-        terms = [_factor(loss.weight) * loss.measure(outputs) for loss in self.losses]
-        terms += [_factor(reg.weight) * reg.loss(self.layers, outputs) for reg in regs]
+        value = outputs.context.value
+        terms = [value(losses.weight_key(i), loss.weight) * loss.measure(outputs) for i, loss in enumerate(self.losses)]
+        terms += [
+            value(regularizers.weight_key(i), reg.weight) * reg.loss(self.layers, outputs) for i, reg in enumerate(regs)
+        ]
         return sum(terms[1:], terms[0]) if terms else 0
 
     def updates(self, context=None, **kwargs):
@@ -759,8 +826,3 @@ def _only(method, filename_or_handle, filename):
     if (filename_or_handle is None) == (filename is None):
         raise TypeError(f"{method}() takes one path or open file, as filename_or_handle or as filename")
     return filename if filename_or_handle is None else filename_or_handle
-
-
-def _factor(weight):
-    # numpy's float64 numbers would turn float32 expressions into float64 ones.
-    return float(weight) if util.is_real(weight) else weight

@@ -1,4 +1,4 @@
-"""A network together with what is done to it, for scripts."""
+"""Experiments: a network with its training, saving and loading in one object, for scripts."""
 
 import os
 from typing import Any

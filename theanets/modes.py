@@ -1,4 +1,4 @@
-"""What the library's functions are compiled by: XLA, or one of Theano's own modes."""
+"""The mode that the library's functions are compiled by: XLA, or one of Theano's own modes."""
 
 import contextlib
 import os
@@ -15,11 +15,11 @@ __all__ = ["COMPILING", "function", "get_mode", "key", "set_mode", "used"]
 #: Environment variable that chooses a mode.
 VARIABLE = "THEANETS_MODE"
 
-#: What Theano's own settings say if the user says nothing; ``compat`` may have filled in another than Theano's.
+#: The mode in Theano's settings at the time of the import: the user's, Theano's default, or one set by ``compat``.
 UNTOUCHED = str(theano.config.mode)
 
 
-#: Whether the user's own settings say how Theano runs; they are read once, when Theano is imported.
+#: Whether the user has set a mode or a linker for Theano; settings are read once, when Theano is imported.
 CONFIGURED = UserSettings().any("mode", "linker")
 
 
@@ -27,12 +27,12 @@ class _Choice:
     mode = None
 
 
-#: One function at a time: Theano's settings are the process's, and so are its caches.
+#: Lock for compiling one function at a time, as Theano's settings and caches belong to the process.
 COMPILING = util.anew_after_fork(threading.RLock())
 
 
 def _check(mode, where):
-    """Return a mode by its name, or as it is."""
+    """Return a mode; raise an error for the name of an unknown or unavailable one."""
     if mode is None or isinstance(mode, theano.compile.Mode):
         return mode
     names = sorted({*theano.compile.mode.predefined_modes, "Mode", "DebugMode", "NanGuardMode"})
@@ -44,10 +44,10 @@ def _check(mode, where):
 
 
 def set_mode(mode: str | theano.compile.Mode | None) -> None:
-    """Choose what networks are compiled by from now on.
+    """Set the mode that networks are compiled by from now on.
 
-    Functions that are compiled already are compiled anew when they are used again. What a user compiles by
-    ``theano.function`` is not concerned.
+    Functions that are compiled already are compiled again when they are used next. Functions that a user compiles by
+    ``theano.function`` are not affected.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def set_mode(mode: str | theano.compile.Mode | None) -> None:
 
 
 def get_mode() -> str | theano.compile.Mode:
-    """Return what networks are compiled by: a mode of Theano's, or the name of one.
+    """Return the mode that networks are compiled by, or its name.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def _resolved():
 
 
 def key():
-    """Return something hashable that tells compiled functions of different modes apart."""
+    """Return a cache key for the current mode."""
     mode = get_mode()
     return mode if isinstance(mode, str) else id(mode)
 

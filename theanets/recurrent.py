@@ -349,7 +349,7 @@ class Classifier(feedforward.Classifier):
         streams : int, optional
             Number of independent continuations. Default 1.
         rng : int, None or numpy.random.RandomState, optional
-            What labels are drawn with. Default None, for others each time.
+            The generator that labels are drawn with. Default None, for other labels in each call.
         temperature : float, optional
             Divides the logits: labels are drawn from :math:`p_i^{1/T} / \sum_j p_j^{1/T}`. Below 1 the model plays
             safe, above it dares more. Default 1.
@@ -369,7 +369,7 @@ class Classifier(feedforward.Classifier):
 
         Notes
         -----
-        Two sequences at least are continued, so that what the first one is does not depend on whether there is a
+        At least two sequences are computed, so that the first one does not depend, by rounding, on whether there is a
         second one. Draws are by ``rng.multinomial``, for each sequence in turn.
 
         Examples
@@ -388,7 +388,7 @@ class Classifier(feedforward.Classifier):
         return self._draw(history, int(steps), int(streams), util.random_state(rng), float(temperature))
 
     def _check_sequence_model(self):
-        """Return the number of labels that the input can tell apart, if labels can be drawn and shown again."""
+        """Return the number of labels of the input; refuse networks whose output cannot be their next input."""
         self._require_layers()
         if len(self.inputs) != 1:
             raise util.ConfigurationError(
@@ -413,9 +413,9 @@ class Classifier(feedforward.Classifier):
             yield drawn[0] if streams == 1 else drawn[:streams]
 
     def _follow(self, history):
-        """Generate the distributions of what comes next, being sent the labels that do.
+        """Generate the distributions of the next labels; the labels that are drawn have to be sent back.
 
-        The state of the network is carried on, if possible; else it is shown everything again at each step.
+        The state of the network is carried on, if possible; else it reads the whole history again at each step.
         """
         if not self._can_step():
             while True:
@@ -429,10 +429,10 @@ class Classifier(feedforward.Classifier):
             drawn = yield values
 
     def _can_step(self):
-        """Tell whether a step computed from the carried state is the step that :meth:`predict_proba` computes."""
+        """Tell whether one step from a carried state gives the same result as :meth:`predict_proba`."""
         if type(self).predict_proba is not Classifier.predict_proba:
             return False
-        # other layers, such as convolutions, see more of the sequence than the present step.
+        # other layers, such as convolutions, read more of the sequence than the present step.
         if not all(layer.stepwise for layer in self.layers):
             return False
         try:
@@ -442,7 +442,7 @@ class Classifier(feedforward.Classifier):
         return True
 
     def _show(self, labels):
-        """Return labels in the form in which the input takes them."""
+        """Return labels as the input takes them: one-hot, or as integers for an input of labels."""
         source = self.layers[0]
         return labels if source.labels else np.eye(source.output_size, dtype=util.FLOAT)[labels]
 

@@ -279,6 +279,27 @@ def scipy_stats_is_imported():
     return "scipy.stats" in sys.modules
 
 
+@symptom_of("scipy-special-not-yet")
+def scipy_special_is_imported():
+    return "scipy.special" in sys.modules
+
+
+@symptom_of("scipy-linalg-not-yet")
+def scipy_linalg_is_imported():
+    return "scipy.linalg" in sys.modules
+
+
+@symptom_of("scipy-without-tools-of-numpy")
+def tools_of_numpy_are_imported():
+    importlib.import_module("theano.sparse")
+    return "numpy.f2py" in sys.modules
+
+
+@symptom_of("runner-of-tests-not-wanted")
+def runner_of_tests_is_imported():
+    return "unittest" in sys.modules
+
+
 @symptom_of("scipy-signal-not-yet", "scipy-signal-not-yet-either")
 def scipy_signal_is_imported():
     return "scipy.signal" in sys.modules

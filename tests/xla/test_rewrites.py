@@ -56,7 +56,7 @@ def test_a_step_takes_no_memory_of_the_size_of_the_weights():
     program = function.fn
     function(matrix("csr"), np.ones((6, 4), FLOAT), 0.1)
     kept = [values.SparseArray.of(matrix("csr")), np.ones((6, 4), FLOAT), np.asarray(0.1, FLOAT)]
-    compiled = program.plain.lower(program.take_states(), tuple(kept), ()).compile().memory_analysis()
+    compiled = program.code.plain.lower(program.take_states(), tuple(kept), ()).compile().memory_analysis()
     size = weights.get_value().nbytes
     assert compiled.alias_size_in_bytes == size
     assert compiled.temp_size_in_bytes < size / 4

@@ -6,18 +6,20 @@ as they are imported. Every repair is a function of its own; see :mod:`theanets.
 arranged by stage, and the modules beside it for what they mend:
 
 ================== =========================================================================
-``stand_ins``      what must exist while Theano is imported
+``stand_ins``      modules that stand in for missing or slow ones while Theano is imported
 ``configuration``  what the user set, and the defaults that we fill in
 ``missing_names``  names that NumPy lost
 ``numerics``       other results than on the NumPy that Theano was written for
 ``python_code``    Python implementations that NumPy and SciPy broke
+``wrong_results``  what Theano computes wrongly anywhere
+``pickling``       copies and pickles of large graphs
 ``c_code``         C code that does not compile any more
 ``blas``           a BLAS to link with
 ``headers``        the precompiled header
 ``first_compile``  what happens before Theano compiles its first function
 ``rewrites``       rewrites of graphs that crash or change results, or need C where there is none
-``for_downhill``   downhill, and where it writes
-``speed``          what is right, but needlessly slow
+``for_downhill``   downhill, and its output as log lines
+``speed``          faster implementations of what is right, but slow
 ================== =========================================================================
 
 This package knows nothing of networks: it imports nothing else of the library, serves any program
@@ -35,6 +37,8 @@ _REPAIRS = (
     "missing_names",
     "numerics",
     "python_code",
+    "wrong_results",
+    "pickling",
     "c_code",
     "first_compile",
     "rewrites",

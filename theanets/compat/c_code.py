@@ -57,7 +57,7 @@ def argmax_over_all_axes(module):
 
 @after_importing("theano.tensor.extra_ops", needed=_numpy_2)
 def cumulation_over_all_axes(module):
-    """The same in c_code of CumOp (theano/tensor/extra_ops.py:262)."""
+    """NPY_MAXDIMS in c_code of CumOp (theano/tensor/extra_ops.py:262), as in that of Argmax."""
     substitute_in_c(module.CumOp, "c_code", _ravel_axis)
 
 
@@ -98,7 +98,7 @@ def products_of_empty_matrices(module):
 
 @after_importing("theano.scalar.basic", needed=_numpy_2)
 def complex_numbers_with_members(module):
-    """``real`` and ``imag`` of complex numbers.
+    """Complex numbers in C with members ``real`` and ``imag``.
 
     Scalar.c_support_code (theano/scalar/basic.py:513) derives its complex types from npy_complex64 and
     npy_complex128, which have become C99 types without members. Two members of the same layout serve.
@@ -114,7 +114,7 @@ def complex_numbers_with_members(module):
 
 @after_importing("theano.scan_module.scan_op")
 def loops_of_second_derivatives(module):
-    """Each value that a loop adds to has a list of its own of the steps that are written.
+    """Scan keeps a separate list of written steps for each value that a loop accumulates.
 
     The derivative of a gradient, as ESGD needs it, has some of these lists twice (Scan.R_op,
     theano/scan_module/scan_op.py). Scan.make_thunk takes steps out of them, having copied both in one call of

@@ -12,7 +12,7 @@ from . import blas, c_code
 from .registry import before_first_compile, while_importing
 from .rewriting import rebind
 
-#: two products of matrices more for every scaled one: it costs half of the time of a training step
+#: this rewrite costs two more matrix products for each scaled one: half of the time of a training step
 EXCLUDED = "local_dot22_to_dot22scalar"
 
 #: one cache of compiled modules per NumPy version: cutils_ext and lazylinker_ext do not carry it in their names
@@ -20,7 +20,7 @@ COMPILEDIR = "compiledir_%(short_platform)s-%(processor)s-%(python_version)s-%(p
 
 _FLAGS = "THEANO_FLAGS"
 
-#: stands for the version of the compiler until somebody compiles
+#: placeholder for the version of the compiler until C code is compiled
 UNKNOWN = "version unknown so far"
 
 
@@ -134,7 +134,7 @@ def _theano_came_first():
 
 
 def missing(user):
-    """Settings to fill in.
+    """Return our defaults for settings that the user left open.
 
     Parameters
     ----------
@@ -171,12 +171,12 @@ def flags_for_import(user):
     Parameters
     ----------
     user : UserSettings
-        Whose own text stands in the middle, word for word: a later value of a setting wins over an earlier one.
+        Their own text comes after our defaults, word for word, as a later value of a setting wins over an earlier one.
 
     Returns
     -------
     flags : str
-        What is filled in, what the user set, and the user's compiler options with ours behind them.
+        Our defaults, the user's text, and last the user's compiler options with ours appended.
     """
     ours = _joined(missing(user))
     options = c_code.defines() if compiler(user) else []
@@ -186,7 +186,7 @@ def flags_for_import(user):
 
 @while_importing("theano")
 def settings_filled_in():
-    """Settings that the user left open.
+    """Defaults for settings that the user left open.
 
     They go through the environment, since theano/configparser.py reads it once, while it is imported; afterwards the
     environment is as it was, for the user and for child processes.
@@ -237,7 +237,7 @@ def _no_answer(command, **_):
 
 @while_importing("theano.configdefaults", needed=lambda: not _is_version_in_a_path())
 def compiler_not_asked_yet():
-    """No call of the compiler by those who may never compile C code.
+    """No call of the compiler before C code is compiled.
 
     theano/configdefaults.py:500 calls ``g++ -v`` to see whether there is one, and ``g++ -dumpversion`` at line 1691.
     Whether it works is seen before it is used, and its version is asked for then.
@@ -253,7 +253,7 @@ def compiler_not_asked_yet():
 
 @before_first_compile()
 def compiler_asked():
-    """What was left open while Theano was imported: the compiler's version, and a BLAS that only the compiler knows."""
+    """The compiler's version, and a BLAS that only the compiler can find: both were left open by Theano's import."""
     theano = sys.modules["theano"]
     if not theano.config.cxx:
         return

@@ -1,4 +1,7 @@
-"""What happens before Theano compiles its first function: the rest of its import, and a word on what runs where."""
+"""Preparations before Theano compiles its first function, and one log line about what runs where.
+
+The preparations are those that Theano makes in its import: compiled modules of its own, and a check of the compiler.
+"""
 
 import functools
 import importlib
@@ -32,15 +35,15 @@ _NO_BLAS = "no BLAS for Theano's C code, products of matrices go through NumPy (
 def watch_for_the_first_function(module):
     """orig_function() (theano/compile/function_module.py:1764) is where theano.function compiles.
 
-    Not get_mode(): that is asked as well by who compiles nothing, such as the description of a loop. FunctionMaker is
-    what others compile by.
+    Not get_mode(): that is also called where nothing is compiled, as when a loop is described. FunctionMaker is what
+    is called to compile without theano.function.
     """
     original, make = module.orig_function, module.FunctionMaker.__init__
 
     @functools.wraps(original)
     def orig_function(inputs, outputs, mode=None, *args, **kwargs):
         _prepare(mode)
-        # a mode asked for in a single call says nothing of where everything else runs
+        # the mode of a single call says nothing about where everything else runs
         if mode is None or mode is _theano().config.mode:
             say_what_runs_where(_theano().compile.mode.get_mode(mode))
         return original(inputs, outputs, mode, *args, **kwargs)
@@ -170,7 +173,7 @@ _once = _Once()
 
 
 def say_what_runs_where(mode):
-    """One log line in the life of a process; a second one where there is no BLAS."""
+    """Log where functions run: one line per process, and a second one where there is no BLAS."""
     if _once.said:
         return
     _once.said = True

@@ -1,4 +1,4 @@
-"""downhill 0.4.0 on current Python, and where it writes."""
+"""downhill 0.4.0 on current Python, with its output as log lines."""
 
 import collections
 import collections.abc
@@ -34,7 +34,7 @@ def _plain(text):
 
 
 def _number(value):
-    """A Theano expression as a number if that takes no computation, anything else as it is."""
+    """Return a Theano expression as text for a number if it is a constant or shared, anything else unchanged."""
     from theano.compile import SharedVariable
     from theano.gof import Variable
     from theano.tensor import NotScalarConstantError, TensorVariable, get_scalar_constant_value
@@ -71,7 +71,7 @@ def log_through_logging(module):
 
 @after_importing("downhill.dataset", "downhill.base")
 def echo_through_logging(module):
-    """The lines about data sets too; downhill/dataset.py:115, 168 call click.echo() themselves."""
+    """Lines about datasets go to the log, too; downhill/dataset.py:115, 168 call click.echo() themselves."""
 
     def echo(message=None, *args, **kwargs):
         text = _plain(message)

@@ -73,12 +73,12 @@ class Header:
 
     @property
     def built(self):
-        """Whether it is there."""
+        """Whether the header has been built."""
         return os.path.exists(self._compiled)
 
     @contextlib.contextmanager
     def building(self):
-        """Build it beside whatever is compiled meanwhile; one log line says so if it cannot be built."""
+        """Build the header while the body of the ``with`` statement compiles; a log line says so if that fails."""
         if self.built:
             yield
             return
@@ -144,7 +144,7 @@ class Header:
         return all(option.startswith(_HARMLESS) for option in rest)
 
     def use(self, compiler):
-        """Let Theano's compiler driver include it.
+        """Let Theano's compiler driver include the header in the modules that it fits.
 
         Parameters
         ----------

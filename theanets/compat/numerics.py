@@ -1,4 +1,4 @@
-"""Where NumPy 2 computes something else than the NumPy that Theano was written for, mostly without saying so.
+"""Repairs of results that are different, mostly silently, on NumPy 2 and on the NumPy that Theano was written for.
 
 Most of it follows from NEP 50: the type of a Python number no longer depends on its value, and a Python integer that
 does not fit into a dtype is an error instead of wrapping around.
@@ -59,7 +59,7 @@ def _is_integral(dtype):
 def _wrapped(integers, dtype):
     """Python integers as an array of a dtype that they need not fit into, cast as C casts them."""
     exact = np.asarray(integers)
-    # more than 64 bits are an error on every NumPy, and no business of this
+    # more than 64 bits are an error with every NumPy, and stay one
     return exact.astype(dtype) if exact.dtype.kind == "i" else np.asarray(integers, dtype)
 
 

@@ -10,15 +10,14 @@ A repair is one small function, registered with the stage it belongs to and the 
 :func:`before_first_compile`
     a function that runs once, before Theano compiles its first function.
 
-Each says with ``needed`` where its symptom shows, by trying it where that is cheap, and is left out anywhere else.
+The argument ``needed`` tests whether the symptom exists in this environment, by trying it where that is cheap; where it
+does not, the repair is left out.
 Modules are repaired at the moment they are imported, by whoever imports them, so that nothing has to be imported
 early only in order to be mended. The docstring of a repair names the file and function of Theano (or downhill) where
 the cause lies.
 """
 
 import contextlib
-import importlib.abc
-import importlib.util
 import os
 import sys
 import threading
@@ -172,7 +171,7 @@ def _import_contexts(name):
         yield
 
 
-class _RepairingLoader(importlib.abc.Loader):
+class _RepairingLoader:
     """Loads a module as its own loader does, within its contexts, and patches it at once."""
 
     def __init__(self, loader):
@@ -193,7 +192,7 @@ class _RepairingLoader(importlib.abc.Loader):
             patch(module)
 
 
-class _RepairingFinder(importlib.abc.MetaPathFinder):
+class _RepairingFinder:
     """Finds the modules of Theano and of downhill; every other import passes it by."""
 
     def find_spec(self, fullname, path=None, target=None):

@@ -1,4 +1,4 @@
-"""Rewrites of graphs that crash or change what is computed, and C code in modes that are to run in Python."""
+"""Repairs of graph rewrites that crash, change results, or put C code where Python should run."""
 
 import sys
 
@@ -82,7 +82,7 @@ def loops_in_python(module):
 
 @after_importing("theano.scan_module.scan_opt")
 def products_of_truncated_loops(module):
-    """Products of the gradient of a loop with ``truncate_gradient``, done at once behind the loop.
+    """Products that are moved out of the gradient of a loop with ``truncate_gradient``, with operands of one length.
 
     PushOutScanOutput (theano/scan_module/scan_opt.py:792) multiplies sequences that the loop reads by values that it
     puts out, taking both for as long as the loop has steps. Where the gradient is truncated, what it puts out for each

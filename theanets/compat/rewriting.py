@@ -1,4 +1,4 @@
-"""Replacing parts of somebody else's modules in memory."""
+"""Tools for replacing parts of other packages' modules in memory (monkey patching)."""
 
 import importlib.util
 import inspect
@@ -9,23 +9,23 @@ import types
 
 from .registry import FAMILIES
 
-#: stands in the versions of C code that we changed
+#: part of the cache version of C code that we changed
 MARK = ("theanets", 1)
 
 
 class Stale(ImportError):
-    """What was to be replaced is not there: this is not the release that the repairs were written for."""
+    """The code to be replaced was not found: this is not the release that the repairs were written for."""
 
 
 class ModuleView(types.ModuleType):
-    """A module with some names more, for the eyes of one other module.
+    """A view of a module with additional or replaced attributes, which only one other module sees.
 
     Theano's ``np`` is bound to such a view, so that no other code sees a name that NumPy lacks.
 
     Parameters
     ----------
     real : module
-        What it shows apart from the attributes set on it.
+        The module whose attributes are seen unless others are set on the view.
     """
 
     def __init__(self, real):
@@ -40,7 +40,7 @@ class ModuleView(types.ModuleType):
 
 
 def view_of(module, name):
-    """The view that a module has of another one, its own from now on.
+    """Give a module its own view of another module that it has imported, and return the view.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def view_of(module, name):
 
 
 def numpy_view(module):
-    """The NumPy of one module; see :func:`view_of`.
+    """Give a module its own view of NumPy, and return the view; see :func:`view_of`.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def rebind(old, new):
 
 
 def source_of(function):
-    """Return the source of a function: the lines of its code, and those behind that are indented more than the first.
+    """Return the source of a function: the lines of its code, and those after it that are indented more than the first.
 
     ``inspect.getsource`` tokenizes the file to find the end, which took a thirtieth of the time of ``import theanets``.
     """
@@ -164,7 +164,7 @@ def substitute_in_c(owner, method, substitute):
 
 
 def mark_version(owner, method):
-    """Keep C code that we changed apart from modules of Theano's own code in the same cache.
+    """Mark an Op's cache version, so that C code that we changed is never mistaken for Theano's own in the cache.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is right, but needlessly slow."""
+"""Faster implementations of what is right in Theano, but needlessly slow."""
 
 import numpy as np
 
@@ -17,11 +17,12 @@ def _square(matrix, modulus):
 
 @after_importing("theano.sandbox.rng_mrg")
 def substreams_all_at_once(module):
-    """A quarter of a second for each expression of noise or dropout.
+    """The states of all substreams of a random stream, computed by a few products of matrices.
 
     get_substream_rstates() (theano/sandbox/rng_mrg.py:764) computes the states of some 15,000 streams one after the
-    other, each by a call of a Theano function, which has to be compiled as well. The states are the powers of a matrix
-    times the first of them: knowing n of them, n more follow by one product with the n-th power.
+    other, each by a call of a Theano function, which has to be compiled as well: a quarter of a second for each
+    expression of noise or dropout. The states are the powers of a matrix times the first of them: knowing n of them,
+    n more follow by one product with the n-th power.
     """
 
     def mult_mat_vect(v, A, m1, B, m2):

@@ -1,7 +1,8 @@
-"""What must exist while Theano is imported, and is gone again afterwards."""
+"""Modules and names that stand in for missing or slow ones while Theano is imported, and are gone afterwards."""
 
 import contextlib
-import importlib
+import functools
+import importlib.util
 import logging
 import shutil
 import sys
@@ -134,20 +135,90 @@ def lazylinker_not_yet():
 
 @while_importing("theano.scalar.basic_scipy", needed=lambda: "scipy.stats" not in sys.modules)
 def scipy_stats_not_yet():
-    """Half of the time that importing Theano takes.
+    """No import of ``scipy.stats`` with Theano, which took half of the time.
 
-    theano/scalar/basic_scipy.py:22 imports scipy.stats for the one function Chi2SF. SciPy imports it by itself when
-    that is called.
+    theano/scalar/basic_scipy.py:22 imports it for the one function Chi2SF. SciPy imports its subpackages by itself
+    when they are asked for as attributes, as that function does.
     """
     with stand_in({"scipy.stats": _module("scipy.stats")}):
         yield
 
 
+@while_importing("theano.scalar.basic_scipy", needed=lambda: "scipy.special" not in sys.modules)
+def scipy_special_not_yet():
+    """No import of ``scipy.special`` with Theano, which took a fifth of the time that was left.
+
+    theano/scalar/basic_scipy.py:21 imports it for the Python implementations of Erf, Gamma and the like; those ask
+    for it as an attribute of SciPy, too.
+    """
+    with stand_in({"scipy.special": _module("scipy.special")}):
+        yield
+
+
+@functools.cache
+def _function_of_blas(name):
+    return getattr(importlib.import_module("scipy.linalg.blas"), name)
+
+
+def _call_blas(name, *args, **kwargs):
+    return _function_of_blas(name)(*args, **kwargs)
+
+
+class _BlasOnDemand(types.ModuleType):
+    """Stands in for ``scipy.linalg.blas``: its functions import the real module when they are called."""
+
+    def __getattr__(self, name):
+        # Theano asks for fblas first, a module of old releases of SciPy.
+        if name == "fblas" or name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return functools.partial(_call_blas, name)
+
+
+@while_importing("theano.tensor.blas", needed=lambda: "scipy.linalg" not in sys.modules)
+def scipy_linalg_not_yet():
+    """No import of ``scipy.linalg`` with Theano.
+
+    theano/tensor/blas.py:163 and theano/tensor/blas_scipy.py:14 make tables of BLAS functions for the Python
+    implementations of Gemv and Ger.
+    """
+    blas = _BlasOnDemand("scipy.linalg.blas")
+    with stand_in({"scipy.linalg": _module("scipy.linalg", blas=blas), "scipy.linalg.blas": blas}):
+        yield
+
+
+class _ModuleOnDemand(types.ModuleType):
+    """Stands for a module that is imported when the first of its attributes is asked for."""
+
+    def __getattr__(self, name):
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@while_importing("theano.sparse", needed=lambda: "scipy.sparse" not in sys.modules)
+def scipy_without_tools_of_numpy():
+    """No import of ``numpy.testing``, ``numpy.f2py``, ``numpy.ma`` and ``numpy.polynomial`` with ``scipy.sparse``.
+
+    theano/sparse/type.py:4 imports scipy.sparse. That imports scipy._lib.array_api_compat.numpy, whose
+    ``from numpy import *`` takes every public submodule of NumPy along, as well as what those import (unittest,
+    importlib.metadata, charset_normalizer): four times as long as scipy.sparse itself takes, for nothing that is used.
+    """
+    names = [name for name in ("testing", "f2py", "ma", "polynomial") if name not in vars(np)]
+    on_demand = {name: _ModuleOnDemand(f"numpy.{name}") for name in names}
+    vars(np).update(on_demand)
+    try:
+        yield
+    finally:
+        for name, module in on_demand.items():
+            # an import of the real one has put that in its place.
+            if vars(np).get(name) is module:
+                delattr(np, name)
+
+
 @while_importing("theano.tensor.nnet.abstract_conv", needed=lambda: "scipy.signal" not in sys.modules)
 def scipy_signal_not_yet():
-    """A tenth of a second more: the private names asked for at theano/tensor/nnet/abstract_conv.py:27 are not there.
+    """No import of ``scipy.signal`` with Theano, which took a tenth of a second.
 
-    :mod:`theanets.compat.python_code` gives the module public ones.
+    theano/tensor/nnet/abstract_conv.py:27 imports private names from it, which are gone;
+    :mod:`theanets.compat.python_code` gives the module the public ones.
     """
     with stand_in({"scipy.signal.signaltools": None, "scipy.signal.sigtools": None, "scipy.signal": None}):
         yield
@@ -155,8 +226,18 @@ def scipy_signal_not_yet():
 
 @while_importing("theano.tensor.nnet.conv", needed=lambda: "scipy.signal" not in sys.modules)
 def scipy_signal_not_yet_either():
-    """The same at theano/tensor/nnet/conv.py:30."""
+    """No import of ``scipy.signal`` for theano/tensor/nnet/conv.py:30, either."""
     with stand_in({"scipy.signal.signaltools": None, "scipy.signal.sigtools": None, "scipy.signal": None}):
+        yield
+
+
+@while_importing("theano.tests")
+def runner_of_tests_not_wanted():
+    """No import of ``unittest`` and ``numpy.testing`` for a test runner that cannot be defined anyway.
+
+    theano/tests/__init__.py:4 imports theano/tests/main.py, which fails at the module of nose that NumPy 1.25 dropped.
+    """
+    with stand_in({"theano.tests.main": None}):
         yield
 
 
@@ -192,8 +273,10 @@ class _Quiet(logging.Filter):
 
 @while_importing("theano")
 def quiet_import():
-    """Warnings about old Python in Theano's sources and log lines of theano/configdefaults.py:585, tensor/blas.py:182
-    and tensor/blas_headers.py:988."""
+    """No warnings about old Python in Theano's sources, and no log lines about a missing compiler or BLAS.
+
+    The lines come from theano/configdefaults.py:585, tensor/blas.py:182 and tensor/blas_headers.py:988.
+    """
     loggers = [logging.getLogger(name) for name in ("theano.configdefaults", "theano.tensor.blas")]
     quiet = _Quiet()
     for logger in loggers:

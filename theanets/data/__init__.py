@@ -1,8 +1,8 @@
-"""Data: what users give, as arrays that Theano's functions take.
+"""Data: conversion, checks and batches of the arrays that users give.
 
 ============ ================================================================================
 ``arrays``   conversion and checks of arrays, tables, sequences and sparse matrices
-``sources``  where batches come from: arrays, callables, iterables and datasets of the user's
+``sources``  where batches come from: arrays, callables, iterables and users' datasets
 ``batches``  the order of training data, and batches that are cut out of arrays in that order
 ``balance``  weights of classes, and batches that hold one class only
 ============ ================================================================================

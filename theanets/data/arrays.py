@@ -1,8 +1,8 @@
-"""Data on its way into a network: any numeric array is accepted, cast once, and checked before it is used.
+"""Conversion and checks of the arrays that users give to a network.
 
-What a network expects is described by a list of :class:`Slot`, one for each array. Arrays, lists, pandas frames and
-scipy matrices become arrays of the types that the compiled functions want; what does not fit is refused with an error
-that names the array, the axis and what was expected.
+The arrays that a network expects are described by a list of :class:`Slot`, one for each of them. Arrays, lists, pandas
+frames and scipy matrices are cast once to the types of the compiled functions; arrays that do not fit are refused with
+an error that names the array, the axis and what was expected.
 """
 
 import collections.abc
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class Slot:
-    """What is expected of one of the arrays that a network is given.
+    """Description of one of the arrays that a network expects: its type, its shape and its meaning.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ class Slot:
     variable : theano variable
         The variable that it is a value of.
     shape : tuple or None, optional
-        Expected shape of one example; ``None`` for lengths, or a whole shape, that nothing is known about.
+        Expected shape of one example; ``None`` for unknown lengths, or for an unknown shape.
     num_classes : int, optional
         If the array holds class labels, how many classes there are.
     per_example : bool, optional
         Whether the array holds weights: none of them is negative, and one number for each example may stand for an
         array full of it.
     is_target : bool, optional
-        Whether the array says what the output should be. Labels that do may come as a column.
+        Whether the array is a target. Labels that are targets may come as a column.
     """
 
     def __init__(self, name, variable, shape=None, num_classes=None, per_example=False, is_target=False):
@@ -75,7 +75,7 @@ class Slot:
         return self.shape is not None and len(self.shape) > 0 and self.shape[0] is None and self.ndim > 1
 
     def takes(self, value):
-        """Tell, quickly, whether a value is an array that needs no cast. Whatever it says of others, they are cast."""
+        """Tell, quickly, whether a value is an array that needs no cast."""
         return (
             type(value) is np.ndarray
             and value.dtype == self.dtype
@@ -111,7 +111,7 @@ class Slot:
 
 
 def _to_array(value, slot):
-    """Turn what a user calls an array into a numpy array or a scipy matrix."""
+    """Turn any kind of array into a numpy array or a scipy matrix."""
     if isinstance(value, theano.compile.SharedVariable):
         value = value.get_value()
     if scipy.sparse.issparse(value):
@@ -128,7 +128,7 @@ def _to_array(value, slot):
             f"{slot.expectation()}{sequences}"
         ) from error
     except (TypeError, RuntimeError) as error:
-        # as of tensors of other libraries that are on a device, or take part in a gradient.
+        # raised by tensors of other libraries that are on a device, or take part in a gradient.
         raise util.DataError(
             f"array {slot.name!r}, a {type(value).__name__}, cannot be turned into a numpy array: {error}"
         ) from error
@@ -144,7 +144,7 @@ def _to_array(value, slot):
 
 
 def _refuse_masked(value, slot):
-    """Refuse masked values, which would be taken for data."""
+    """Refuse masked arrays: numpy would take their masked values for data."""
     pieces = value if isinstance(value, (list, tuple)) else [value]
     if any(isinstance(piece, np.ma.MaskedArray) and np.ma.is_masked(piece) for piece in pieces):
         raise util.DataError(
@@ -165,7 +165,7 @@ def _missing_error(item, slot, index, columns=None):
 
 
 def _refuse_missing(value, slot, columns=None):
-    """Refuse missing values of pandas, which would become NaN in an array. NaN itself is looked at later."""
+    """Refuse missing values of pandas, which would become NaN in an array; NaN itself is checked for later."""
     if not hasattr(value, "isna") or not hasattr(value, "iloc"):
         return
     for index in np.argwhere(value.isna().to_numpy()):
@@ -385,8 +385,8 @@ def numbers_of(array):
 def is_finite(array):
     """Tell whether all numbers of an array or of a scipy matrix are finite; integers always are.
 
-    It comes before each prediction, and so has to be quick. A sum of squares takes no memory, and a small part of the
-    time of looking at each number. Where it is too large, or not a number, one looks.
+    It runs before each prediction, so it has to be quick. A sum of squares takes no memory, and a small part of the
+    time of testing each number. Only if the sum is not finite, each number is tested.
     """
     numbers = numbers_of(array)
     if numbers.dtype.kind != "f":
@@ -399,7 +399,7 @@ def is_finite(array):
 
 
 def check_finite(value, slot):
-    """Refuse an array that holds something else than finite numbers, after it has been cast.
+    """Refuse an array, which has been cast, with values that are not finite.
 
     Raises
     ------
@@ -421,7 +421,7 @@ def check_finite(value, slot):
 
 
 def check(value, slot):
-    """Refuse an array that nothing can be learned from.
+    """Refuse an array that is useless as training data: empty, not finite, or with weights that are all zero.
 
     Raises
     ------
@@ -439,7 +439,7 @@ def check(value, slot):
 
 
 class CountError(util.DataError):
-    """Another number of arrays than there are slots."""
+    """The number of arrays is not the number of slots."""
 
 
 def _name_list(slots):
@@ -476,7 +476,7 @@ def _as_list(arrays, slots, surplus=False):
 
 
 def split_example(item, slots, surplus=False):
-    """Return the parts of what may be one example of a dataset, rather than a batch of them.
+    """Return the parts of an item of a dataset if it is one example, rather than a batch of them.
 
     Parameters
     ----------
@@ -502,7 +502,7 @@ def split_example(item, slots, surplus=False):
 def _parts(item, slots, surplus):
     """Return the parts of an example as a list."""
     if len(slots) == 1:
-        # a bare value, or the only one of a list.
+        # the value itself, or the only one of a list.
         alone = item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item
         if _is_example(alone, slots[0]):
             return [alone]
@@ -510,7 +510,7 @@ def _parts(item, slots, surplus):
 
 
 def check_example(item, slots, surplus=False):
-    """Refuse what does not fit in something whose first part is that of one example."""
+    """Refuse an item whose first part fits as one example, while other parts do not."""
     values = _parts(item, slots, surplus)
     if values and _is_example(values[0], slots[0]):
         cast_all([np.asarray(value)[None] for value in values], slots)
@@ -591,7 +591,7 @@ def cast_all(arrays, slots, axis=0, surplus=False):
     for i, slot in enumerate(slots):
         targets = [value for value, other in zip(values, slots) if other is not slot and other.shape == slot.shape]
         if slot.per_example and slot.shape is not None and targets and targets[0].ndim == slot.ndim:
-            # lengths that only the data tell.
+            # lengths that are known only from the data.
             values[i] = np.ascontiguousarray(_spread(values[i], (None, *targets[0].shape[1:])))
     for slot, value in zip(slots, values):
         if not -value.ndim <= axis < value.ndim:
@@ -645,7 +645,7 @@ def is_per_sequence(value):
 
 
 def _pad(sequences):
-    """Stack sequences, with zeros behind the end of shorter ones."""
+    """Stack sequences, padding shorter ones with zeros."""
     longest = max(map(len, sequences))
     padded = np.zeros((len(sequences), longest, *sequences[0].shape[1:]), sequences[0].dtype)
     for row, sequence in zip(padded, sequences):
@@ -707,7 +707,7 @@ def lengths_of(arrays, slots, surplus=False):
 
 
 def cast_sequences(arrays, slots, check=True):
-    """Cast arrays that a network is going to be evaluated for, of which some may be lists of sequences.
+    """Cast the arrays for an evaluation of a network; some of them may be lists of sequences.
 
     Parameters
     ----------
@@ -733,7 +733,7 @@ def cast_sequences(arrays, slots, check=True):
         _check_shape(arrays, slots[0])
         values, lengths = [arrays], None
     else:
-        # what becomes infinite is refused below, in words of our own.
+        # no warning of NumPy's: values that become infinite in the cast are refused below.
         with np.errstate(over="ignore"):
             values, lengths = cast_all(arrays, slots), lengths_of(arrays, slots)
     if check:

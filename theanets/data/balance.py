@@ -1,4 +1,4 @@
-"""Classes in the data: weights for those that are rarer than others, and batches that hold only one."""
+"""Balance of classes in the data: class weights, and a warning for batches that hold only one class."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ class ClassWeights(dict):
 
 
 def resolve(weights, network, find_labels=None):
-    r"""Find out what each class weighs.
+    r"""Compute the weights of classes from the argument ``class_weight``.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def resolve(weights, network, find_labels=None):
         :math:`n_i` of n labels with k classes that occur; or the weights, as a dict by class, in which 1 stands for
         others, or one for each class.
     network : :class:`theanets.Network`
-        What they are for.
+        The network whose losses they are for.
     find_labels : callable, optional
         Returns the labels of the training data for a variable. Default: they are not known.
 
@@ -82,7 +82,7 @@ def _read(weights, count, variable, find_labels):
 
 
 def describe_sorted(labels, batch_size, mask=None):
-    """Say in words that batches hold one class each, as those of sorted labels do.
+    """Describe in words that batches hold one class each, as those of sorted labels do.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ def describe_sorted(labels, batch_size, mask=None):
     Returns
     -------
     words : str or None
-        None if classes are mixed; if there is only one class, or one batch; or if so many batches of one class are no
-        wonder with classes as frequent as these.
+        None if classes are mixed; if there is only one class, or one batch; or if random order would give about as many
+        batches of one class.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def describe_sorted(labels, batch_size, mask=None):
     high = np.where(counts, labels, labels.min()).max(axis=1)
     starts = np.arange(0, count, batch_size if batch_size > 0 else count)
     sizes = np.diff([*starts, count])
-    # a batch of one example says nothing.
+    # a batch of one example holds one class in any order.
     several = sizes > 1
     if low.min() == high.max() or len(starts) == 1 or not several.any():
         return None

@@ -1,4 +1,4 @@
-"""Where batches come from: what a user gives as data for training becomes something that can be iterated over.
+"""Sources of batches: iterables of batches made from the data that a user gives for training.
 
 There are four kinds: arrays, which are cast and checked at once and then cut into batches, as are the examples of a
 dataset with ``__len__`` and ``__getitem__``; callables and iterators, which make one batch at a time; iterables that
@@ -74,7 +74,7 @@ class ArraySource:
     def __init__(self, arrays, slots, axis=0, surplus=False):
         self.slots = slots
         self.axis = axis
-        # what has become infinite is refused by the check, in words of our own.
+        # no warning of NumPy's: values that become infinite in the cast are refused by the check.
         with np.errstate(over="ignore"):
             self.arrays = cast_all(arrays, slots, axis, surplus)
         for array, slot in zip(self.arrays, slots):
@@ -202,7 +202,7 @@ class StreamSource:
             raise Exhausted from None
 
     def look(self):
-        """Look at the first batch, which is kept for its turn, to see what there is."""
+        """Fetch the first batch, which is kept until it is asked for, to find out what the callable makes."""
         if self.waiting or self.passes is not None:
             return
         batch = self._next()
@@ -240,6 +240,11 @@ class StreamSource:
     def __call__(self):
         """Return the next batch, cast and checked."""
         batch = self._next()
+        if batch is None or isinstance(batch, (str, bytes)) or np.isscalar(batch):
+            raise util.DataError(
+                f"{self.label} data: {_name(self.make)} has made {_words(batch)}, expected a list of arrays for a "
+                f"batch: {_expectation(self.slots)}"
+            )
         try:
             return _prepare(batch, self.slots, self.surplus, self.masked)
         except util.DataError as error:
@@ -260,7 +265,7 @@ class StreamSource:
 
 
 class Stream(downhill.Dataset):
-    """The batches of a callable or an iterator.
+    """The dataset of a :class:`StreamSource`: the batches of a callable or an iterator.
 
     Parameters
     ----------
@@ -280,7 +285,7 @@ class Stream(downhill.Dataset):
     def iterate(self, shuffle=True):
         """Iterate over the batches of an epoch."""
         if self.passes is None:
-            # only here, as whatever a callable does belongs to the training.
+            # only here, as the callable must not be called before training begins.
             self._callable.look()
             if self._callable.passes is not None:
                 self.passes = self._callable.passes.dataset(self.name, **self.options)
@@ -289,7 +294,7 @@ class Stream(downhill.Dataset):
 
 
 class PassSource:
-    """Something that can be gone through again and again, and makes batches, or single examples, each time.
+    """An iterable that can be started again, and yields batches, or single examples, in each pass.
 
     Parameters
     ----------
@@ -331,7 +336,7 @@ class PassSource:
                 raise util.DataError(f"{label} data, first batch: {error}") from error
 
     def _explain(self, first):
-        """Say what is wrong with the first item, if it seems to be an example."""
+        """Raise an error about the first item, if it seems to be an example that does not fit."""
         try:
             check_example(first, self.slots, self.surplus)
         except CountError:
@@ -340,7 +345,7 @@ class PassSource:
             raise util.DataError(f"{self.label} data, first example: {error}") from error
 
     def is_ragged(self):
-        """Tell whether there are sequences of different lengths: in the first batch, or, of examples, perhaps."""
+        """Tell whether the first batch holds sequences of different lengths; examples that are sequences always may."""
         if self.holds_examples:
             return any(slot.is_sequence for slot in self.slots)
         return _differ(self.lengths)
@@ -353,7 +358,7 @@ class PassSource:
         return _have_steps_of_their_own(*found, self.slots, self.surplus)
 
     def items(self, batch_size):
-        """Make a pass, yielding batches as they come, or so many examples at a time."""
+        """Make a pass, yielding batches as they come, or batches of ``batch_size`` examples."""
         iterator = iter(self.start())
         if not self.holds_examples:
             yield from iterator
@@ -367,7 +372,7 @@ class PassSource:
 
 
 class Passes:
-    """The batches of something that is gone through again and again.
+    """The dataset of a :class:`PassSource`: an iterable of the batches of an epoch.
 
     Parameters
     ----------
@@ -424,8 +429,13 @@ class Passes:
         return self._prepare(batch)
 
 
+def _words(batch):
+    """Return a few words for what was made in the place of a batch."""
+    return "None" if batch is None else f"a {type(batch).__name__}, {str(batch)[:40]!r}"
+
+
 def _name(start):
-    """Return what to call something that makes batches."""
+    """Return the name, for messages, of an object that makes batches."""
     owner = getattr(start, "__self__", getattr(start, "func", start))
     return getattr(owner, "__name__", type(owner).__name__)
 
@@ -439,7 +449,7 @@ def _stack(items, slots, surplus):
     try:
         return stack_examples(examples, slots)
     except (TypeError, RuntimeError) as error:
-        # as of tensors of other libraries that are on a device, or take part in a gradient.
+        # raised by tensors of other libraries that are on a device, or take part in a gradient.
         raise util.DataError(f"examples cannot be turned into numpy arrays: {error}") from error
 
 
@@ -479,14 +489,14 @@ class DatasetSource:
             yield cast_all(batch, self.slots, surplus=self.surplus)
 
     def dataset(self, name, masked=False, **kwargs):
-        """Return the dataset, which is made already."""
+        """Return the user's dataset itself."""
         if masked:
             raise util.DataError("sequences of different lengths and a downhill.Dataset do not go together")
         return self
 
 
 def check_shuffle(source, shuffle):
-    """Refuse an order that training data cannot have.
+    """Refuse a ``shuffle`` that the training data cannot have.
 
     Parameters
     ----------
@@ -524,7 +534,7 @@ def _makes_batches(value):
     return callable(value) and not hasattr(value, "shape") or isinstance(value, collections.abc.Iterator)
 
 
-#: Types that are taken for arrays, or hold arrays, although they can be iterated over.
+#: Types that count as arrays, or as collections of arrays, although they can be iterated over.
 ARRAYS = (
     *(list, tuple, str, bytes, bytearray, range, memoryview, PlainArray),
     *(collections.abc.Mapping, theano.compile.SharedVariable),
@@ -540,7 +550,7 @@ def _is_iterable(value):
 
 
 def _is_generator_function(value):
-    # an object is called by a method of its class.
+    # calling an instance runs ``__call__`` of its class.
     functions = value, inspect.getattr_static(type(value), "__call__", None)
     return any(map(inspect.isgeneratorfunction, functions))
 
@@ -565,7 +575,7 @@ class _Indexed:
 
     def __call__(self):
         yield from map(self.batches.__getitem__, range(len(self.batches)))
-        # sequences of Keras are told, and may change their order.
+        # Keras's sequences have this method, in which they may change their order.
         getattr(self.batches, "on_epoch_end", lambda: None)()
 
 
@@ -646,8 +656,7 @@ def build(value, slots, label, axis=0, surplus=False):
 def build_both(train, valid, slots, axis=0, surplus=False):
     """Make sources of the data for training and for validation; see :func:`build`.
 
-    Targets that are given as the second argument, as other libraries want them, are told from validation data by what
-    they are: data that nothing could be validated on.
+    Targets given as the second argument, as in other libraries, are recognized as they do not fit as validation data.
 
     Returns
     -------

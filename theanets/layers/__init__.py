@@ -1,6 +1,6 @@
 """The layers that networks are made of.
 
-Each is a class; in the list of layers that a network is built from, it goes by its lower-cased name or an alias:
+Each is a class; in the list of layers that a network is built from, its name in lower case, or an alias, stands for it:
 ``(10, 'tied')`` or ``dict(form='concat', inputs=('a', 'b'))``. To add one, subclass :class:`Layer`.
 """
 

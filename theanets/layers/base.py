@@ -1,8 +1,8 @@
-"""What all layers share: names, wiring, shapes, parameters and their initial values.
+"""The base class of layers: names, wiring, shapes, parameters and their initial values.
 
-A layer has a short life story. Its constructor keeps the options that it is given. :meth:`Layer.bind` attaches it to
-the layers before it: it resolves the shapes of its inputs and of its outputs, builds the activation and creates the
-parameters. :meth:`Layer.connect` makes expressions of its outputs from expressions of its inputs, once per graph.
+The constructor of a layer keeps the options that it is given. :meth:`Layer.bind` attaches the layer to those before it:
+it resolves the shapes of its inputs and of its outputs, builds the activation and creates the parameters.
+:meth:`Layer.connect` makes expressions of its outputs from expressions of its inputs, once per graph.
 
 Shapes describe one example, without the axis of the batch. An entry is ``None`` where a length is known only with the
 data; the last entry is the number of units.
@@ -22,6 +22,15 @@ __all__ = ["Layer"]
 
 #: Options for the initial values of one parameter, such as ``std_w``.
 PER_PARAMETER = re.compile(r"(mean|std|sparsity|diagonal|radius)_(.+)")
+
+
+#: What initial values are drawn by, and the ranges of these options where they are numbers.
+SETTINGS = {
+    "mean": arguments.FINITE,
+    "std": arguments.FINITE,
+    "sparsity": arguments.Range(0, 1),
+    "diagonal": arguments.FINITE,
+}
 
 
 class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  # type: ignore[misc]
@@ -97,24 +106,24 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
     #: The activation that a network asks for if the spec does not; None for the network's own default.
     default_activation: str | None = None
 
-    #: Whether the form is the name of another one in an older release, which nobody should be told to write.
+    #: Whether the form is an old name of another one, which messages should not suggest.
     is_deprecated = False
 
     #: Whether the inputs of the layer are integer labels.
     reads_labels = False
 
-    #: Whether a step of the output follows from the same step of the inputs, and from states that are carried on from
-    #: step to step; None if nobody has said so.
+    #: Whether a step of the output depends only on the same step of the inputs, and on states that are carried on from
+    #: step to step; None if it is not known.
     stepwise: bool | None = None
 
     _count = 0
 
-    #: The shape that the default output was found to have, and what it was found for.
+    #: The measured shape of the default output, after the input and declared shapes that it was measured for.
     _measured = None
 
     def __init__(self, name=None, *others, **kwargs):
         if util.is_int(name) and not {"size", "shape"} & set(kwargs):
-            # a subclass hands on the arguments of release 0.7.
+            # a subclass passes arguments on by position, as in release 0.7.
             kwargs = type(self)._read_old((name, *others), kwargs)
             name, others = kwargs.pop("name", None), ()
         if others:
@@ -127,7 +136,7 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
         self._check_keywords()
         self._given_shape = self._read_shape()
         inputs = kwargs.get("inputs")
-        # a size is that of the layer before, which is not known yet.
+        # an int is the size of the layer before this one, which is not known yet: see chain_to().
         self._requested = [] if util.is_int(inputs) else self._read_inputs(inputs)
         self._inputs = []
         self._output_shapes = {}
@@ -209,7 +218,7 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
             requested.append((source if ":" in source else f"{source}:out", size))
         return requested
 
-    # -- what a layer looks like from outside -------------------------------------------------------------------------
+    # -- public attributes --------------------------------------------------------------------------------------------
 
     @property
     def params(self):
@@ -342,7 +351,7 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
         for variable, name in zip(variables, names):
             if isinstance(key, str) and name == key:
                 return variable
-        # a layer of the user's own may have been meant to have it.
+        # in a layer class that a user writes, the parameter may not have been created yet.
         create = f"; create it in setup(), as by self.add_weights({key!r})" if not names and self._is_users() else ""
         raise util.UnknownNameError(
             f"layer {self.name!r} has no parameter {key!r}{util.suggestion(key, names)} "
@@ -425,10 +434,10 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
             raise util.ConfigurationError(f"layer {self.name!r}: unknown argument {key!r}, as {reason}")
 
     def _compare_shape(self, layers):
-        """Compare the shape of the default output with what a method of a user's computes, which may have other axes.
+        """Compare the declared shape of the default output with the one that a user's method computes.
 
-        The shape that the base class makes of a size gives way to the one that is found. What the size, the shape or a
-        method of the class says has to agree with it.
+        The measured shape replaces the one that the base class derives from a size. It must agree with the size, the
+        shape, or the result of ``resolve_outputs()`` that the class declares.
         """
         outsiders = [name for name in ("resolve_outputs", "transform") if not _is_ours(type(self), name)]
         if not outsiders or not any(layer is self for layer in layers):
@@ -439,7 +448,7 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
             try:
                 self._measured = key, measuring.measure(self, "out", layers)
             except Exception:
-                # whatever it is, it shows again, and better, when somebody computes the output.
+                # the error is raised again, with a better message, when the output is computed.
                 return
         found = self._measured[1]
         is_told = "resolve_outputs" in outsiders or self.kwargs.get("shape") is not None
@@ -553,7 +562,10 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
     def _setting(self, setting, name, default, general=True):
         self._settings_read.add(f"{setting}_{name}")
         default = self.kwargs.get(setting, default) if general else default
-        return self.kwargs.get(f"{setting}_{name}", default)
+        value = self.kwargs.get(f"{setting}_{name}", default)
+        if setting in SETTINGS and not isinstance(value, (list, tuple, np.ndarray)):
+            SETTINGS[setting].check(f"layer {self.name!r}: {setting} of {name!r}", value)
+        return value
 
     def _add_param(self, name, shape, draw):
         """Append a parameter, keeping an existing one of the same name and shape."""
@@ -637,7 +649,7 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
         return OrderedDict((self.full_name(name), value) for name, value in outputs), list(updates)
 
     def _hand_over(self, inputs):
-        """Return the inputs in the form in which ``transform`` is given them."""
+        """Return the inputs as ``transform`` takes them: those of users' classes also work as in earlier releases."""
         if type(self).transform.__module__.partition(".")[0] == __package__.partition(".")[0]:
             return inputs
         return OldInputs(inputs, self)
@@ -693,7 +705,7 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
 
 
 def _is_ours(cls, method):
-    """Tell whether a method of a class is this library's."""
+    """Tell whether a method of a class is defined in this library."""
     owner = next(base for base in cls.__mro__ if method in vars(base))
     return owner.__module__.partition(".")[0] == __package__.partition(".")[0]
 
@@ -704,7 +716,7 @@ def _agree(a, b):
 
 
 def _has_size(found, declared):
-    """Tell whether a shape that was found goes with a size: it is the last entry, or one of others; 1 has no axis."""
+    """Tell whether a measured shape agrees with a size: as its last entry or, with other axes, any; 1 needs no axis."""
     size = declared[-1]
     if len(found) == len(declared):
         return found[-1] in (size, None)
@@ -712,7 +724,7 @@ def _has_size(found, declared):
 
 
 def chained(inputs, layer):
-    """Return what inputs are that are not named, or of which just the size is given, for a layer behind another."""
+    """Return the ``inputs`` of a layer that reads the layer before it: its output, with the expected size if given."""
     return {layer.output_name: int(inputs)} if util.is_int(inputs) else layer.output_name
 
 

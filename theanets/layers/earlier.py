@@ -1,4 +1,4 @@
-"""Layers as earlier releases wrote them: arguments by position, and inputs that are used as one expression."""
+"""Compatibility with layer classes of earlier releases: arguments by position, and inputs used as one expression."""
 
 import inspect
 

@@ -7,7 +7,7 @@ __all__ = ["Embed"]
 
 
 class Embed(Layer):
-    r"""A layer that stands a vector, which is learned, in the place of each integer label.
+    r"""A layer that replaces each integer label by a learned vector.
 
     .. math:: y = f(W_x)
 

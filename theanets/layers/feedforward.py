@@ -36,7 +36,7 @@ class _Structural(Layer):
             raise util.ConfigurationError(f"layer {self.name!r}: size={size!r}, but its inputs make it {expected}")
 
     def _refuse_padding(self, inputs):
-        """Refuse sequences of different lengths, where steps would be mixed with what only fills them up."""
+        """Refuse sequences of different lengths, where steps would be mixed with padding."""
         if context_of(inputs).mask is not None:
             raise util.ConfigurationError(
                 f"layer {self.name!r} ({type(self).__name__.lower()}) does not go with sequences of different lengths"
@@ -292,8 +292,8 @@ class Tied(Layer):
     Parameters
     ----------
     partner : str or :class:`theanets.Layer`
-        The layer to undo. It must have one input and a parameter called ``w``. In a network it is found by itself:
-        going backwards, each tied layer is skipped together with the layer that it undoes.
+        The layer whose weights are shared. It must have one input and a parameter called ``w``. A network finds it:
+        going backwards, each tied layer is skipped together with its own partner.
 
     Notes
     -----
@@ -330,7 +330,7 @@ class Tied(Layer):
         super().bind(graph, reset=reset, initialize=initialize)
 
     def describe(self):
-        """Return ``tied to`` and the name of the layer that this one undoes."""
+        """Return ``tied to`` and the name of the layer whose weights this one shares."""
         return f"tied to {getattr(self.partner, 'name', self.partner)}"
 
     def _weights(self):

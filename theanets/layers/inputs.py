@@ -1,4 +1,4 @@
-"""The layer that data comes in through."""
+"""The input layer."""
 
 import numpy as np
 import theano
@@ -11,7 +11,7 @@ __all__ = ["Input"]
 
 
 class Input(Layer):
-    """A layer that data comes in through.
+    """An input layer: the symbolic variable of an array of data.
 
     Parameters
     ----------

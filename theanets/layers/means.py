@@ -1,7 +1,7 @@
-"""Means that know what they are means over, so that those of batches make the mean over all of the data.
+"""Means with counts: expressions of means that carry the number of elements, or the sum of weights, that they are over.
 
-The mean of a batch is a number from which nobody can tell how many examples, steps of sequences or weights it stands
-for. So expressions of means carry an expression of that beside them, their *count*:
+The mean over all of the data is the mean of those of batches, weighted by how many examples, steps of sequences or
+weights each stands for. So expressions of means carry an expression of that beside them, their *count*:
 
 >>> import theano.tensor as TT
 >>> errors = TT.vector()
@@ -22,14 +22,14 @@ __all__ = ["count_of", "counted", "mean", "size", "terms", "total_of", "weighted
 
 
 def counted(value, count, total=None):
-    """Let the expression of a mean know what it is a mean over.
+    """Attach a count to the expression of a mean.
 
     Parameters
     ----------
     value : scalar expression
         The mean.
     count : scalar expression
-        How much the mean of one batch counts beside those of others: a number of examples, or a sum of weights.
+        The weight of the mean of one batch beside those of others: a number of examples, or a sum of weights.
     total : scalar expression, optional
         The mean times the count, if it is to be added up instead of the mean, as it is more exact.
 
@@ -123,7 +123,7 @@ def terms(value):
     if isinstance(scalar, (theano.scalar.Neg, theano.scalar.Cast)):
         return [(operation(term), count) for term, count in parts[0]]
     places = [i for i, part in enumerate(parts) if any(count is not None for _, count in part)]
-    # a product of means, or what is divided by one, is no mean.
+    # a product of two means, or a quotient by a mean, has no count.
     if len(places) == 1 and (isinstance(scalar, theano.scalar.Mul) or places == [0]):
         (place,) = places
         others = list(node.inputs)

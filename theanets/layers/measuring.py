@@ -1,4 +1,4 @@
-"""Shapes that layers do not tell: found by computing outputs for arrays of zeros."""
+"""Measuring the shapes of outputs that layers do not declare, by computing them for arrays of zeros."""
 
 from collections import OrderedDict
 
@@ -55,7 +55,7 @@ def measure(layer, output, layers):
         for name, shape in layer._inputs
         if not any(outputs[name] is source.input for source in sources) and len(shape) + 1 == outputs[name].ndim
     }
-    # what comes before the layer is known, and need not be computed once more.
+    # the shapes of layers before this one are known, so that they need not be computed again.
     stand_ins = {name: outputs[name].type() for name in read}
     expression = theano.clone(
         outputs[full_name].shape, replace={outputs[name]: stand_in for name, stand_in in stand_ins.items()}

@@ -12,7 +12,7 @@ __all__ = ["BatchNorm", "LayerNorm"]
 
 
 class _Normalization(Layer):
-    """A layer that subtracts a mean, divides by a deviation, and then scales and shifts each unit as it has learned."""
+    """A layer that subtracts a mean, divides by a standard deviation, and then scales and shifts as it has learned."""
 
     default_activation = "linear"
 

@@ -1,4 +1,4 @@
-"""Choosing parameters and statistics of layers by name."""
+"""Selection of parameters and statistics of layers by shell patterns for their names."""
 
 from collections import OrderedDict
 
@@ -18,7 +18,7 @@ def select(layers, patterns, where):
         Shell patterns for names of parameters or statistics, such as ``'hid1.w'`` or ``'*.b'``; or of layers, such as
         ``'hid1'``, which stand for all that their layers have.
     where : str
-        Who is asking, for messages.
+        The argument that the patterns are from, for messages.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a network can do: each module here is a part of :class:`theanets.Network`, or serves one.
+"""The parts (mixin classes) of :class:`theanets.Network`, one for each thing that a network can do, and their helpers.
 
 ============== ===============================================================================
 ``training``   ``train``, ``itertrain``, the history and the learning rate of a training
@@ -10,6 +10,6 @@
 ``monitoring`` what ``monitors=`` reports in training
 ``fitting``    checks that the targets of losses fit the outputs of layers
 ``caching``    caches of graphs and compiled functions, and the cache keys of layers
-``part``       the base of all parts: the attributes that they may count on
+``part``       the base class of all parts, with the attributes that they use
 ============== ===============================================================================
 """

@@ -1,4 +1,4 @@
-"""Whether what a loss compares goes together: sizes are known when a network is made, and need no data."""
+"""Checks that outputs and targets of a loss have shapes that fit, when a network is made and before there are data."""
 
 import numpy as np
 import theano
@@ -76,7 +76,7 @@ def check(loss, layers, others=()):
     _check_outputs(loss, shapes)
     wanted = loss.target_shape(shapes)
     if len(wanted) + 1 >= len(loss.TARGETS):
-        # there is no target of so many axes: a network like this one is used, and not trained as a whole.
+        # no variable has so many axes: such a network is used for prediction, and not trained as a whole.
         return
     if target.ndim != len(wanted) + 1:
         raise util.ConfigurationError(
@@ -101,7 +101,7 @@ def check(loss, layers, others=()):
 
 
 def _is_ours(loss):
-    """Tell whether it is known what a loss does with its target."""
+    """Tell whether a loss is one of the library's own, so that it is known how it uses its target."""
     kernel = getattr(loss, "kernel", None)
     return (
         type(loss).__module__ == losses.__name__
@@ -133,7 +133,7 @@ def _check_outputs(loss, shapes):
 
 
 def _try(loss, layers, shapes, source, given):
-    """Compute a loss that may do anything with its target for arrays of zeros, and see whether their shapes fit."""
+    """Compute a loss with a formula of its own for arrays of zeros, to see whether their shapes fit."""
     inputs, values, outputs = [source.input], [source.zeros(LENGTH)], Outputs()
     for layer in layers:
         for output, shape in layer.shapes.items():
@@ -168,7 +168,7 @@ def _try(loss, layers, shapes, source, given):
             f"{_describe(loss, shapes)}: its target, the input {source.name!r}, of shape {given} does not fit: {reason}"
         ) from error
     except Exception:
-        # whatever it is, it has nothing to do with shapes.
+        # any other error has nothing to do with shapes.
         return
 
 

@@ -13,7 +13,7 @@ __all__ = ["Gradients"]
 
 
 class Gradients(Evaluation):
-    """The part of a network that can be asked what its outputs depend on."""
+    """The part of a network that computes gradients of its outputs and of its loss."""
 
     def gradient(self, of: str, wrt: str, x: Any, check: bool = True) -> np.ndarray:
         """Compute the gradient of a number with respect to data, outputs or parameters.
@@ -88,10 +88,13 @@ class Gradients(Evaluation):
             return self._gradients(self._number(of, outputs, context), of, variables), []
 
         what = caching.Identity(of) if callable(of) else of
-        # losses may be changed in place.
+        # their attributes are part of the cache key, as users may change a loss in place.
         losses = [(type(loss), vars(loss)) for loss in self.losses] if of == "loss" else []
         key = "gradient", what, tuple(names), self._graph_key((), context), caching.fingerprint(losses)
-        results = self._function(key, inputs, make_outputs)(*arrays)
+        # a description of a loss may leave its weight out, which is a number in this graph.
+        weighted = [(loss, loss.weight) for loss in self.losses] if of == "loss" else []
+        shaping = ["gradient", self.layers, of, names, context.opaque, weighted]
+        results = self._function(key, inputs, make_outputs, shaping)(*arrays)
         if lengths is not None:
             params = {param.name for param in self.params}
             results = [
@@ -101,7 +104,7 @@ class Gradients(Evaluation):
         return results[0] if isinstance(wrt, str) else results
 
     def _number(self, of, outputs, context):
-        """Return the expression of the number that is asked about."""
+        """Return the scalar expression whose gradient is wanted."""
         if of == "loss":
             return self.loss(context=context)
         if callable(of):
@@ -119,7 +122,7 @@ class Gradients(Evaluation):
         return value[..., int(index[0])].sum() if index else value.sum()
 
     def _find_variable(self, name, outputs):
-        """Return the output or the parameter of a name."""
+        """Return the output or the parameter that has a name."""
         params = {param.name: param for param in self.params}
         if name in params:
             return params[name]

@@ -12,7 +12,7 @@ __all__ = ["Inspection", "Summary"]
 
 
 class Inspection(Part):
-    """The part of a network that shows what it is."""
+    """The part of a network that describes it: a summary, a drawing, and export to ONNX."""
 
     def summary(self) -> Summary:
         """Describe the layers in a table.

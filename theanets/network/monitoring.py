@@ -1,15 +1,16 @@
-"""Monitors: what is reported of outputs and parameters during training."""
+"""Monitors: figures about outputs and parameters that are reported during training."""
 
 import theano.tensor as TT
 
 from .. import util
 from ..layers import means
+from ..regularizers import CLEAN_SUFFIXES
 
-__all__ = ["counted", "measure", "read"]
+__all__ = ["check_patterns", "counted", "measure", "read"]
 
 
 def counted(value, context):
-    """Return an output, without the steps of sequences that only fill them up to the length of the longest."""
+    """Return an output without the padding behind sequences that are shorter than the longest one."""
     value = util.dense(value)
     if context is None or context.mask is None or value.ndim < 3:
         return value
@@ -17,7 +18,7 @@ def counted(value, context):
 
 
 def measure(level, value):
-    """Return what a level makes of an expression; of an output, it counts as much as there is of that in a batch."""
+    """Apply a level, a function of an expression; its result is weighted by the number of elements in a batch."""
     result = level(value)
     if result is value or not hasattr(result, "type") or means.count_of(result) is not None:
         return result
@@ -45,7 +46,7 @@ def _read_levels(levels):
         levels = [levels]
     for level in levels:
         if util.is_real(level):
-            # bound as a default, as the loop goes on.
+            # bound as a default argument: a closure would see the last level of the loop.
             yield f"<{level}", lambda value, level=float(level): TT.lt(value, level).mean(dtype=util.FLOAT)
         elif callable(level):
             yield f":{getattr(level, '__name__', type(level).__name__)}", level
@@ -55,3 +56,49 @@ def _read_levels(levels):
             raise util.ConfigurationError(
                 f"monitor level {level!r}: expected a number, a callable, or a pair of a label and a callable"
             )
+
+
+def check_patterns(network, regularizers, monitors):
+    """Refuse patterns of regularizers and of monitors that stand for nothing in a network.
+
+    Parameters
+    ----------
+    network : :class:`theanets.Network`
+        The network.
+    regularizers : list of :class:`theanets.regularizers.Regularizer`
+        The regularizers. The default of a class may stand for nothing.
+    monitors : dict or sequence of pairs
+        See :func:`read`.
+
+    Raises
+    ------
+    UnknownNameError
+        The message lists the names that there are.
+    """
+    wanted = [
+        (f"regularizer {type(reg).__name__}: pattern", reg.pattern, reg.watches)
+        for reg in regularizers
+        if reg.pattern != reg.DEFAULT_PATTERN
+    ]
+    wanted += [("monitors", pattern, None) for pattern, _ in read(monitors)]
+    for where, patterns, watches in wanted:
+        for pattern in [patterns] if isinstance(patterns, str) else patterns:
+            _check_pattern(network, where, pattern, watches)
+
+
+def _check_pattern(network, where, pattern, watches):
+    params = [param for layer in network.layers for param in layer.params]
+    # vectors are penalized by none of the regularizers that watch parameters.
+    names = [param.name for param in params if watches is None or param.ndim > 1] if watches != "outputs" else []
+    outputs = [layer.full_name(output) for layer in network.layers for output in layer.shapes]
+    outputs = [] if watches == "parameters" else outputs
+    if isinstance(pattern, util.ExactName) or util._matches_any([*names, *outputs], pattern):
+        return
+    if watches != "parameters":
+        # of some outputs the layers know nothing until they are connected.
+        outputs, _ = network.build_graph()
+        names += [name + suffix for suffix in ("", *CLEAN_SUFFIXES) for name in outputs]
+        if util._matches_any(names, pattern):
+            return
+        names = [name for name in names if not name.endswith(CLEAN_SUFFIXES)]
+    raise util.unknown(f"{where}: no {watches or 'output or parameter'} of the name", pattern, names)

@@ -1,4 +1,4 @@
-"""What the parts of a network may count on: the attributes that Network itself has, for type checkers."""
+"""Base class of the parts (mixins) of a network, which declares the attributes that they use for type checkers."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -29,7 +29,7 @@ def _read_sequence(spec, who):
         return None, {"shape": tuple(map(int, spec))}
     form, options = None, {}
     for word in spec:
-        # words that are known from other libraries, before the numbers that come with them.
+        # forms of other libraries are refused first: their name says more than an error about the numbers beside it.
         if isinstance(word, str) and word.lower() in arguments.HINTS_FORMS and not activations.is_known(word):
             if not _is_form(word):
                 raise _unknown_form(word, who)
@@ -114,9 +114,9 @@ def _unknown_form(form, who):
 
 
 def find_partner(existing, who):
-    """Return the layer that a new tied layer undoes.
+    """Return the layer whose weights a new tied layer shares.
 
-    Going backwards over the layers, each tied layer is skipped together with the layer that it undoes itself.
+    Going backwards over the layers, each tied layer is skipped together with the layer whose weights it shares.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Training a network: what users call, and what they can see and change while it goes on."""
+"""Training of a network: ``train`` and ``itertrain``, the history and the learning rate."""
 
 import contextlib
 import functools
@@ -19,16 +19,16 @@ from .part import Part
 
 __all__ = ["Training"]
 
-#: The algorithm where none is asked for: that of the training before for one that goes on, and this one else.
+#: The default of ``algo``; with ``resume=True`` the algorithm of the training before is the default instead.
 DEFAULT_ALGO = util.Unspoken("rmsprop")
-#: Stands where ``train`` is going to look for what has been going on around its training.
+#: Marks that ``train`` waits for the session of the training that it starts: :meth:`Training._run` puts it here.
 WANTED = object()
 
 
 class Training(Part):
-    """The part of a network that is trained."""
+    """The part of a network that trains it."""
 
-    # -- what goes on -------------------------------------------------------------------------------------------------
+    # -- state of the training ----------------------------------------------------------------------------------------
 
     @property
     def history(self) -> History:
@@ -153,7 +153,7 @@ class Training(Part):
         raise NotImplementedError
 
     def _train(self, *args, **kwargs):
-        # training may call for another one in between, of which nobody else is told.
+        # callbacks and trainers may call train() themselves: the value of the outer call is put back afterwards.
         before, self._finished = self._finished, WANTED
         try:
             with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
@@ -212,7 +212,8 @@ class Training(Part):
         However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
         parameters at the end is computed on the way out.
 
-        What is compiled is kept with the network, for the next training by the same algorithm and the same options.
+        What is compiled is kept, for the next training by the same algorithm and the same options, of this network or
+        of another one of the same structure; see :func:`theanets.set_store`.
 
         Parameters
         ----------
@@ -375,7 +376,7 @@ class Training(Part):
         return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
 
     def _train_on(self, train, algo, **kwargs):
-        """Train for one epoch, on data that may be others each time, and keep the parameters that it ends with.
+        """Train for one epoch, on data that may differ from call to call, and keep the parameters that it ends with.
 
         The optimizer goes on from the epoch before, if that was by the same algorithm.
 
@@ -427,21 +428,23 @@ class Training(Part):
         return before
 
     def _forget_training(self):
-        """Let go of what a training could go on from."""
+        """Release the state from which ``resume=True`` would go on."""
         before, self._trained = self._trained, None
         if before is not None and not before.compiled.is_used:
             before.compiled.release()
 
+    def _check_patterns(self, regularizers, monitors):
+        """Refuse patterns of regularizers and of monitors that stand for nothing."""
+        monitoring.check_patterns(self, regularizers, monitors)
+
     def _dataset_maker(self, train, valid, runner, shuffle, kwargs):
-        """Check arguments and data; return a function that makes the two datasets, and what it makes them of."""
+        """Check arguments and data; return a function that makes the two datasets, and their sources by name."""
         slots, surplus = self._slots(), False
         if isinstance(runner, trainer.Trainer):
             runner.check(kwargs)
             slots, surplus = runner.slots(), runner.ignores_surplus
         options = {key: kwargs[key] for key in trainer.DATA_KEYWORDS if key in kwargs}
-        for key in ("batch_size", "train_batches", "valid_batches", "iteration_size", "axis"):
-            if options.get(key) is not None and not util.is_int(options[key]):
-                raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
+        trainer.check_numbers(options)
         axis = options.get("axis") or 0
         train_source, valid_source = sources.build_both(train, valid, slots, axis, surplus)
         sources.check_shuffle(train_source, shuffle)
@@ -499,7 +502,7 @@ class Training(Part):
                 return
 
     def _make_session(self, runner, found, shuffle, kwargs):
-        """Make what goes on around the training."""
+        """Make the session of a training: its history, callbacks, stop condition and checkpoint."""
         if not isinstance(runner, trainer.Trainer):
             # a trainer of the user's own gets all arguments but these, which work with any trainer.
             return trainer.Session(self, kwargs.pop("callbacks", None), kwargs.pop("stop_when", None))
@@ -508,9 +511,9 @@ class Training(Part):
         if path is not None:
             options = {"batch_size": 32, "stateful": kwargs.get("stateful") or None}
             options.update((key, kwargs[key]) for key in trainer.DATA_KEYWORDS if kwargs.get(key) is not None)
-            # the default is left out, so that checkpoints of earlier releases go on.
+            # the default is left out, so that checkpoints of earlier releases still match.
             options["shuffle"] = None if shuffle == "batches" else shuffle
-            identity = trainer.identify(self, runner, found, options)
+            identity = trainer.identify(self, runner, found, options, kwargs)
             checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs)
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
@@ -531,7 +534,7 @@ class Training(Part):
                     yield from self._epochs(runner, make_datasets, saver, session, kwargs)
         except Exception:
             if before is not None and self._trained is before:
-                # it did not come to going on.
+                # training failed before it went on from the one before, whose history is put back.
                 self._history = history
             raise
 
@@ -551,7 +554,7 @@ class Training(Part):
                     if outcome is not None:
                         break
             except sources.Exhausted:
-                # from a trainer without an end of its own for this.
+                # raised through a trainer that does not handle the end of its data itself.
                 session.runs_out()
 
 
@@ -560,7 +563,7 @@ def _is_same(one, two):
 
 
 def _labels(source, variable):
-    """Return the labels in the training data."""
+    """Return the labels that the training data have for a variable."""
     arrays = getattr(source, "arrays", None)
     if arrays is None:
         arrays = getattr(getattr(source, "batches", None), "_inputs", None)
@@ -573,7 +576,7 @@ def _labels(source, variable):
     labels = np.asarray(arrays[place])
     lengths = getattr(source, "lengths", None)
     if lengths is not None and labels.ndim > 1:
-        # what only fills up shorter sequences does not count.
+        # labels of padding do not count.
         labels = labels[data.make_mask(lengths) > 0]
     return labels
 

@@ -1,10 +1,10 @@
-"""Networks as ONNX models, which many other programs run: https://onnx.ai.
+"""Export of networks as ONNX models, which many other programs run: https://onnx.ai.
 
 A network's Theano graph is translated Op by Op, as it is before Theano rewrites it: an Op becomes one or several
 operators of ONNX. The translations are functions in the modules beside this one, each registered for a class of Ops by
 :func:`theanets.onnx_export.builder.translates`, or for a scalar Op in a table of
-:mod:`theanets.onnx_export.scalars`. Layers of one's own can be exported, as long as there is a translation for each Op
-that they use.
+:mod:`theanets.onnx_export.scalars`. User-defined layers can be exported if there is a translation for each Op that they
+use.
 
 This needs the package onnx: ``pip install theanets[onnx]``.
 """

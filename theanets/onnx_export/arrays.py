@@ -1,4 +1,4 @@
-"""Shapes, indexes and reductions."""
+"""Translations of Ops of shapes, indexing and reductions."""
 
 import numpy as np
 import theano
@@ -8,7 +8,7 @@ from theano.tensor import basic, elemwise, opt, subtensor
 
 from .builder import Untranslated, translates
 
-#: What stands for the end of an axis, and for the place before its beginning.
+#: Indices that stand for the end of an axis, and for the place before its beginning.
 END, BEFORE = np.iinfo("int64").max, np.iinfo("int64").min
 
 
@@ -101,7 +101,7 @@ def alloc_empty(op, node, build, *lengths):
 
 
 def _entries(op, node, build, values, first):
-    """Return the index with the names of values, or numbers, in the place of what stands for them."""
+    """Return the index with names of values, or numbers, in place of Theano's types that stand for them."""
     pending = iter(zip(values, node.inputs[first:]))
 
     def fill(entry):

@@ -1,4 +1,4 @@
-"""Building an ONNX graph, and finding the translation for an Op."""
+"""The builder of an ONNX graph, and the registry of translations of Ops."""
 
 import functools
 import itertools
@@ -74,7 +74,7 @@ def owner_of(node, layers, outputs):
 
 
 class Builder:
-    """An ONNX graph that grows.
+    """An ONNX graph under construction.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class Builder:
         return theano.gof.graph.inputs(results)
 
     def fresh(self, hint):
-        """Return a name that nothing has yet."""
+        """Return a name that is not used yet."""
         name = hint
         while name in self._taken or not name:
             name = f"{hint}_{next(self._counter)}"
@@ -187,7 +187,7 @@ class Builder:
         return self.names[variable]
 
     def translate(self, results):
-        """Add everything that some variables are computed from; return their names."""
+        """Add the operators that compute some variables; return the names of these."""
         for node in theano.gof.graph.io_toposort(list(self.names), results):
             if all(variable in self.names for variable in node.outputs):
                 continue

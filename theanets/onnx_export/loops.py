@@ -1,7 +1,7 @@
-"""Loops over sequences: Theano's Scan becomes the operator of the same name.
+"""Translation of loops over sequences: Theano's Scan becomes the ONNX operator of the same name.
 
 Theano keeps a recurrent output in a buffer that starts with its initial value; ONNX hands values from step to step, and
-collects them. What does not change in the loop is used by its body under the name that it has outside.
+collects them. Values that do not change in the loop are used by its body under the names that they have outside.
 """
 
 from theano.scan_module.scan_op import Scan

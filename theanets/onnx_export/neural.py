@@ -1,4 +1,4 @@
-"""Products of matrices, convolution, pooling and softmax."""
+"""Translations of products of matrices, convolution, pooling and softmax."""
 
 import numpy as np
 import theano

@@ -1,4 +1,4 @@
-"""Elementwise functions: a scalar Op of Theano becomes one operator, or a few."""
+"""Translations of elementwise functions: a scalar Op of Theano becomes one ONNX operator, or a few."""
 
 import numpy as np
 from theano import scalar

@@ -1,10 +1,10 @@
-"""What people look at: tables of layers, pictures of networks, and plots of training and of what was learned.
+"""Visualization: tables of layers, drawings of networks, and plots of training and of learned weights.
 
 =========== ==================================================================
 ``summary`` the layers of a network as a table
 ``drawing`` the layers of a network as a picture (SVG)
-``layout``  where to put the boxes of a picture, for any directed graph
+``layout``  layered layout of the boxes of a drawing, for any directed acyclic graph
 ``plot``    plots by matplotlib, which only this module imports
-``wording`` words and numbers for layers and losses, for all of them
+``wording`` text for layers, losses and numbers, which the others share
 =========== ==================================================================
 """

@@ -1,4 +1,4 @@
-"""Pictures of networks: their layers as boxes, in the format SVG."""
+"""Drawings of networks as SVG: layers as boxes, connected by arrows."""
 
 import html
 import pathlib
@@ -18,10 +18,10 @@ MARGIN = 14.0
 #: Sizes of the letters, and how wide one is on average, relative to that.
 LARGE, SMALL, ADVANCE = 14.0, 11.5, 0.6
 
-#: Colours of lines that belong to no box: they have to be seen on white and on black.
+#: Colours of lines that belong to no box: they have to be visible on white and on black.
 LINE, TIE = "#8b93a1", "#a855c7"
 
-#: Classes of layers with the colours of their boxes: stroke and fill. The first that fits counts.
+#: Classes of layers with the colours of their boxes, stroke and fill. The first class that a layer is of counts.
 COLOURS = [
     (layers.Input, "#64748b", "#eef2f6"),
     (layers.Tied, "#a855c7", "#f7edfb"),
@@ -56,7 +56,7 @@ def _number(value):
 
 
 class Box(layout.Node):
-    """A box with four short texts: a name and what it stands for, and below it a note and a shape."""
+    """A box of a drawing with four short texts: a name and a form, and below them a note and a shape."""
 
     def __init__(self, name, form, note, shape, colours, tooltip=""):
         self.texts = name, form, note, shape
@@ -145,7 +145,7 @@ class Drawing:
             box.width = max(box.width, 150.0, 0.0 if widest > 320 else widest)
 
     def _connect(self, losses):
-        """Collect the arrows, each with the classes of its line and a note."""
+        """Return the arrows, each with the CSS classes of its line and a note."""
         for layer in self._layers:
             states = [name for worker in layer.workers for name in worker.initial_sources()]
             sources = [(name, "line", "") for name in layer.input_names]

@@ -16,7 +16,7 @@ SORTING, MOVING = 8, 60
 
 @dataclasses.dataclass(eq=False)
 class Node:
-    """Something to be placed: a box, or a waypoint of an edge, which is a box without a width.
+    """A node of the layout: a box, or a waypoint of an edge, which is a box without a width.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Node:
     row : int
         Its row, counted from the top.
     x : float
-        Its middle, from the left.
+        The position of its middle, from the left.
     """
 
     width: float

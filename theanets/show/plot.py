@@ -1,4 +1,4 @@
-"""Pictures of training, of what networks have learned, and of what they do.
+"""Plots by matplotlib: learning curves, weights, reconstructions, activations and confusion matrices.
 
 Each function draws into the axes that it is given, or into new ones, and returns them. This module needs matplotlib:
 ``pip install theanets[plot]``.
@@ -33,7 +33,7 @@ def _axes(ax, size):
 
 
 def _plain(ax):
-    """Leave out what is no data."""
+    """Remove frame lines and ticks that show no data."""
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
@@ -47,7 +47,7 @@ def _bare(ax):
 
 
 def _tile(count):
-    """Return how many rows and columns so many pictures are put into."""
+    """Return the numbers of rows and columns of a grid for so many pictures."""
     columns = int(np.ceil(np.sqrt(count * 1.5)))
     return int(np.ceil(count / columns)), columns
 
@@ -175,7 +175,7 @@ def _validation(history, rows, name):
 
 
 def _label_ends(ax, ends):
-    """Write at the end of each curve what it is, moving names apart that would lie on each other."""
+    """Write the name of each curve at its end, moving names apart that would overlap."""
     ax.figure.draw_without_rendering()
     height = ax.get_window_extent().height or 1
     places = [ax.transAxes.inverted().transform(ax.transData.transform(end[:2]))[1] for end in ends]
@@ -363,7 +363,7 @@ def confusion_matrix(
     ax: Axes | None = None,
     cmap: str = "Blues",
 ) -> Axes:
-    """Draw how often each class is taken for which.
+    """Draw the confusion matrix: how often examples of each class are predicted to be of which class.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Words and numbers that describe layers and losses, for tables and pictures."""
+"""Text that describes layers, losses and numbers, for tables and drawings."""
 
 from .. import losses
 
@@ -24,7 +24,7 @@ def count(number, word):
 
 
 def show_inputs(layer):
-    """Return the names of what a layer reads; the default output of another layer goes by the layer's name."""
+    """Return the names of a layer's inputs; the default output of a layer is shown by the name of the layer."""
     names = [name.removesuffix(":out") for name in layer.input_names]
     names += [f"{name.removesuffix(':out')} (state)" for name in layer.initial_sources()]
     return ", ".join(names)

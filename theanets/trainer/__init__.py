@@ -40,10 +40,11 @@ import numpy as np
 from .. import util
 from ..data import sources
 from .base import Trainer
-from .checkpoint import Checkpoint, identify
+from .checkpoint import Checkpoint
 from .closing import closed_at_exit, renew
 from .gradient import DownhillTrainer
-from .options import DATA_KEYWORDS, keywords
+from .identity import identify
+from .options import DATA_KEYWORDS, check_numbers, keywords
 from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer
 from .sampling import SampleTrainer
 from .session import Session
@@ -52,6 +53,7 @@ __all__ = [
     "build",
     "measure",
     "DATA_KEYWORDS",
+    "check_numbers",
     "keywords",
     "Trainer",
     "DownhillTrainer",
@@ -101,7 +103,7 @@ def build(algo, subalgo, network):
 
 
 def measure(runner, network, valid, options):
-    """Compute the figures of a network on validation data, after a trainer that has not.
+    """Compute the figures of a network on validation data, after a trainer that does not validate.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def measure(runner, network, valid, options):
     Returns
     -------
     figures : dict
-        "Not a number" for the loss if the data have come to their end.
+        The loss is "not a number" if an iterator of data is exhausted.
     """
     if not isinstance(runner, Trainer):
         # other arguments may be the trainer's own.

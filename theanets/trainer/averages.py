@@ -1,5 +1,6 @@
-"""How the figures of an epoch, or of a validation, come from those of its batches."""
+"""Weighted means: the figures of an epoch, or of a validation, from those of its batches."""
 
+import copy
 from collections import OrderedDict
 
 import numpy as np
@@ -10,12 +11,12 @@ from ..layers import means
 
 __all__ = ["AVERAGES", "Averages", "check_average"]
 
-#: What figures may be means over: what the loss counts, or batches, whatever they hold.
+#: Values of ``average``: means over what the loss counts, such as examples, or over batches whatever their size.
 AVERAGES = ("examples", "batches")
 
 
 def check_average(average):
-    """Return what figures are means over, the first of them by default; refuse what they cannot be means over."""
+    """Return the value of ``average``, by default the first one; refuse unknown ones."""
     if average is None:
         return AVERAGES[0]
     if average not in AVERAGES:
@@ -24,29 +25,29 @@ def check_average(average):
 
 
 class Averages:
-    """Makes the figures of a pass over data of those of its batches.
+    """Computes the figures of a pass over the data as weighted means of the figures of its batches.
 
-    A batch counts as much as what its figures are means over: a number of elements or steps of sequences, or a sum of
-    weights. A function that computes the figures of a batch computes these counts beside them. A figure that is a sum
-    of several such means, as a loss with penalties is, becomes the sum of the means over all of the data.
+    The weight of a batch is the count that its figures are means over: a number of elements or steps of sequences, or a
+    sum of weights. A function that computes the figures of a batch computes these counts beside them. A figure that is
+    a sum of several such means, as a loss with penalties is, becomes the sum of the means over all of the data.
 
     Parameters
     ----------
     names : list of str
         Names of the figures.
     expressions : list of scalar expressions
-        What they are for a batch.
+        The figures of a batch, in the same order.
     inputs : list of theano variables
-        The arrays of a batch. What depends on none of them is no mean over anything.
+        The arrays of a batch. A term that depends on none of them is the same for all batches.
     defaults : list of expressions, optional
-        For each figure, the count of what does not know its own. Default: the same for all batches.
+        For each figure, the count of terms that have none of their own. Default: batches count equally.
     average : str, optional
         ``'examples'``, the default; or ``'batches'`` for plain means of the figures of batches, which needs no counts.
 
     Attributes
     ----------
     outputs : list of expressions
-        What the function is to compute: first the figures, then what is needed to put them together.
+        What the function has to compute for a batch: the figures, then totals and counts.
 
     Examples
     --------
@@ -78,14 +79,14 @@ class Averages:
             self.parts[place] = [(self._add(total) if is_total else place, count, is_total)]
 
     def _groups(self, expression, inputs, default):
-        """Return the terms of a figure by the place of their count; None stands for counts that do not matter."""
+        """Return the terms of a figure by the index of their count among the outputs, or None if they have none."""
         groups, others = OrderedDict(), []
         for term, count in means.terms(expression):
             if inputs.isdisjoint(theano.gof.graph.inputs([term] if hasattr(term, "type") else [])):
                 others.append(term)
             else:
                 groups.setdefault(self._place_of(default if count is None else count), []).append(term)
-        # the same for all batches, so that it may be added to any of the means.
+        # constant terms are the same for all batches, so that they may be added to any of the means.
         if groups:
             next(iter(groups.values())).extend(others)
         return groups or {None: others}
@@ -104,7 +105,7 @@ class Averages:
         return len(self.outputs) - 1
 
     def __call__(self, rows):
-        """Put the figures of batches together.
+        """Compute the figures of a pass from those of its batches.
 
         Parameters
         ----------
@@ -124,13 +125,19 @@ class Averages:
         is_empty = any(not table[:, count].any() for count in counts)
         return OrderedDict(zip(self.names, map(float, found))), is_empty
 
+    def without_expressions(self):
+        """Return what makes the same figures, and holds no expressions."""
+        other = copy.copy(self)
+        other.outputs = other._counts = None
+        return other
+
     def nothing(self):
-        """Return the figures where none could be made."""
+        """Return figures that are all "not a number", for a pass without batches."""
         return OrderedDict.fromkeys(self.names, np.nan)
 
 
 def _are_same(one, other, depth=8):
-    """Tell whether two expressions are the same: whether sums of the same weights, or sizes of the same target."""
+    """Tell whether two expressions are equal in structure, such as two sums of the same weights."""
     if one is other:
         return True
     if not depth or one.owner is None or other.owner is None:
@@ -145,12 +152,12 @@ def _are_same(one, other, depth=8):
 
 
 def _mean(table, value, count, is_total=False):
-    """Return the mean of a column, each row as often as another column says; or that of a column of such products."""
+    """Return the mean of a column, weighted by one of counts; ``is_total`` if it is multiplied by them already."""
     values = table[:, value]
     if count is None:
         return values.mean()
     counts = table[:, count]
-    # what counts nothing has no say, not even if it is not a number.
+    # rows with a count of zero are left out, as their values may be "not a number".
     counted = counts != 0
     if not counted.any():
         return np.nan

@@ -1,4 +1,4 @@
-"""Training loops that are still open when Python ends."""
+"""Closing of training loops that are still open when Python exits."""
 
 import atexit
 import contextlib
@@ -10,10 +10,10 @@ _open = weakref.WeakSet()
 
 
 def closed_at_exit(loop):
-    """See that a generator is closed while everything that it needs to clean up still works.
+    """Close a generator at the latest by an exit handler, before Python tears modules down.
 
     A script may leave an ``itertrain`` loop by ``break`` and come to its end with the generator in a variable. Closing
-    it computes a last validation and restores the best parameters, which is too late when Python takes modules apart.
+    it computes a last validation and restores the best parameters, which fails once modules are being torn down.
 
     Parameters
     ----------
@@ -30,7 +30,8 @@ def closed_at_exit(loop):
 
 
 def renew():
-    """Come before the exit handlers that have been registered so far, as those of JAX: the last comes first."""
+    """Register the exit handler again, so that it runs before those registered so far, such as JAX's: last in, first
+    out."""
     atexit.unregister(_close_all)
     atexit.register(_close_all)
 

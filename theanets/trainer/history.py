@@ -1,4 +1,4 @@
-"""What happened in training: a row for each epoch, and why it stopped."""
+"""The history of a training: a row of figures for each epoch, and why training stopped."""
 
 import collections.abc
 from collections import OrderedDict
@@ -9,12 +9,12 @@ from .. import util
 
 __all__ = ["History"]
 
-#: What the names of monitors begin with in a row, by the data that they were measured on.
+#: Prefixes of the names of monitors in a row: measured on training data, and on validation data.
 PREFIXES = ("train_", "valid_")
 
 
 class History(collections.abc.Sequence):
-    """What happened in training, as a sequence of rows: one dict for each epoch.
+    """The history of a training: a sequence of rows, one dict for each epoch.
 
     =================  ==============================================================================================
     key                value
@@ -36,8 +36,8 @@ class History(collections.abc.Sequence):
     validations : list of dict
         The monitors of each validation, with the ``stage`` and the ``epoch``: how many epochs had been done.
     best : dict or None
-        That of ``validations`` which the network was left with the parameters of, which :meth:`Network.train` returns;
-        None while training goes on, and after trainers that do not tell.
+        The one of ``validations`` whose parameters the network holds at the end, which :meth:`Network.train` returns;
+        None while training goes on, and after trainers that do not report it.
     stopped : str or None
         Why training stopped; None if it goes on.
 
@@ -98,7 +98,7 @@ class History(collections.abc.Sequence):
         return row
 
     def add_validation(self, stage, monitors):
-        """Note a validation, also in the row of the epoch that went before it, unless there has been one then."""
+        """Append a validation; its figures also go to the row of the last epoch, unless that has some already."""
         entry = {"epoch": len(self.rows), "stage": stage, **monitors}
         self.validations.append(entry)
         row = self.rows[-1] if self.rows and self.rows[-1]["stage"] == stage else {}
@@ -107,7 +107,7 @@ class History(collections.abc.Sequence):
         return entry
 
     def replace_validation(self, monitors):
-        """Note that what the last validation was of has been changed, and was validated again."""
+        """Replace the figures of the last validation, after parameters were changed and validated again."""
         entry = self.validations[-1]
         entry.update(monitors)
         if self.rows and (self.rows[-1]["epoch"], self.rows[-1]["stage"]) == (entry["epoch"], entry["stage"]):
@@ -116,11 +116,11 @@ class History(collections.abc.Sequence):
 
     @staticmethod
     def _fill(row, monitors):
-        # the columns are there.
+        # only columns that the row has: they were made when the row was added.
         row.update((PREFIXES[1] + name, value) for name, value in monitors.items() if PREFIXES[1] + name in row)
 
     def stop(self, words, stage=None):
-        """Note why a stage has stopped."""
+        """Record why a stage has stopped."""
         self.stopped = words
         if self.rows and stage in (None, self.rows[-1]["stage"]):
             self.rows[-1]["stopped"] = words
@@ -145,7 +145,7 @@ class History(collections.abc.Sequence):
         return min(entries, key=lambda entry: np.nan_to_num(entry["loss"], nan=np.inf), default=None)
 
     def figures(self):
-        """Return the monitors of the last row as a pair of dicts, without those that there are not."""
+        """Return the monitors of the last row as a pair of dicts, of training and of validation data."""
         return tuple(
             OrderedDict(
                 (name[len(prefix) :], value)
@@ -156,7 +156,7 @@ class History(collections.abc.Sequence):
         )
 
     def result(self):
-        """Return what ``train`` does: the monitors of the last epoch, and the validation of what it leaves.
+        """Return the result of ``train``: the monitors of the last epoch, and the validation of the final parameters.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class History(collections.abc.Sequence):
     # -- in a checkpoint ----------------------------------------------------------------------------------------------
 
     def state(self):
-        """Return the contents as dicts and lists of one's own."""
+        """Return a copy of the contents as dicts and lists."""
         return {
             "rows": [dict(row) for row in self.rows],
             "validations": [dict(entry) for entry in self.validations],
@@ -201,7 +201,7 @@ class History(collections.abc.Sequence):
         }
 
     def restore(self, state):
-        """Take the contents that :meth:`state` has returned, and that may have been in a file since.
+        """Set the contents to those that :meth:`state` returned, perhaps read from a file.
 
         Raises
         ------
@@ -209,27 +209,40 @@ class History(collections.abc.Sequence):
             If this is something else.
         """
         try:
-            rows = [_checked(row, "epoch", "stage", "stopped") for row in state["rows"]]
+            rows = [_checked(row, "epoch", "stage", "learning_rate", "stopped") for row in state["rows"]]
             validations = [_checked(entry, "epoch", "stage", "loss") for entry in state["validations"]]
-            # of which those of earlier releases know nothing.
+            # checkpoints of earlier releases have no such entry.
             best = state.get("best")
             best = None if best is None else _checked(best, "epoch", "stage", "loss")
             stopped = _checked({"stopped": state["stopped"]})["stopped"]
-        except (KeyError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise util.LoadError(f"it holds no history of a training ({error})") from error
         self.rows, self.validations, self.best, self.stopped = rows, validations, best, stopped
 
 
 def _plain(value):
-    """Return a number of Python's own; a trainer of the user's may report anything, which is kept as text."""
+    """Return a value as a Python number; whatever else a user's trainer reports is turned into text."""
     value = value.item() if isinstance(value, (np.generic, np.ndarray)) and value.size == 1 else value
     return value if isinstance(value, (str, int, float, type(None))) else str(value)
 
 
+#: What the entries of a row, or of a validation, are that there have to be.
+KINDS = {
+    "epoch": util.is_int,
+    "stage": util.is_int,
+    "loss": util.is_real,
+    "learning_rate": lambda value: value is None or util.is_real(value),
+    "stopped": lambda value: value is None or isinstance(value, str),
+}
+
+
 def _checked(row, *needed):
-    """Return a copy of a row, which holds numbers and words."""
+    """Return a copy of a row; raise an error if it lacks keys or holds anything but numbers and strings."""
+    if not isinstance(row, dict):
+        raise TypeError(f"a row is a {type(row).__name__}")
     for key in needed:
-        row[key]
+        if not KINDS[key](row[key]):
+            raise TypeError(f"{key!r} is a {type(row[key]).__name__}")
     for key, value in row.items():
         if not isinstance(key, str) or not isinstance(value, (str, int, float, type(None))):
             raise TypeError(f"{key!r} is a {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""A bar that shows how far training has come, where somebody is watching."""
+"""The progress bar of a training, in terminals and notebooks."""
 
 import sys
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ DELAY = 1.0
 
 
 def _is_notebook():
-    """Tell whether this runs in a notebook, by the shell that a kernel of Jupyter's has."""
+    """Tell whether this runs in a notebook, by the class of IPython's shell in a Jupyter kernel."""
     shell = sys.modules.get("IPython")
     shell = shell.get_ipython() if shell is not None else None
     return type(shell).__name__ == "ZMQInteractiveShell"
@@ -26,7 +26,7 @@ def _is_watched():
 
 
 def _words(monitors):
-    """Return the monitors of an epoch, a pair of dicts, in a few words, whatever a trainer of the user's own yields."""
+    """Return the monitors of an epoch as text for the bar; a user's trainer may yield anything in place of dicts."""
     train, valid = map(_numbers, monitors)
     shown = {name: f"{value:.4g}" for name, value in train.items() if name in ("loss", "acc")}
     if "loss" in valid:

@@ -1,9 +1,8 @@
-"""Training that goes on from another one in the same process.
+"""Resuming: training that goes on from another one in the same process (``resume=True``).
 
-What a training consists of stays where it is when it ends: the state of the optimizer, of noise and of dropout in the
-shared variables of what it was compiled to (:class:`~theanets.trainer.compiled.Compiled`), the rest in a
-:class:`Trained`. Only the parameters are replaced, by the best ones; those of the last epoch are put aside if they are
-not the same.
+The state of a training is kept when it ends: that of the optimizer, of noise and of dropout in the shared variables of
+its compiled functions (:class:`~theanets.trainer.compiled.Compiled`), the rest in a :class:`Trained`. Only the
+parameters are replaced, by the best ones; those of the last epoch are kept beside them if they differ.
 """
 
 import zlib
@@ -15,15 +14,15 @@ from .checkpoint import difference_of_kinds, go_on, inner_dataset, kinds_of, pro
 
 __all__ = ["CALL", "Trained"]
 
-#: Arguments that concern one call, and not those that go on from it.
+#: Arguments that hold for one call only: a training that goes on does not inherit them.
 CALL = frozenset(
     ["epochs", "max_updates", "max_seconds", "callbacks", "stop_when", "checkpoint", "checkpoint_every", "progress"]
 )
 
-#: Parts of a description that may not change, and what they are called.
-STRUCTURE = {"layers": "its layers", "losses": "its losses"}
+#: Parts of a network's description that may not change between trainings, and their names in messages.
+STRUCTURE = {"layers": "its layers", "losses": "its losses", "weights": "the weights of its losses"}
 
-#: So many elements of an array are looked at to see whether it is another one.
+#: Number of elements of an array that go into its digest.
 SAMPLE = 4096
 
 
@@ -31,8 +30,13 @@ def _differs(one, two):
     return one.dtype != two.dtype or one.shape != two.shape or one.tobytes() != two.tobytes()
 
 
+def structure_of(network):
+    """Return what of a network may not change from one training to another that goes on from it."""
+    return network._describe([], weights=[loss.weight for loss in network.losses])
+
+
 def _digest(dataset):
-    """Return what tells data from others; None for data that are made batch by batch."""
+    """Return a digest of the arrays of a dataset; None for data that are made batch by batch."""
     dataset = inner_dataset(dataset)
     arrays = None if dataset is None else dataset._inputs
     return None if arrays is None else [_digest_array(getattr(array, "data", array), array) for array in arrays]
@@ -40,7 +44,7 @@ def _digest(dataset):
 
 def _digest_array(values, array):
     if not isinstance(values, np.ndarray):
-        # the buffer of an ordinary array, or a type of somebody else's.
+        # the data attribute of an ordinary array is a memoryview, and that of other types may be anything.
         values = np.asarray(array)
     flat = values.reshape(-1)
     sample = flat[:: max(1, flat.size // SAMPLE)]
@@ -48,25 +52,25 @@ def _digest_array(values, array):
 
 
 class Trained:
-    """What a training has left.
+    """The state of a training that has ended, from which another one can go on.
 
     Parameters
     ----------
     algo : str
         The algorithm.
     options : dict
-        The arguments that it was given.
+        The arguments of the training.
     description : dict
-        What :meth:`theanets.Network.describe` says of all that has been compiled.
+        The description of the network that the functions were compiled for, by :meth:`theanets.Network.describe`.
     compiled : Compiled
-        What it ran by.
+        Its compiled functions and their shared variables.
 
     Attributes
     ----------
     state : dict or None
-        How far it was at its end; None for a training that nothing can go on from.
+        Its progress at the end, as in a checkpoint; None for a training that nothing can go on from.
     structure : dict
-        What the network was like then.
+        The description of the network at the end.
     """
 
     def __init__(self, algo, options, description, compiled):
@@ -85,7 +89,7 @@ class Trained:
         return self.state["epoch"]
 
     def has_schedule(self, spec):
-        """Tell whether the schedule is described by the same words, or is the same object."""
+        """Tell whether the schedule is the same object, or is given by an equal string or dict."""
         own = self.options.get("schedule")
         return own is spec or isinstance(spec, (str, dict)) and own == spec
 
@@ -94,15 +98,15 @@ class Trained:
     def leave(self, run):
         """Keep the state of a run that has come to its end, before the best parameters are restored."""
         self.state, self.schedule = progress_of(run), run.rate.schedule
-        self.structure = run.network._describe([])
+        self.structure = structure_of(run.network)
         self.data = [_digest(run.train), _digest(run.valid)]
         self.variables = [*run.optimizer._params, *run.statistics]
         self.last = [variable.get_value() for variable in self.variables]
-        # a last validation, which follows, draws random numbers that are none of a training that goes on.
+        # the last validation, which follows, draws random numbers: a training that goes on must not be changed by it.
         self.drawn = [(variable, variable.get_value()) for variable in self.compiled.drawn]
 
     def settle(self, best):
-        """The network has been left with some values: the best ones, or for None with those that it had."""
+        """Note the values that the network has been left with: the best ones, or None for those of the last epoch."""
         for variable, value in self.drawn:
             variable.set_value(value)
         self.drawn = []
@@ -114,12 +118,13 @@ class Trained:
 
     # -- the beginning of the next one --------------------------------------------------------------------------------
 
-    def check(self, algo, structure):
-        """Refuse to go on with something else; nothing has been changed by then."""
+    def check(self, algo, network):
+        """Refuse to go on with another algorithm or a changed network, before anything is changed."""
         if algo != self.algo:
             raise util.ConfigurationError(
                 f"resume=True: the training before was by algo={self.algo!r}, and algo={algo!r} cannot go on from it"
             )
+        structure = structure_of(network)
         changed = [words for key, words in STRUCTURE.items() if structure[key] != self.structure[key]]
         if changed:
             raise util.ConfigurationError(
@@ -128,7 +133,7 @@ class Trained:
             )
 
     def hand_over(self, compiled):
-        """Let the functions of the next training have the state of the optimizer."""
+        """Copy the state of the optimizer to the shared variables of the next training's functions."""
         if compiled is self.compiled:
             return
         before, now = [
@@ -145,7 +150,7 @@ class Trained:
         self.compiled.release()
 
     def go_on(self, run):
-        """Let a run go on from here."""
+        """Set a run to the state at the end of this training."""
         has_changed = self.left is not None and any(
             _differs(variable.get_value(), value) for variable, value in zip(self.variables, self.left)
         )
@@ -163,6 +168,6 @@ class Trained:
         if run.max_epochs is not None:
             run.max_epochs += run.epoch
         if has_changed or is_other:
-            # what was best so far was best on other data, or is not what training goes on from.
+            # the best loss so far is of other validation data, or of parameters that training does not go on from.
             run.forget_best()
         util.log(f"training goes on, after {util.number_of(run.epoch, 'epoch')}")

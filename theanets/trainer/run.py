@@ -1,4 +1,4 @@
-"""One run of an optimizer: epochs, validations, and the way out."""
+"""One run of an optimizer: the loop over epochs and validations, and the restoring of the best parameters."""
 
 import contextlib
 import itertools
@@ -17,7 +17,7 @@ __all__ = ["Run", "Carrier"]
 
 
 class Run:
-    """One run of an optimizer: epochs, validations, and the way out.
+    """One run of an optimizer: an iterable of epochs, which restores the best parameters however it ends.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class Run:
     max_seconds : float or None
         Stop after so many seconds.
     network : :class:`theanets.Network`
-        What is trained.
+        The network that is trained.
     session : Session
-        What goes on around it.
+        The history, callbacks and checkpoint of the training.
     rate : :class:`theanets.trainer.schedules.LearningRate`
         The learning rate.
 
@@ -51,15 +51,15 @@ class Run:
     outcome : Outcome or None
         Why the run stopped; None while it goes on.
     phase : theano shared variable or None
-        Is given the value 1 while parameters are learned, and 0 otherwise.
+        A flag that the graph reads: 1 while parameters are learned, 0 in validations.
     statistics : list of theano shared variables
-        Variables that belong to the model beside its parameters.
+        Statistics of layers, such as running averages, which are restored together with the parameters.
     carrier : Carrier or None
-        What carries states on from batch to batch.
+        Carries the states of recurrent layers on from batch to batch.
     loops : Loops
         Where compiled loops over data are kept.
     before, memory : Trained or None
-        What the run goes on from, and where its state is kept for another one that goes on from it.
+        The state of the training that this run resumes, and the one that keeps its own state for a next training.
     """
 
     def __init__(self, optimizer, train, valid, max_epochs, max_seconds, network, session, rate):
@@ -74,7 +74,7 @@ class Run:
         self.rate = rate
         self.epoch = 0
         self.validation = self.validated_epoch = None
-        # whether the state is that between two epochs, which a checkpoint can go on from.
+        # False while an epoch or a validation is under way: a checkpoint cannot resume from such a state.
         self.is_whole = True
         self.outcome = None
         self.phase = self.entered = None
@@ -85,7 +85,7 @@ class Run:
         self.before = self.memory = None
         self.best_loss = np.inf
         self.best = self.best_params = None
-        # what has been validated, and not been asked yet whether it is the best, or whether patience has run out.
+        # a validation that has not been compared with the best loss yet, nor counted for the patience.
         self.pending = None
         self.empty = None
         self.best_statistics = []
@@ -108,6 +108,12 @@ class Run:
                 util.warn(
                     "the data came to its end in the first validation, so that nothing was learned; "
                     "give data of its own as valid=, or a number of batches as valid_batches=",
+                    RuntimeWarning,
+                )
+            elif not self.epoch:
+                util.warn(
+                    "there is no batch in the training data, so that nothing was learned; an iterator can be used once "
+                    "only, and a function that begins a new one again and again",
                     RuntimeWarning,
                 )
         except GeneratorExit:
@@ -142,7 +148,7 @@ class Run:
             self.outcome = self.outcome or outcome
             yield training, self.validation
             if self.outcome is None and self.pending is not None and not self.pending.is_past:
-                # what has been changed since is what training goes on with.
+                # the caller may have changed the parameters meanwhile: they are validated again.
                 self._look_ahead()
             if self.outcome is not DIVERGED and not is_finite:
                 self._diverges(training, "training")
@@ -175,7 +181,7 @@ class Run:
         return self._figures(values), is_complete
 
     def _enter_phase(self, value):
-        # what is set has to go to the device again.
+        # only when it changes, as a value that is set has to be sent to the device again.
         if self.phase is not None and value != self.entered:
             self.phase.set_value(np.asarray(value, self.phase.dtype))
             self.entered = value
@@ -188,7 +194,7 @@ class Run:
             return self._figures(list(itertools.chain.from_iterable(batches)))
 
     def _pass(self, function, dataset, reset=None):
-        # kept, as it may have put the data on the device.
+        # kept from epoch to epoch, as a pass may hold the data on the device.
         key = id(function), id(dataset)
         if key not in self.passes:
             follow = None if self.carrier is None else self.carrier.follower(reset)
@@ -206,11 +212,11 @@ class Run:
         return figures
 
     def _is_finite(self, monitors):
-        """Tell whether a loss is a number, or there is none because nothing in the data counts."""
+        """Tell whether a loss is finite; True also if it is not a number because all weights in the data are zero."""
         return bool(np.isfinite(monitors["loss"])) or monitors is self.empty
 
     def _look_ahead(self):
-        """Validate after an epoch, if it is time to; what follows from that comes before the next epoch."""
+        """Validate right after an epoch, if one is due; the result is evaluated before the next epoch."""
         if not self._is_due():
             return
         is_whole, self.is_whole = self.is_whole, False
@@ -230,7 +236,7 @@ class Run:
         if is_of_now and pending.holds():
             return pending
         monitors = self._evaluate()
-        # callbacks, and callers in between, may have changed what an epoch has left.
+        # callbacks and callers may have changed the parameters since the epoch.
         entry = self.session.validated(monitors, again=is_of_now and not pending.is_past)
         self.pending = self._keep(monitors, entry)
         return self.pending
@@ -259,7 +265,7 @@ class Run:
         self.unvalidated = False
         loss = validation.monitors["loss"]
         is_better = np.isfinite(loss) and loss < self.best_loss
-        # those at the start are kept even if their loss is not a number: there is nothing else to go back to.
+        # the initial ones are kept even if their loss is not a number: there are no others to restore.
         if is_better or self.best_params is None:
             count = len(self.optimizer._params)
             self.best_params, self.best_statistics = validation.values[:count], validation.values[count:]
@@ -268,7 +274,7 @@ class Run:
             self.best_loss = loss
 
     def forget_best(self):
-        """Compare nothing with what was before: the parameters as they are get validated next, and are the best."""
+        """Reset the best loss and parameters, so that the next validation is the best one so far."""
         self.best_loss, self.best, self.best_params, self.best_statistics = np.inf, None, None, []
         self.pending = None
         self.optimizer._best_loss, self.optimizer._best_iter = 1e100, self.optimizer._curr_iter
@@ -282,14 +288,14 @@ class Run:
             RuntimeWarning,
         )
 
-    def _goes_back(self):
+    def _restores_best(self):
         """Tell whether the best parameters are wanted at the end, rather than the last ones."""
         return not self.session.is_incremental or self.outcome is DIVERGED
 
     def _leave(self):
-        """See whether the parameters at the end are the best, and restore the best ones."""
+        """End the run: validate the last parameters if need be, and restore the best ones."""
         failed = self.outcome is None
-        # an error on its way must not be hidden by another one, which it may well have caused.
+        # if an error is being raised already, errors of the validation, which it may well cause, must not hide it.
         unwanted = (Exception, KeyboardInterrupt) if failed else (sources.Exhausted, KeyboardInterrupt)
         try:
             if self.is_whole and self.session.checkpoint is not None:
@@ -297,7 +303,7 @@ class Run:
             if self.memory is not None and self.outcome is not DIVERGED:
                 with contextlib.suppress(*unwanted) if failed else contextlib.nullcontext():
                     self.memory.leave(self)
-            # without an epoch, what there is has been validated at most once.
+            # without a complete epoch, the initial parameters may not have been validated yet.
             is_wanted = self.unvalidated and not self.session.is_incremental
             if is_wanted or self.best_params is None and not failed:
                 with contextlib.suppress(*unwanted):
@@ -306,7 +312,7 @@ class Run:
                     self.optimizer._log(validation.monitors, self.optimizer._curr_iter, "final validation", best)
                     self._note(validation)
         finally:
-            is_restored = self.best_params is not None and self._goes_back()
+            is_restored = self.best_params is not None and self._restores_best()
             if is_restored:
                 self.optimizer.set_params(self.best_params)
                 for variable, value in zip(self.statistics, self.best_statistics):
@@ -315,11 +321,11 @@ class Run:
                 self.memory.settle([*self.best_params, *self.best_statistics] if is_restored else None)
             self.outcome = self.outcome or FAILED
             self.session.stage_ends(self.outcome)
-            self.session.leaves(self.best or self.optimizer.averages.nothing(), self._is_all())
+            self.session.leaves(self.best or self.optimizer.averages.nothing(), self._trains_whole_network())
             util.log(f"training stopped: {self.outcome.words}; best validation loss {self.best_loss:.6f}")
 
-    def _is_all(self):
-        """Tell whether what is trained is no part of the network that the user trains."""
+    def _trains_whole_network(self):
+        """Tell whether this run trains the whole network of the user, and not a part of it, as in pretraining."""
         whole, user = self.network._whole, self.session.network
         return whole is None or whole[0] == self.network.layers or self.network is not user
 
@@ -329,7 +335,7 @@ def _every(epochs):
 
 
 class Validation:
-    """The figures of a validation, and the values that it was made with.
+    """The figures of a validation, and the values of the parameters that were validated.
 
     Parameters
     ----------
@@ -363,7 +369,7 @@ class Validation:
 
     @staticmethod
     def _is_same(variable, stored, value):
-        # what is an array of NumPy's may have been written to; others would be others.
+        # a NumPy array may have been written to in place; arrays of other kinds are immutable.
         if variable.container.storage[0] is stored and not isinstance(stored, np.ndarray):
             return True
         return np.array_equal(variable.get_value(), value, equal_nan=True)
@@ -408,7 +414,7 @@ class Carrier:
 
     @contextlib.contextmanager
     def aside(self):
-        """Put the states aside while something else is computed."""
+        """Restore the states when the body of the ``with`` statement has been executed."""
         variables = self.network._carried_variables().values()
         values = [variable.get_value() for variable in variables]
         try:

@@ -1,4 +1,4 @@
-"""Training by samples of the data."""
+"""The sample trainer: weights that are samples of the data."""
 
 from collections import OrderedDict
 

@@ -72,7 +72,7 @@ class Schedule(util.Registrar("Root", (), {"_kind": "schedule"})):  # type: igno
         return arguments.show_call(self)
 
     def check(self):
-        """Refuse what does not go with the training that the schedule is for."""
+        """Refuse options that do not fit the training that the schedule is for."""
 
     def rate(self, epoch, history):
         """Return the learning rate.
@@ -227,7 +227,7 @@ class Plateau(Schedule):
 
 
 class _Function(Schedule):
-    """A function of the user's."""
+    """A schedule that calls a user's function."""
 
     def __init__(self, function):
         self.function = function
@@ -327,11 +327,11 @@ class LearningRate:
         self.is_assigned = False
 
     def attach(self, optimizer):
-        """Get to know an optimizer whose functions are compiled."""
+        """Find the step sizes that an optimizer with compiled functions derives from the learning rate."""
         self.steps = steps_of(optimizer) if self.algo == "rprop" else []
 
     def assign(self, value):
-        """Change the learning rate. A schedule has nothing to say any more.
+        """Change the learning rate, which ends its schedule.
 
         Raises
         ------
@@ -345,7 +345,7 @@ class LearningRate:
             self.schedule = None
 
     def epoch_begins(self, epoch, history):
-        """Ask the schedule."""
+        """Set the learning rate to the value of the schedule, if there is one."""
         if self.schedule is None:
             return
         value = self.schedule(epoch, history)
@@ -366,16 +366,20 @@ class LearningRate:
         self.value = value
 
     def state(self):
-        """Return what a checkpoint has to keep."""
+        """Return the state as a dict, for a checkpoint."""
         return {"value": self.value, "start": self.start, "is_assigned": self.is_assigned}
 
     def restore(self, state):
-        """Take over the value of a checkpoint, unless training is now asked for with another one."""
+        """Set the state to that of a checkpoint, unless training is now asked to start from another learning rate."""
         asked, self.value = self.value, state["value"]
         self.variable.set_value(np.asarray(self.value, self.variable.dtype))
         if state["start"] != self.start:
             if self.algo not in self.WITHOUT:
                 self._set(asked, "learning_rate")
+                util.log(
+                    f"the learning rate is {self.value:g} from here on, as training is asked for with another one; the "
+                    f"training so far was asked for with {state['start']:g}"
+                )
             return
         self.is_assigned = state["is_assigned"]
         if self.is_assigned:
@@ -388,7 +392,7 @@ def make_variable(value):
 
 
 def steps_of(optimizer):
-    """Return the sizes of steps of rprop: each starts as the learning rate, and is adapted from then on."""
+    """Return the shared variables of rprop's step sizes, which start as the learning rate and are then adapted."""
     names = {f"{param.name}_step" for param in optimizer._params}
     params = {id(param) for param in optimizer._params}
     return [v for v in optimizer.f_step.get_shared() if v.name in names and id(v) not in params]

@@ -1,4 +1,4 @@
-"""What goes on around the learning: the history, callbacks, and conditions to stop."""
+"""The session of a training: its history, callbacks, stop conditions and stages."""
 
 import inspect
 import operator
@@ -43,8 +43,8 @@ EXHAUSTED = Outcome("the training data came to its end")
 FAILED = Outcome("an error occurred")
 ENDED = Outcome("the trainer came to its end", is_done=True)
 
-#: A condition in words, such as ``valid_loss < 0.01``.
-#: The last comparison counts, as names of monitors may hold one.
+#: Pattern of a condition such as ``valid_loss < 0.01``.
+#: The last comparison counts, as names of monitors may contain one.
 CONDITION = re.compile(r"\s*(\S.*?)\s*(<=|>=|<|>)\s*([^<>=\s]+)\s*")
 
 COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -70,7 +70,7 @@ class _Threshold:
             )
 
     def check(self, monitors):
-        """Refuse the name of a monitor that there is not."""
+        """Refuse a condition on an unknown monitor."""
         known = [prefix + name for prefix in PREFIXES for name in monitors]
         if self.name not in known:
             raise util.unknown("monitor in stop_when=", self.name, known)
@@ -87,7 +87,7 @@ def _takes(function, count):
     except TypeError:
         return False
     except ValueError:
-        # as of some functions that are written in C.
+        # some functions that are written in C have no signature.
         pass
     return True
 
@@ -122,7 +122,7 @@ def _describe(function):
 
 
 class Session:
-    """What goes on around the learning, in all stages of one training.
+    """The session of one training, with all its stages: history, callbacks, stop condition and checkpoint.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class Session:
     Attributes
     ----------
     history : :class:`theanets.trainer.history.History`
-        What has happened.
+        A row for each epoch so far.
     rate : :class:`theanets.trainer.schedules.LearningRate` or None
         The learning rate of the present stage.
     stage : int
@@ -151,7 +151,7 @@ class Session:
     is_whole : bool
         Whether :attr:`theanets.history.History.best` is a validation of the network that the user trains.
     is_measured : bool
-        Whether what the trainer yields has been measured.
+        Whether the monitors that the trainer yields are measured, and not placeholders.
     measure : callable or None
         Computes the figures of the network on the validation data.
     """
@@ -173,11 +173,11 @@ class Session:
         self.is_open = False
         self.is_whole = self.is_measured = True
         self.measure = None
-        # whether somebody was told that nothing changes.
+        # whether there was a warning that no parameter changes.
         self.has_warned = False
         self._before = None
 
-    # -- the whole ----------------------------------------------------------------------------------------------------
+    # -- beginning and end --------------------------------------------------------------------------------------------
 
     def __enter__(self):
         self._before = self.network._session
@@ -200,7 +200,7 @@ class Session:
             self.checkpoint.finish(self)
 
     def is_done(self):
-        """Tell whether the checkpoint is of a training that was done; the network then becomes what it has left."""
+        """Tell whether the checkpoint is of a finished training, whose result the network then takes over."""
         if self.checkpoint is None or not self.checkpoint.is_done(self.condition_text):
             return False
         self.checkpoint.take_result(self)
@@ -208,7 +208,7 @@ class Session:
         return True
 
     def result(self, last):
-        """Return what ``train`` does, see :meth:`theanets.Network.train`.
+        """Return the result of :meth:`theanets.Network.train`.
 
         Parameters
         ----------
@@ -226,12 +226,12 @@ class Session:
         return train, valid
 
     def see(self, pair):
-        """Look at what a trainer has yielded, in case that it makes no rows itself.
+        """Handle what a trainer has yielded: add a row to the history, if the trainer has not done so itself.
 
         Returns
         -------
         outcome : Outcome or None
-            Why to stop; None also for trainers that have asked for themselves.
+            Why to stop; None also for trainers that handle callbacks and conditions themselves.
         """
         self.yielded += 1
         if len(self.history) - self.resumed >= self.yielded:
@@ -245,14 +245,14 @@ class Session:
         return self.outcome
 
     def runs_out(self):
-        """The data have come to their end."""
+        """Note that the iterator of training data is exhausted."""
         self.stage_ends(EXHAUSTED)
         util.log(f"training stopped: {EXHAUSTED.words}")
 
     # -- stages -------------------------------------------------------------------------------------------------------
 
     def stage_begins(self, rate, monitors):
-        """A trainer begins, which may be one of several.
+        """Note that a stage begins: a trainer, which may be one of several.
 
         Parameters
         ----------
@@ -266,24 +266,24 @@ class Session:
         self.stage += 1
         self.outcome = None
         if self.rate is not None and self.rate.is_assigned:
-            # what somebody has said counts for all that follows.
+            # a learning rate that the user has assigned holds for all stages that follow.
             rate.assign(self.rate.value)
         self.rate = rate
         self.began = time.perf_counter()
 
     def skips_stage(self):
-        """Tell whether the next stage is done according to the checkpoint; it then counts as over."""
+        """Tell whether the checkpoint has completed the next stage, which is then skipped."""
         skips = self.checkpoint is not None and self.checkpoint.stage > self.stage + 1
         self.stage += skips
         return skips
 
     def stage_ends(self, outcome):
-        """The stage has come to its end, and the network holds the best parameters."""
+        """Note that the stage has ended, and that the network holds the best parameters."""
         self.outcome = outcome
         self.history.stop(outcome.words, self.stage)
 
     def leaves(self, validation, is_whole):
-        """The network holds the parameters of a validation, see :attr:`theanets.history.History.best`.
+        """Note which validation the final parameters belong to, see :attr:`theanets.history.History.best`.
 
         Parameters
         ----------
@@ -298,13 +298,13 @@ class Session:
     # -- epochs -------------------------------------------------------------------------------------------------------
 
     def epoch_begins(self, epoch):
-        """So many epochs of the stage are done, and another one is going to be."""
+        """Note that an epoch begins, after ``epoch`` others of the stage; set the learning rate of the schedule."""
         if self.rate is not None:
             self.rate.epoch_begins(epoch, self.history)
         self.began = time.perf_counter()
 
     def validated(self, monitors, again=False):
-        """The validation data have been used; ``again`` if what was validated last has been changed since.
+        """Add a validation to the history; ``again`` replaces the last one, as parameters were changed since.
 
         Returns
         -------
@@ -316,13 +316,13 @@ class Session:
         return self.history.add_validation(self.stage, monitors)
 
     def epoch_ends(self, train, valid=None):
-        """Make a row of the epoch; a validation that follows will be added to it."""
+        """Add a row for the epoch to the history; a validation that follows is added to the row."""
         now = time.perf_counter()
         rate = None if self.rate is None else self.rate.value
         self.history.add(max(self.stage, 1), train, valid, rate, now - self.began)
 
     def goes_on(self):
-        """Another epoch begins; what callers and callbacks have done in between is not counted."""
+        """Restart the clock of an epoch: the time of callers and callbacks in between is not counted."""
         self.began = time.perf_counter()
 
     def ask(self):

@@ -1,7 +1,7 @@
-"""A word of warning where training does not get off the ground.
+"""A warning if the first epoch of a training changes no parameter.
 
 A gradient of zero leaves all parameters as they are, whatever the algorithm, as nothing else moves them in a first
-epoch; so do steps that are too small for the float type. Both look as if training went on, and end by patience.
+epoch; so do steps that are too small for the float type. Either looks like training until patience runs out.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ __all__ = ["remember", "warn_if_unmoved"]
 
 
 def remember(run):
-    """Return the parameters as they are before the first epoch of a run; None before others.
+    """Return copies of the parameters before the first epoch of a run; None before others.
 
     Epochs with a learning rate of zero do not count, as they are not meant to change anything. Once there has been a
     warning, there is not going to be another one in the same training.
@@ -20,7 +20,7 @@ def remember(run):
     Parameters
     ----------
     run : Run
-        Which is about to learn for an epoch.
+        The run, before an epoch.
 
     Returns
     -------
@@ -39,12 +39,12 @@ def warn_if_unmoved(run, before, loss):
     Parameters
     ----------
     run : Run
-        Which has learned for an epoch.
+        The run, after an epoch.
     before : list of ndarray, or None
         What :func:`remember` has returned.
     loss : float
-        The loss in this epoch. If it is zero, or as good as that, there was nothing to learn, and no reason to warn; so
-        if there is none, as nothing in the data counts.
+        The loss in this epoch. There is no warning if it is zero up to rounding, as there was nothing to learn, or "not
+        a number", as all weights of the data are zero.
     """
     if before is None or not abs(loss) > np.finfo(util.FLOAT).eps:
         return

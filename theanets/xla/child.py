@@ -55,7 +55,7 @@ def compile_module(payload, options, configuration):
 
 
 def serve(requests, answers):
-    """Do what is asked for.
+    """Do the work that requests ask for, one after the other, and answer each.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _read(requests, jobs):
     while line := requests.readline():
         job = json.loads(line)
         jobs.put((job, requests.read(job.get("payload", 0))))
-    # nobody waits for an answer any more. XLA's compiler would go on to its end, if it has one.
+    # nobody waits for an answer any more, and XLA's compiler cannot be interrupted.
     os._exit(0)
 
 

@@ -1,4 +1,6 @@
-"""Examples that lie on the device, and how a batch of them is taken there."""
+"""Training data on the device, and the slicing of batches there, dense and sparse."""
+
+import copy
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +24,12 @@ def find(type_, value):
 
 
 class Examples:
-    """All examples of a kind.
+    """Base class of an array of all examples on the device.
 
     Attributes
     ----------
     parts : tuple of arrays
-        What lies on the device.
+        The arrays on the device.
     """
 
     def __init__(self, *parts):
@@ -40,12 +42,23 @@ class Examples:
 
     @property
     def layout(self):
-        """What a loop is compiled for."""
+        """Shapes and dtypes of the parts, which are part of the cache key of a loop."""
         return [(part.shape, part.dtype) for part in self.parts]
 
     def place(self):
-        """Move the parts to the device. On a CPU they stay where they are."""
+        """Copy the parts to the device; on a CPU without a copy."""
         self.parts = tuple(jax.device_put(self.parts))
+
+    def bare(self):
+        """Return what takes batches out of such data, without the data."""
+        bare = copy.copy(self)
+        bare.parts, bare.counts = (), None
+        return bare
+
+    def settings(self):
+        """Return the settings that a batch depends on beside the parts, as numbers and texts, for cache keys."""
+        settings = [item for item in vars(self).items() if item[0] not in ("parts", "counts")]
+        return type(self).__name__, sorted(settings)
 
     def batch(self, parts, start, size):
         """Return a batch while the loop is traced.
@@ -62,7 +75,7 @@ class Examples:
         raise NotImplementedError
 
     def largest(self, order):
-        """Return how much room the largest batch of mixed rows needs, if that is not the same for all.
+        """Return the number of entries of the largest batch of shuffled rows, if batches differ in it.
 
         Parameters
         ----------
@@ -85,7 +98,7 @@ class Examples:
 
 
 class DenseExamples(Examples):
-    """Examples that are cut out of an array.
+    """Examples that are slices of an array.
 
     Parameters
     ----------
@@ -98,7 +111,7 @@ class DenseExamples(Examples):
     axis : int
         The axis of the batch.
     mixed : bool
-        Makes no difference.
+        Ignored.
     """
 
     def __init__(self, type_, array, size, axis, mixed=False):
@@ -118,8 +131,8 @@ class DenseExamples(Examples):
 class SparseExamples(Examples):
     """Examples that are the rows, or the columns, of a sparse matrix.
 
-    The entries lie in the order of the examples, so those of a batch lie side by side. So many are taken for every
-    batch as the largest one has; those that belong to the next batch only fill up, as in :class:`SparseArray`.
+    The entries are stored in the order of the examples, so those of a batch are contiguous. As many are taken for each
+    batch as the largest one has; those that belong to the next batch become padding, as in :class:`SparseArray`.
 
     Parameters
     ----------
@@ -180,7 +193,7 @@ class SparseExamples(Examples):
         firsts = _take(pointers, chosen)
         counts = _take(pointers, chosen + 1) - firsts
         ends = jnp.cumsum(counts)
-        # the entries of one row after those of the other; what is left over at the end is repeated, and put outside.
+        # the entries of one row after those of the other; the rest is padding with indices out of bounds.
         places = jnp.repeat(jnp.arange(size, dtype="int32"), counts, total_repeat_length=self.capacity)
         numbers = jnp.arange(self.capacity, dtype=pointers.dtype)
         inside = numbers < ends[-1]
@@ -199,5 +212,5 @@ class SparseExamples(Examples):
 
 
 def _take(array, places):
-    """Return the items at some places, all of which there are."""
+    """Return the items at some indices, all of which are in bounds."""
     return array.at[places].get(mode="promise_in_bounds")

@@ -1,4 +1,4 @@
-"""Work that may never end, in a process of its own that is ended when it takes too long or too much memory."""
+"""A worker process with limits of time and memory, for work that may never end."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ import time
 
 __all__ = ["Limited", "Limits", "Refused", "Unavailable"]
 
-#: What runs in the other process.
+#: The script that the worker process runs.
 CHILD = pathlib.Path(__file__).with_name("child.py")
 
 #: Signals that end a process for what it did itself: one for too much time, the others when memory ends or code fails.
@@ -29,16 +29,16 @@ class Refused(Exception):
 
 
 class Unavailable(Exception):
-    """It is not known how the work would end: no process could do it, or something else ended that."""
+    """There is no result: no worker process could be started, or it ended for another reason than the work."""
 
 
 class _Gone(Unavailable):
-    """The process has ended for no fault of the work: it had nothing to do for long, or somebody has ended it."""
+    """The worker process has ended for another reason than the work: it was idle for long, or was killed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a piece of work may take.
+    """Limits of time and memory for a piece of work.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Limits:
 
 
 class Limited:
-    """A process for one piece of work after the other; a new one where the last was ended.
+    """A worker process with limits, which is started again after it was ended.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Translations by the class of an Op.
+"""The registry of translations, by the class of an Op.
 
 A translation is a function ``(op, node, *values)`` that computes the outputs of one Apply node by ``jax.numpy``: an
 array, or a tuple of arrays for several outputs. It is registered for a class of Ops and serves its subclasses too:
@@ -19,7 +19,7 @@ array, or a tuple of arrays for several outputs. It is registered for a class of
 >>> print(function(np.ones(3, x.dtype)))
 [2. 2. 2.]
 
-See :mod:`theanets.xla.tracing` for what a translation may rely on, and ask for.
+See :mod:`theanets.xla.tracing` for the values that a translation gets, and what it may demand of them.
 """
 
 import functools
@@ -140,6 +140,20 @@ def scalar(*classes):
         return function
 
     return register
+
+
+def untranslated(op):
+    """Return the Op that lacks a translation: this one, or the scalar Op that it applies; None if there is none."""
+    if translate.dispatch(type(op)) is translate.dispatch(object):
+        return op
+    pending = [getattr(op, "scalar_op", op)]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, theano.scalar.Composite):
+            pending.extend(node.op for node in theano.gof.graph.io_toposort(part.inputs, part.outputs))
+        elif isinstance(part, theano.scalar.ScalarOp) and not any(cls in SCALARS for cls in type(part).__mro__):
+            return part
+    return None
 
 
 def find_scalar(op):

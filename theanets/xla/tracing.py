@@ -1,4 +1,4 @@
-"""Running a Theano graph on values of which some are known and the others are traced by JAX.
+"""Tools for translations while a graph is traced: known and traced values, guards and measurements.
 
 Shapes are concrete while JAX traces. So is whatever depends on shapes and constants only: such values are NumPy
 arrays, and stay so, since the Op's own implementation computes with them on the host. Everything else is a JAX tracer.
@@ -9,8 +9,8 @@ A translation may
   has been computed from the integers among the function's inputs (a slice of a given length, for example);
 * state by :func:`guard` what must hold of the values for its result to be right. Where that turns out to be wrong, the
   results are discarded and Theano's own implementation runs, which knows the right result or the right error;
-* ask for a number that only the running function knows, by :func:`measured`: the part of the graph that it is computed
-  by is compiled and run first;
+* ask by :func:`measured` for a number that depends on the data: the part of the graph that computes it is compiled and
+  run first;
 * give up by raising :class:`Dynamic`, where a shape depends on data. Theano's own implementation runs then, too.
 """
 
@@ -25,6 +25,7 @@ from .values import DEVICE_TYPES, Increment
 __all__ = [
     "Dynamic",
     "NeedsMeasurement",
+    "NeedsShapes",
     "NeedsValue",
     "frame",
     "guard",
@@ -34,6 +35,8 @@ __all__ = [
     "measured",
     "recall",
     "remember",
+    "runs_in_python",
+    "shapes_of",
 ]
 
 #: Ops on more elements than this are left to XLA, even if all are known while tracing.
@@ -45,7 +48,7 @@ class GiveUp(Exception):
 
 
 class Dynamic(GiveUp):
-    """The shape of a result depends on values that only the running function knows."""
+    """The shape of a result depends on values that are known only when the function runs."""
 
 
 class TranslationError(GiveUp):
@@ -58,7 +61,7 @@ class NeedsMeasurement(GiveUp):
     Parameters
     ----------
     key : hashable
-        What it will be found by.
+        The key under which it will be found.
     value : array of int
         The traced number.
     """
@@ -69,6 +72,39 @@ class NeedsMeasurement(GiveUp):
         self.value = value
 
 
+class NeedsShapes(GiveUp):
+    """Nobody can tell the shapes of what an Op computes but the Op itself, when the function runs first.
+
+    Parameters
+    ----------
+    node : theano Apply
+        Applies the Op.
+    """
+
+    def __init__(self, node):
+        super().__init__(f"{node.op} does not say of what shape its results are")
+        self.node = node
+
+
+class Call:
+    """What compiled functions find out about an Op that they call on the host.
+
+    Parameters
+    ----------
+    node : theano Apply
+        Applies the Op.
+
+    Attributes
+    ----------
+    problem : str or None
+        Why the last call that failed did; None if none has.
+    """
+
+    def __init__(self, node):
+        self.node = node
+        self.problem = None
+
+
 class NeedsValue(Exception):
     """A value must be known before tracing starts.
 
@@ -77,7 +113,7 @@ class NeedsValue(Exception):
     values : list
         The traced values that are needed.
     key : hashable, optional
-        What is known is not the values themselves but something computed from them, which is found by this key.
+        The key under which a result computed from the values will be found, if that is needed and not the values.
     compute : callable, optional
         Computes it, given the values as NumPy arrays.
     """
@@ -99,24 +135,33 @@ def is_known(value):
 
 
 class Frame:
-    """One level of tracing: a function, the body of a loop, or a branch.
+    """A level of tracing: a function, the body of a loop, or a branch, with its guards and known values.
 
     Parameters
     ----------
     parent : Frame or None
         The level around it.
     known : dict, optional
-        What has been found out before tracing started.
+        Values found before tracing started, by key.
+    calls : dict of node to Call, optional
+        Filled with the Ops that are called on the host.
+
+    Attributes
+    ----------
+    effects : list of theano Apply
+        Nodes traced so far, on this level and those around it, that must run once whenever the function does.
     """
 
-    def __init__(self, parent=None, known=None):
+    def __init__(self, parent=None, known=None, calls=None):
         self.known = known if known is not None else parent.known if parent else {}
+        self.calls = calls if calls is not None else parent.calls if parent else {}
         self.is_outermost = known is not None
+        self.effects = parent.effects if parent and not self.is_outermost else []
         self.guards = []
         self.notes = {}
 
     def holds(self):
-        """Return one traced boolean: whether everything that was guarded holds; None if nothing was."""
+        """Return one traced boolean: whether all guards hold; None if there are none."""
         if not self.guards:
             return None
         result = self.guards[0]
@@ -133,7 +178,7 @@ class frame:
 
     Examples
     --------
-    The body of a loop hands its guards on::
+    The body of a loop passes its guards on::
 
         with frame() as level:
             outputs = graph(inputs)
@@ -178,7 +223,7 @@ def known(value):
     Raises
     ------
     NeedsValue
-        If it is traced. Translations let that pass: tracing will start again when the value has been found.
+        If it is traced. Translations do not catch it: tracing starts again when the value has been found.
     """
     if is_known(value):
         return value
@@ -186,7 +231,7 @@ def known(value):
 
 
 def known_by(key, values, compute):
-    """Return something that is computed from values, of which the values themselves may differ from call to call.
+    """Return a result computed from values; functions are compiled for the result, while the values may change.
 
     Parameters
     ----------
@@ -225,17 +270,41 @@ def measured(key, compute):
         return level.known[key]
     if not level.is_outermost:
         raise Dynamic("a shape depends on how long a loop within a loop or a branch runs")
-    raise NeedsMeasurement(key, compute())
+    number = compute()
+    if level.effects:
+        # what is traced so far would run twice: to measure, and for its results.
+        raise Dynamic(
+            f"a shape depends on how long a loop runs, and {level.effects[0]} must not run once more for that"
+        )
+    raise NeedsMeasurement(key, number)
+
+
+def shapes_of(node):
+    """Return the shapes of what an Op gave when the function ran on the host: a list of tuples.
+
+    Raises
+    ------
+    NeedsShapes
+        If it did not run there yet.
+    Dynamic
+        Within the body of a loop or a branch, where the shapes may differ from step to step.
+    """
+    level = current()
+    if (node, "shapes") in level.known:
+        return level.known[node, "shapes"]
+    if not level.is_outermost:
+        raise Dynamic(f"{node.op} does not say of what shape its results are, within a loop or a branch")
+    raise NeedsShapes(node)
 
 
 def remember(value, note):
-    """Write down something about a traced value, for translations of what uses it; return the value."""
+    """Attach a note to a traced value, for translations of Ops that use it; return the value."""
     current().notes[id(value), type(note)] = value, note
     return value
 
 
 def recall(value, kind):
-    """Return the note of a type that has been written down about a value on this level; None if there is none."""
+    """Return the note of a type attached to a value on this level of tracing; None if there is none."""
     return current().notes.get((id(value), kind), (None, None))[1]
 
 
@@ -249,8 +318,21 @@ def compute_with(values, compute):
     return function
 
 
+def runs_in_python(op):
+    """Tell whether an Op has an implementation in Python that can be run by itself, as loops and branches have none."""
+    return type(op).perform is not theano.gof.op.PureOp.perform and hasattr(op, "prepare_node")
+
+
 def on_host(node, values):
-    """Run an Op's own implementation; return the list of its outputs."""
+    """Run an Op's own implementation; return the list of its outputs.
+
+    Raises
+    ------
+    Dynamic
+        If it has none in Python.
+    """
+    if not runs_in_python(node.op):
+        raise Dynamic(f"{node.op} cannot be run by itself while tracing")
     if not getattr(node.tag, "xla_prepared", False):
         node.op.prepare_node(node, None, None, "py")
         node.tag.xla_prepared = True

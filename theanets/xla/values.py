@@ -1,4 +1,4 @@
-"""Values on their way between Theano's types and JAX."""
+"""Conversion of values between Theano's types and JAX: arrays, sparse matrices, generators and scalars."""
 
 import jax
 import jax.numpy as jnp
@@ -24,18 +24,18 @@ __all__ = [
 
 @jax.tree_util.register_pytree_node_class
 class SparseArray:
-    """A sparse matrix, as the places and values of its entries.
+    """A sparse matrix in coordinate format: rows, columns and values of its entries.
 
-    The number of entries is rounded up, so that matrices with about as many share one compiled function; what is left
-    over are zeros that lie outside, in the row and column behind the last ones. Entries may come in any order, and
-    several of them may lie in one place: they add up.
+    The number of entries is rounded up, so that matrices with about as many share one compiled function; the padding is
+    zeros out of bounds, in the row and column behind the last ones. Entries may come in any order, and those with the
+    same indices add up.
 
     Parameters
     ----------
     data : array (num-entries, )
         Values.
     rows, columns : arrays of int32 (num-entries, )
-        Places.
+        Their indices.
     shape : tuple of int
         Number of rows, and of columns.
     format : str
@@ -51,17 +51,17 @@ class SparseArray:
     ndim = 2
 
     def tree_flatten(self):
-        """Take apart, for JAX."""
+        """Return the arrays and the static data of the matrix, as JAX flattens pytrees."""
         return (self.data, self.rows, self.columns), (self.shape, self.format)
 
     @classmethod
     def tree_unflatten(cls, about, parts):
-        """Put together, for JAX."""
+        """Make a matrix of its arrays and static data, as JAX unflattens pytrees."""
         return cls(*parts, *about)
 
     @classmethod
     def of(cls, matrix):
-        """Make one of a matrix of SciPy's."""
+        """Make one from a SciPy matrix."""
         if not matrix.has_canonical_format:
             matrix = matrix.copy()
             matrix.sum_duplicates()
@@ -79,7 +79,7 @@ class SparseArray:
         )
 
     def to_host(self):
-        """Return a matrix of SciPy's."""
+        """Return it as a SciPy matrix."""
         data, rows, columns = (np.array(part) for part in (self.data, self.rows, self.columns))
         inside = rows < self.shape[0]
         matrix = scipy.sparse.coo_matrix((data[inside], (rows[inside], columns[inside])), self.shape)
@@ -89,10 +89,10 @@ class SparseArray:
 
 
 class Increment:
-    """An array that some rows of another one are yet to be added to, while a graph is traced.
+    """An array and an increment of some of its rows that has not been added yet, while a graph is traced.
 
-    As a new state it is made where the old one lies, and touches those rows only. A choice between the old state and
-    the new one, if something went wrong, would take a copy.
+    As a new state it is computed in the donated buffer of the old one, and changes those rows only. Selecting between
+    the old state and the new one, if a guard fails, would need a copy.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def settled(value):
 #: Results of so many bytes are handed to NumPy as they lie in memory; to copy smaller ones takes less time.
 WORTH_TAKING = 1 << 16
 
-#: What may lie in the cell of a shared variable.
+#: Types of values that the storage of a shared variable may hold.
 DEVICE_TYPES = (jax.Array, SparseArray)
 
 _SCALAR = theano.scalar.Scalar
@@ -185,7 +185,7 @@ def from_device(type_, value):
 
 
 def describe(value):
-    """Describe what tracing sees of a value beforehand."""
+    """Return a cache key for a value: what tracing depends on, such as its shape and dtype."""
     if isinstance(value, SparseArray):
         return value.shape, value.format, value.data.shape, value.dtype
     return np.shape(value), value.dtype

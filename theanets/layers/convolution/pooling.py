@@ -1,4 +1,4 @@
-"""Layers that make one number of each channel in a window."""
+"""Pooling layers: each channel in a window becomes one number."""
 
 import numpy as np
 import theano.tensor as TT
@@ -10,7 +10,7 @@ from .windows import Sliding, count_windows
 
 __all__ = ["Pooling", "Pool1", "Pool2"]
 
-#: What pooling layers can make of a window, and what Theano calls it.
+#: The modes of pooling layers, and Theano's names of them.
 POOLING_MODES = {
     "max": "max",
     "sum": "sum",
@@ -21,7 +21,7 @@ POOLING_MODES = {
 
 
 class Pooling(Sliding, Layer):
-    """Base class of layers that make one number of each channel in a window.
+    """Base class of pooling layers, which make one number of each channel in a window.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Pooling(Sliding, Layer):
     Raises
     ------
     ConfigurationError
-        For options that cannot be, inputs with the wrong number of axes or too short for the window, and sizes that
+        For invalid options, inputs with the wrong number of axes or too short for the window, and sizes that
         contradict the input. If an input turns out to be too short only when the data comes, there is a ValueError.
 
     Notes
@@ -87,7 +87,7 @@ class Pooling(Sliding, Layer):
         return self.kwargs.get("activation", self.default_activation)
 
     def describe(self):
-        """Return the form of the layer with its window and what it makes of it: ``pool2 2x2 max``."""
+        """Return the form of the layer with its window and its mode: ``pool2 2x2 max``."""
         return f"{self._describe(self.pool_size, self.pool_size)} {self.mode}"
 
     def resolve_outputs(self):
@@ -142,7 +142,7 @@ class Pooling(Sliding, Layer):
 
 
 class Pool1(Pooling):
-    """Make one time step of several, channel by channel.
+    """Pool sequences along time: several time steps become one, channel by channel.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ class Pool1(Pooling):
 
 
 class Pool2(Pooling):
-    """Make one point of an image of several, channel by channel.
+    """Pool images: several points become one, channel by channel.
 
     Parameters
     ----------

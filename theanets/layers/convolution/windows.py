@@ -1,4 +1,4 @@
-"""What convolution and pooling share: a window that slides over one or two axes."""
+"""The base class of convolution and pooling: a window that slides over one or two axes."""
 
 import numpy as np
 import theano.tensor as TT
@@ -12,7 +12,7 @@ __all__ = ["MissingError", "Sliding", "count_windows"]
 
 
 class MissingError(util.ConfigurationError, TypeError):
-    """An argument that must be given, and was not."""
+    """A required argument is missing."""
 
 
 class LongEnough(Assert):
@@ -64,7 +64,7 @@ def count_windows(length, window, stride, padding=0, ignore_border=True):
 
 
 class Sliding:
-    """What convolution and pooling share: options for each axis, checks of the input, and the order of axes.
+    """Base class of convolution and pooling: options for each axis, checks of the input, and the order of axes.
 
     Options are kept for two axes. A layer that works on sequences sees them as images with a width of 1.
     """
@@ -78,7 +78,7 @@ class Sliding:
         return kind(f"layer {self.name!r}: {message}")
 
     def _read_option(self, option, value, minimum):
-        """Return an option for two axes; what it is for an axis that does not exist is the smallest allowed value."""
+        """Return an option for two axes; for the axis that sequences do not have, it is the smallest allowed value."""
         if value is None:
             raise self._error(f"{type(self).__name__} needs a {option}, and none is given", MissingError)
         count = self.num_axes
@@ -91,7 +91,7 @@ class Sliding:
         return (minimum,) * (2 - count) + tuple(map(int, entries))
 
     def _as_option(self, pair):
-        """The reverse: return what the user would write."""
+        """Return an option for two axes as the user would write it; the reverse of :meth:`_read_option`."""
         return pair if self.num_axes == 2 else pair[-1]
 
     def _describe(self, window, default):
@@ -107,7 +107,7 @@ class Sliding:
     # -- shapes -------------------------------------------------------------------------------------------------------
 
     def _input_lengths(self):
-        """Return the lengths of the input along two axes, after a look at its shape."""
+        """Check the shape of the input; return its lengths along two axes."""
         shape, count = self.input_shape, self.num_axes
         if len(shape) != count + 1 or shape[-1] is None:
             axes = "time, channels" if count == 1 else "width, height, channels"
@@ -118,7 +118,7 @@ class Sliding:
         return (1,) * (2 - count) + shape[:-1]
 
     def _declare(self, lengths, size):
-        """Keep the shape of the outputs, and compare it with the one that was asked for."""
+        """Set the shape of the outputs, and compare it with the one that the options ask for."""
         shape = (*lengths[-self.num_axes :], size)
         given = self._given_shape
         if given is not None and given not in ((size,), shape):
@@ -165,7 +165,7 @@ class Sliding:
         return x.dimshuffle(0, 2, "x", 1) if self.num_axes == 1 else x.dimshuffle(0, 3, 1, 2)
 
     def _check_context(self, context):
-        """Refuse what takes for granted that each time step of the output belongs to one of the input."""
+        """Refuse masks and single steps, which need an output step for each input step."""
         if context.mask is not None:
             raise self._error(
                 f"sequences of different lengths do not go with {type(self).__name__}, which changes what a time step "

@@ -1,4 +1,4 @@
-"""What all recurrent layers share: the loop along time, initial states, and initial weights."""
+"""The base class of recurrent layers: the loop along time, initial states, and initial weights."""
 
 import functools
 from collections import OrderedDict
@@ -294,7 +294,7 @@ class Recurrent(Layer):
 
     @in_any_order
     def sequences(self, x, context):
-        """Compute what does not depend on the state, for all steps at once.
+        """Compute the expressions that do not depend on the state, for all steps at once.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Two recurrent layers that read a sequence from both ends."""
+"""Bidirectional recurrent layers: two layers that read a sequence from both ends."""
 
 import functools
 
@@ -32,7 +32,7 @@ class _Before:
 class Bidirectional(Layer):
     """Two recurrent layers of half the size, of which one runs forwards and one backwards.
 
-    At each step, the output knows of all steps before and after.
+    At each step, the output depends on all steps before and after.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ __all__ = ["BCRNN", "Clockwork"]
 
 
 class _Modular(RNN):
-    """A recurrent layer whose units form groups of equal size, each listening to itself and to later groups."""
+    """A recurrent layer whose units form groups of equal size, each connected to itself and to later groups."""
 
     states = OrderedDict(pre="h_0", out="h_0")
 
@@ -32,7 +32,7 @@ class _Modular(RNN):
         return np.repeat(np.arange(self._count_modules()), self.output_size // self._count_modules())
 
     def _mask(self):
-        """Return a matrix of ones where a unit (row) is heard by another one (column)."""
+        """Return a matrix of ones where a unit (row) has a connection to another one (column)."""
         modules = self._modules()
         return (modules[:, None] >= modules[None, :]).astype(util.FLOAT)
 

@@ -1,4 +1,4 @@
-"""Elementwise Ops, and the scalar Ops that they apply."""
+"""Translations of elementwise Ops, and of the scalar Ops that they apply."""
 
 import functools
 import operator
@@ -29,7 +29,7 @@ def check_lengths(node, values):
 
 
 class Types:
-    """What a translation of a scalar Op is told beside the values.
+    """The scalar Op and the declared dtypes of its results, the first argument of translations of scalar Ops.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def apply(op, values, dtypes):
 
 
 def cast_array(value, dtype):
-    """Cast as C does: numbers out of range wrap around, where XLA alone would cut them off."""
+    """Cast as C does: numbers out of range wrap around, where XLA alone would clip them."""
     value, dtype = jnp.asarray(value), np.dtype(dtype)
     if value.dtype == dtype:
         return value

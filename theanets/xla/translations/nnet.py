@@ -1,4 +1,4 @@
-"""Softmax, cross-entropy and what else networks end with; normalization, neighbourhoods and blocks."""
+"""Translations of softmax, cross-entropy, batch normalization, images2neibs and blocksparse Ops."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Pooling over windows, and its gradients."""
+"""Translations of pooling over windows, and of its gradients."""
 
 import itertools
 
@@ -12,7 +12,7 @@ from ..tracing import TranslationError, known
 
 
 class Windows:
-    """Where the windows of a pooling lie.
+    """Positions of the windows of a pooling.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Windows:
         return jnp.pad(x, width, constant_values=value)
 
     def at(self, x, offset):
-        """Return, of padded images, what lies at one place of each window."""
+        """Return the elements of padded images at one offset of each window."""
         index = tuple(
             slice(start, start + (out - 1) * step + 1, step)
             for start, out, step in zip(offset, self.output, self.stride)
@@ -83,7 +83,7 @@ class Windows:
         return x[(..., *index)]
 
     def spread(self, values, offset, shape):
-        """Put values to one place of each window of padded images, and zeros elsewhere."""
+        """Return padded images with values at one offset of each window, and zeros elsewhere."""
         config = [(0, 0, 0)] * self.lead
         for start, out, step, length in zip(offset, self.output, self.stride, shape[self.lead :]):
             config.append((start, length - start - (out - 1) * step - 1, step - 1))
@@ -161,7 +161,7 @@ def max_second_gradient(op, node, x, largest, gradient, size, stride, pad):
 
 @translates(pool.MaxPoolRop)
 def max_directional(op, node, x, direction, size, stride, pad):
-    """Take, of a second array, what lies where the first one has the (first) maximum of each window."""
+    """Return the elements of a second array where the first one has the (first) maximum of each window."""
     windows = Windows(op, x.shape, size, stride, pad)
     if op.mode != "max":
         raise TranslationError(f"the directional derivative of pooling by {op.mode!r}")

@@ -1,4 +1,4 @@
-"""Random numbers: the very draws that Theano's own implementations make.
+"""Translations of random numbers, which make the same draws as Theano's own implementations.
 
 The state of Theano's ``RandomStreams`` (of ``theano.tensor.shared_randomstreams``) is a generator of NumPy's, which
 XLA cannot run; functions of it run by Theano's own implementation. The streams of ``theano.sandbox.rng_mrg`` are
@@ -13,10 +13,10 @@ from theano.sandbox import multinomial, rng_mrg
 from ..registry import translates
 from ..tracing import guard, known
 
-#: So many rounds through all streams are written out one after the other; with more of them, a loop is faster.
+#: Up to so many rounds through all streams are unrolled; for more of them, a loop is faster.
 ROUNDS = 2
 
-#: So many outcomes of a distribution are added up without a loop.
+#: Up to so many outcomes of a distribution are added up without a loop.
 OUTCOMES = 8
 
 M1, M2 = (np.int32(modulus) for modulus in (rng_mrg.M1, rng_mrg.M2))

@@ -1,4 +1,4 @@
-"""Sums, products, maxima and the like over axes; sorting, searching and cumulating along one."""
+"""Translations of reductions over axes, such as sums and maxima; sorting, searching and cumulating along one."""
 
 import math
 
@@ -9,6 +9,7 @@ from theano import scalar as ts
 from theano.tensor import basic, elemwise, extra_ops
 from theano.tensor.sort import ArgSortOp, SortOp, TopKOp
 
+from ..accumulators import is_given
 from ..registry import translates
 from ..tracing import Dynamic, TranslationError, guard, known
 from .elementwise import cast_array
@@ -46,7 +47,7 @@ def reduce(op, node, x):
     if kind not in FUNCTIONS:
         raise TranslationError(f"a reduction by {op.scalar_op}")
     if kind in (ts.Add, ts.Mul):
-        if x.dtype == dtype == "float32":
+        if kind is ts.Add and x.dtype == dtype == "float32" and not is_given(op):
             # Theano sums sequentially and so needs a wider accumulator; XLA sums in blocks.
             wide = dtype
         # float16 is accumulated in float32, as NumPy does.
@@ -67,6 +68,11 @@ def _is_tall(x, axes):
         and x.shape[-1] > 1
         and jax.devices()[0].platform == "cpu"
     )
+
+
+@translates(basic.Mean)
+def mean(op, node, x):
+    return jnp.mean(cast_array(x, node.outputs[0].dtype), axis=axes_of(op, x))
 
 
 @translates(elemwise.ProdWithoutZeros)

@@ -162,7 +162,10 @@ class Gradient:
 
     def __init__(self, buffer, taps, written, steps):
         self.buffer = jnp.asarray(buffer)
-        self.taps, self.written, self.steps = taps, list(written), steps
+        # the first step reads from the beginning of the buffer, as it does in a gradient of a gradient, too.
+        first = min(taps)
+        taps, written = [tap - first for tap in taps], [tap - first for tap in written]
+        self.taps, self.written, self.steps = taps, written, steps
         if min([*taps, *written]) < 0 or self.buffer.shape[0] < steps + max([*taps, *written]):
             raise TranslationError(f"a buffer of {self.buffer.shape[0]} places for {steps} steps")
         # entries that are read after they were written, with the tap that wrote them last.

@@ -1,4 +1,4 @@
-"""Ops about shapes: making arrays, and arranging their elements anew."""
+"""Translations of Ops of shapes: making arrays, and rearranging their elements."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +19,7 @@ def whole(value):
 
 
 def module_for(size, *values):
-    """Return NumPy for small arrays of what is known, and ``jax.numpy`` for the rest."""
+    """Return NumPy for small arrays of known values, and ``jax.numpy`` for the rest."""
     return np if size <= SMALL and all(map(is_known, values)) else jnp
 
 

@@ -1,8 +1,8 @@
-"""Sparse matrices, as the places and values of their entries.
+"""Translations of Ops of sparse matrices, which are stored by the indices and values of their entries.
 
-Entries that only fill up (see :class:`~theanets.xla.values.SparseArray`) lie outside of the matrix, where XLA drops
-what is added and where what is read is multiplied by their value of zero. How many entries a result has must not depend
-on data: where it does in Theano, there is one for every place of the matrix, and those that are zero lie outside.
+Padding entries (see :class:`~theanets.xla.values.SparseArray`) have indices out of bounds, where XLA drops what is
+added; what is read there is multiplied by their value of zero. The number of entries of a result must not depend on
+data: where it does in Theano, there is one entry for each element of the matrix, and zeros are out of bounds.
 """
 
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ def result(node, data, rows, columns, shape):
 
 
 def with_data(node, x, data):
-    """Return a sparse matrix with other values in the same places."""
+    """Return a sparse matrix with other values and the same indices."""
     # values gathered out of bounds may be infinite, and 0 * inf is NaN.
     return result(node, jnp.where(x.rows < x.shape[0], data, 0), x.rows, x.columns, x.shape)
 
@@ -70,7 +70,7 @@ def _same_shape(x, y):
 
 
 def _read(y, *places):
-    """Return what lies at places; at those outside, whatever is there."""
+    """Return the elements of an array at some indices; those out of bounds are clipped."""
     return jnp.asarray(y).at[places].get(mode="clip")
 
 
@@ -195,7 +195,7 @@ def add_dense(op, node, x, y):
     return cast_array(y, dtype).at[x.rows, x.columns].add(cast_array(x.data, dtype), mode="drop")
 
 
-@translates(basic.AddSS)
+@translates(basic.AddSS, basic.AddSSData)
 def add(op, node, x, y):
     x, y, dtype = sparse(x), sparse(y), node.outputs[0].dtype
     _same_shape(x, y)
@@ -360,6 +360,25 @@ def take_entries(op, node, x, rows, columns):
     x = to_dense(sparse(x))
     rows, columns = (in_range(index, length) for index, length in zip((rows, columns), x.shape))
     return cast_array(x[rows, columns].ravel(), node.outputs[0].dtype)
+
+
+def _added_up(node, data, rows, columns, shape):
+    """Return a sparse matrix of entries of which several may lie in one place, as one entry there."""
+    return from_dense(node, to_dense(result(node, data, rows, columns, shape)))
+
+
+@translates(basic.GetItemListGrad)
+def take_rows_gradient(op, node, x, index, gradient):
+    gradient, rows = sparse(gradient), in_range(index, x.shape[0])
+    # entries that only fill up lie behind the last row.
+    rows = jnp.append(jnp.asarray(rows), x.shape[0])[jnp.minimum(gradient.rows, index.shape[0])]
+    return _added_up(node, gradient.data, rows, gradient.columns, x.shape)
+
+
+@translates(basic.GetItem2ListsGrad)
+def take_entries_gradient(op, node, x, rows, columns, gradient):
+    rows, columns = (in_range(index, length) for index, length in zip((rows, columns), x.shape))
+    return _added_up(node, jnp.asarray(gradient), rows, columns, x.shape)
 
 
 @translates(basic.GetItem2d)
