@@ -248,10 +248,11 @@ def test_shapes_of_another_length_are_refused():
 def test_wide_products_are_left_to_eigen_where_there_is_much_to_do(monkeypatch):
     monkeypatch.setattr(program.devices, "may_have", bool)
     x, y = TT.fmatrices("xy")
-    w = theano.shared(np.ones((4, 3), "f"))
+    value = np.ones((4, 3), "f")
+    w = theano.shared(value)
     make = functools.partial(theano.function, mode="XLA")
     few, many = np.ones((5, 4), "f"), np.broadcast_to(np.float32(1), (program.WIDE // 12 + 1, 4))
-    plain = make([x], x.dot(w)).fn
-    assert plain._suited([few]) is plain.plain and plain._suited([many]) is plain.wide
-    others = [make([x], x.dot(w.T)).fn, make([x, y], x.dot(y)).fn, make([x], x.dot(w).sum(), updates=[(w, w + 1)]).fn]
-    assert all(other._suited([many]) is other.plain for other in others)
+    plain = make([x], x.dot(w)).fn.code
+    assert plain.suited([few, value]) is plain.plain and plain.suited([many, value]) is plain.wide
+    others = [make([x], x.dot(w.T)), make([x, y], x.dot(y)), make([x], x.dot(w).sum(), updates=[(w, w + 1)])]
+    assert all(other.fn.code.suited([many, value]) is other.fn.code.plain for other in others)
