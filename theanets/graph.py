@@ -153,6 +153,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         self._graphs = caching.Cache(12)
         self._functions = caching.Cache(32)
         self._plain_functions = caching.Cache(8)
+        self._direct_functions = {}
         self._layers_memo = caching.Memo()
         self._compiled = caching.Cache(4)
         self._trained = None
