@@ -82,9 +82,27 @@ class Kept:
     """
 
     def __init__(self, function, fresh):
-        # in one step for Python; see Function.call.
+        self.function, self.fresh = function, fresh
+        # without a detour; see Function.call.
         self.call = function.call
-        self.jitted, self.lower = fresh.jitted, fresh.lower
+
+    @property
+    def jitted(self):
+        """What ``jax.jit`` makes of the function."""
+        return self.fresh.jitted
+
+    def lower(self, *arguments):
+        """Return what XLA compiles for such arguments, as ``jax.jit`` does."""
+        return self.fresh.lower(*arguments)
+
+    def trace(self, *arguments):
+        """Return what JAX traces for such arguments, as ``jax.jit`` does."""
+        return self.fresh.trace(*arguments)
+
+    def __getattr__(self, name):
+        if name == "function":
+            raise AttributeError(name)
+        return getattr(self.function, name)
 
 
 def _kept(function, origin, place, about):
