@@ -323,8 +323,8 @@ _IGNORED = frozenset(["PROTO", "FRAME"])
 
 #: Units of work for the instructions that make containers and records, which are going to be gone through again.
 _COSTS = dict.fromkeys(
-    "EMPTY_LIST LIST EMPTY_DICT DICT EMPTY_SET FROZENSET TUPLE TUPLE1 TUPLE2 TUPLE3 GLOBAL STACK_GLOBAL INST OBJ REDUCE "
-    "NEWOBJ NEWOBJ_EX".split(),
+    "EMPTY_LIST LIST EMPTY_DICT DICT EMPTY_SET FROZENSET TUPLE TUPLE1 TUPLE2 TUPLE3 GLOBAL STACK_GLOBAL INST OBJ "
+    "REDUCE NEWOBJ NEWOBJ_EX".split(),
     4,
 )
 

@@ -33,7 +33,9 @@ class Attempts:
     def __init__(self, what, errors=None):
         errors = SAVE_ERRORS[0] if errors is None else errors
         if not isinstance(errors, str) or errors not in SAVE_ERRORS:
-            raise util.ConfigurationError(f"save_errors={errors!r}, expected one of {', '.join(map(repr, SAVE_ERRORS))}")
+            raise util.ConfigurationError(
+                f"save_errors={errors!r}, expected one of {', '.join(map(repr, SAVE_ERRORS))}"
+            )
         self.what = what
         self.errors = errors
         self.failed = 0
@@ -60,7 +62,7 @@ class Attempts:
         if self.failed:
             util.warn(
                 f"{self.what} does not hold what the training has come to: the last "
-                f"{util.number_of(self.failed, 'attempt')} to write it failed ({self.error}); save the network elsewhere",
+                f"{util.number_of(self.failed, 'attempt')} to write it failed ({self.error}); save it elsewhere",
                 RuntimeWarning,
             )
 
