@@ -214,7 +214,8 @@ class Training(Part):
         However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
         parameters at the end is computed on the way out.
 
-        What is compiled is kept with the network, for the next training by the same algorithm and the same options.
+        What is compiled is kept, for the next training by the same algorithm and the same options, of this network or
+        of another one of the same structure; see :func:`theanets.set_store`.
 
         Parameters
         ----------
@@ -476,12 +477,23 @@ class Training(Part):
 
         def make_both():
             masked = train_source.is_ragged() or valid_source.is_ragged()
+            if not masked and (train_source.varies() or valid_source.varies()):
+                # padded to a few lengths, as each takes a program of its own.
+                masked = self._takes_masks()
             # in this order, as both are shuffled when they are made.
             valid_dataset = make(valid_source, "valid", masked, shuffle and "batches")
             train_dataset = make(train_source, "train", masked, shuffle)
             return train_dataset, valid_dataset, {"masked": True} if masked else {}
 
         return make_both, {"train": train_source, "valid": valid_source}
+
+    def _takes_masks(self):
+        """Tell whether the network can be told which steps of padded sequences count."""
+        try:
+            self.build_graph(context=self._context(masked=True))
+        except util.ConfigurationError:
+            return False
+        return True
 
     def _warn_of_sorted_labels(self, source, batch_size):
         """Warn, once, if batches of the training data hold one class each."""

@@ -40,13 +40,14 @@ class Trainer:
     def check(self, kwargs):
         """Refuse unknown arguments, and networks that this trainer cannot train."""
         known = self.keywords() | DATA_KEYWORDS | regularizers.keywords() | self.network._own_keywords()
-        hints = arguments.hints_for("train")
-        for name in keywords() - known:
-            users = sorted(algo for algo in algorithms() if name in options_of(algo))
-            hints[name] = f"it is an option of {', '.join(users) or 'gradient methods'}"
         names = [key for key in kwargs if key not in known and key.lower() not in known]
-        more = {"train", "valid", "algo", "subalgo", "save_every", "save_progress", "resume"}
-        arguments.refuse(names, known | more, "train()", hints, self.network._takes_any_keyword())
+        if names:
+            hints = arguments.hints_for("train")
+            for name in keywords() - known:
+                users = sorted(algo for algo in algorithms() if name in options_of(algo))
+                hints[name] = f"it is an option of {', '.join(users) or 'gradient methods'}"
+            more = {"train", "valid", "algo", "subalgo", "save_every", "save_progress", "resume"}
+            arguments.refuse(names, known | more, "train()", hints, self.network._takes_any_keyword())
         # made again when training starts; here for the errors that they may raise.
         regs = regularizers.from_kwargs(self.network, **kwargs)
         check_numbers(kwargs)

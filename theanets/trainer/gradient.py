@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import operator
 
 import downhill
 import numpy as np
@@ -13,7 +14,7 @@ from ..layers import means
 from ..layers.context import Context, Values
 from ..layers.selection import select, statistics_of
 from . import schedules
-from .averages import Averages, check_average
+from .averages import AVERAGES, Averages, check_average
 from .base import Trainer
 from .compiled import Compiled
 from .options import (
@@ -45,6 +46,9 @@ ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | {"rng"}) - {
     "monitor_gradients",
     "average",
 }
+
+#: What the options are that are left out, of those that shape what is compiled.
+DEFAULTS = {"monitors": None, "monitor_gradients": False, "average": AVERAGES[0]}
 
 #: Learning rates that are usual for data of a scale of about 1.
 USUAL_RATES = {
@@ -162,12 +166,16 @@ class DownhillTrainer(Trainer):
         if not network._overridden():
             # nobody but the regularizers reads their keywords.
             left_out.update(key for key in kwargs if key.lower() in regularizers.keywords())
+        own = {key: value for key, value in own.items() if value or key not in COMMON_OPTIONS}
+        rest = {**DEFAULTS, **{key: value for key, value in kwargs.items() if key not in left_out}}
         frozen = self._frozen(kwargs)
+        # the order in which options are given makes no difference.
+        first = operator.itemgetter(0)
         return dict(
             algorithm=cls,
             variables=list(self.variables or network.variables),
             frozen=[variable for variable in [*network.params, *network.statistics] if variable in frozen],
-            options=[structure_of(cls, own), {key: value for key, value in kwargs.items() if key not in left_out}],
+            options=[sorted(structure_of(cls, own).items(), key=first), sorted(rest.items(), key=first)],
             draws=draws.places,
             weighted=list(kwargs["class_weight"]),
             kind=[bool(masked), bool(stateful), util.FLOAT],
@@ -275,8 +283,8 @@ class DownhillTrainer(Trainer):
         averages = self._averages(names, expressions, inputs, context, kwargs)
         with modes.used():
             function = theano.function(inputs, averages.outputs, updates=updates, on_unused_input="ignore")
-        batches = Carrier(self.network, keep=False).follow(valid, reset=True) if stateful else valid
-        rows = list(itertools.chain.from_iterable(Pass(function, batches).run()))
+        follow = Carrier(self.network, keep=False).follower() if stateful else None
+        rows = list(itertools.chain.from_iterable(Pass(function, valid, follow=follow).run()))
         return averages(rows)[0] if rows else averages.nothing()
 
     def _context(self, stateful, masked, kwargs, class_weights, training=None, values=None):

@@ -16,6 +16,9 @@
 ``registry``     translations by the class of an Op
 ``translations`` the translations, a module for each kind of Op
 ``values``       values between Theano's types and JAX
+``streams``      functions of NumPy's random generators
+``importing``    importing JAX without side effects
+``accumulators`` sums for which the type to add up in was given
 ``state``        shared variables that stay on the device
 ``binding``      what was compiled for some shared variables, used with others
 ``host``         Theano's own implementations, for what XLA cannot run

@@ -8,6 +8,8 @@ another network of the same structure, need not be built, rewritten, traced or c
 from theano.compile import SharedVariable
 from theano.gof.link import Container
 
+from .postponed import as_it_is
+
 __all__ = ["Bound", "Unbound", "updated"]
 
 #: A graph is not kept if its constants have more bytes than this, as they may well be data.
@@ -75,7 +77,7 @@ class Unbound:
         if any(id(variable) not in roles for variable in variables) or _size_of_constants(code.fgraph) > CONSTANTS:
             return None
         forget(code.fgraph)
-        num_outputs = len(code.fgraph.outputs) - len(code.updated)
+        num_outputs = code.count - len(code.updated)
         return cls(code, [roles[id(variable)] for variable in variables], count, num_outputs)
 
 
@@ -141,7 +143,7 @@ def updated(function):
 
 def forget(fgraph):
     """Let the shared variables of a compiled graph forget their values, and all variables where they come from."""
-    for variable in fgraph.variables:
+    for variable in as_it_is(fgraph).variables:
         vars(variable.tag).clear()
     for variable in fgraph.inputs:
         if isinstance(variable, SharedVariable):
@@ -150,5 +152,6 @@ def forget(fgraph):
 
 
 def _size_of_constants(fgraph):
-    constants = {variable for node in fgraph.apply_nodes for variable in node.inputs if hasattr(variable, "data")}
+    nodes = as_it_is(fgraph).apply_nodes
+    constants = {variable for node in nodes for variable in node.inputs if hasattr(variable, "data")}
     return sum(getattr(constant.data, "nbytes", 0) for constant in constants)

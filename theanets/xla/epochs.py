@@ -241,6 +241,8 @@ class FusedLoop:
         """
         forking.check()
         program = self.program
+        if program.code.stays_on_host:
+            raise Unfusable("the function runs on the host")
         self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // self.size))))
         room = None if rows is None else self._make_room(rows)
         functions, key = self.code.functions, (self.capacity, room)

@@ -8,8 +8,9 @@ import theano
 from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
+from theano.tensor.raw_random import RandomStateType
 
-from . import forking, postponed, rewrites, state
+from . import accumulators, forking, importing, postponed, rewrites, state
 from .rewrites import NAME
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
@@ -22,6 +23,12 @@ LINKER = "xla"
 def is_available():
     """Tell whether JAX is installed; it is not imported for that."""
     return importlib.util.find_spec("jax") is not None
+
+
+def _load(name):
+    """Return a module of this package that imports JAX."""
+    with importing.leaving_no_traces():
+        return importlib.import_module(f"{__package__}.{name}")
 
 
 class XLALinker(link.LocalLinker):
@@ -64,18 +71,17 @@ class XLALinker(link.LocalLinker):
 
     def describe(self):
         """Say where functions run, for the log: ``XLA on cpu``."""
-        return f"XLA on {importlib.import_module(f'{__package__}.devices').describe()}"
+        return f"XLA on {_load('devices').describe()}"
 
     def make_all(self, input_storage=None, output_storage=None, storage_map=None):
         """Make the function; see ``theano.gof.link.LocalLinker``."""
         forking.check()
         fgraph = self.fgraph
         unsupported = self._unsupported(fgraph)
-        if unsupported is not None:
+        if unsupported is not None and not isinstance(unsupported.type, RandomStateType):
             return self._make_by_theano(
                 unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
             )
-        program = importlib.import_module(f"{__package__}.program")
         order = list(fgraph.toposort())
         inputs, outputs, storage_map = link.map_storage(fgraph, order, input_storage, output_storage, storage_map)
         updated = [i for i, variable in enumerate(fgraph.inputs) if variable in self.updated]
@@ -86,7 +92,11 @@ class XLALinker(link.LocalLinker):
             for i, (variable, cell) in enumerate(zip(fgraph.inputs, inputs))
             if isinstance(variable, theano.compile.SharedVariable)
         }
-        run = program.build(fgraph, inputs, outputs, updates, shared)
+        run = self._build(unsupported, fgraph, inputs, outputs, updates, shared)
+        if run is None:
+            return self._make_by_theano(
+                unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
+            )
         run.storage_map = storage_map
         return (
             run,
@@ -96,15 +106,23 @@ class XLALinker(link.LocalLinker):
             order,
         )
 
+    @staticmethod
+    def _build(unsupported, fgraph, *about):
+        """Return what runs a graph; None if that cannot be compiled."""
+        if unsupported is None:
+            return _load("program").build(fgraph, *about)
+        postponed.settle(fgraph)
+        return _load("streams").build(fgraph, *about)
+
     def _unsupported(self, fgraph):
-        values = importlib.import_module(f"{__package__}.values")
+        values = _load("values")
         for variable in (*fgraph.inputs, *fgraph.outputs):
             if not values.is_supported(variable.type):
                 return variable
         return None
 
     def _make_by_theano(self, variable, **storage):
-        host = importlib.import_module(f"{__package__}.host")
+        host = _load("host")
         host.warn_once(
             str(variable.type),
             f"a function of {variable}, which is of {variable.type}, cannot run by XLA: it runs by Theano's own "
@@ -165,6 +183,7 @@ def register():
     """Make the linker and the mode known to Theano, by the names of ``'xla'`` and ``'XLA'``."""
     if NAME in modes.predefined_modes:
         return
+    accumulators.install()
     rewrites.register()
     modes.register_linker(LINKER, XLALinker())
     modes.register_mode(NAME, XLAMode())

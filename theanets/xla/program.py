@@ -8,15 +8,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import theano
-from theano.tensor import TensorType
+from theano.tensor import TensorType, basic
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
 from . import devices, forking, programs, state, translations, trials  # noqa: F401  (registers the translations)
 from .graph import Graph
-from .host import HostProgram, warn_once
+from .host import HostProgram, is_pure, warn_once
 from .postponed import origin_of, settle
-from .tracing import LARGE, GiveUp, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
-from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, to_device
+from .registry import untranslated
+from .tracing import (
+    LARGE,
+    GiveUp,
+    NeedsMeasurement,
+    NeedsShapes,
+    NeedsValue,
+    TranslationError,
+    frame,
+    is_known,
+    on_host,
+)
+from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, take_over, to_device
 
 __all__ = ["Code", "Program", "build"]
 
@@ -28,6 +39,10 @@ SMALL = 64
 
 #: Ops that XLA compiles to convolutions.
 CONVOLUTIONS = (abstract_conv.BaseAbstractConv, corr.BaseCorrMM, corr3d.BaseCorr3dMM, conv.ConvOp)
+
+#: From so many multiplications on, products without a transposed factor are left to Eigen: about 20 ms on two cores.
+#: A process that tries the options takes a second, once on a machine.
+WIDE = 1 << 30
 
 #: What an input is that has no value.
 NOTHING = type(None)
@@ -50,14 +65,16 @@ class Requirement:
         self.key = need.key
         self.compute = need.compute
         self.concrete = need.concrete
+        #: Nodes on the way that must not run once more in the compiled function.
+        self.effects = set()
 
     def find(self, inputs):
         """Return what will be known, as a dict, given the inputs of the function by variable."""
         values = dict(self.concrete)
         found = [np.asarray(self._value(variable, values, inputs)) for variable in self.variables]
-        if self.key is not None:
-            return {self.key: self.compute(*found)}
-        return dict(zip(self.variables, found))
+        results = dict(zip(self.variables, found)) if self.key is None else {self.key: self.compute(*found)}
+        results.update((variable, np.asarray(values[variable])) for node in self.effects for variable in node.outputs)
+        return results
 
     def _value(self, variable, values, inputs):
         if variable not in values:
@@ -69,6 +86,9 @@ class Requirement:
                 node = variable.owner
                 arguments = [self._value(item, values, inputs) for item in node.inputs]
                 values.update(zip(node.outputs, on_host(node, arguments)))
+                missing = untranslated(node.op)
+                if missing is not None and not is_pure(missing, node):
+                    self.effects.add(node)
         return values[variable]
 
 
@@ -107,7 +127,7 @@ class Measurement:
 
 
 def _hashable(known):
-    return tuple(value.tobytes() if isinstance(value, np.ndarray) else value for value in known.values())
+    return tuple((value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value for value in known.values())
 
 
 class Variant:
@@ -128,7 +148,7 @@ class Variant:
 
     def narrow(self, inputs):
         """Return the variant for given inputs, for which what is required has been computed."""
-        if self.requirement is None:
+        if self.requirement is None or self.on_host:
             return self
         found = self.requirement.find(inputs)
         key = _hashable(found)
@@ -138,6 +158,11 @@ class Variant:
                 self.variants.popitem(last=False)
         self.variants.move_to_end(key)
         return self.variants[key].narrow(inputs)
+
+    def has_effects(self):
+        """Tell whether what is required is computed by Ops that must run once whenever the function does."""
+        own = getattr(self.requirement, "effects", ())
+        return bool(own) or any(variant.has_effects() for variant in self.variants.values())
 
 
 class Code:
@@ -153,9 +178,13 @@ class Code:
         Positions of inputs to be updated, and positions of the outputs that are their new values.
     shared : set of int
         Positions of inputs that are shared variables, and stay on the device.
+    same : dict of int to int, optional
+        Positions of inputs whose cells are those of others, with the positions of these. Default none.
 
     Attributes
     ----------
+    passed_on : list of bool
+        Which of the outputs are inputs, or constants.
     plain : theanets.xla.trials.Function
         What XLA compiles, for inputs of which no value has to be known.
     entries : dict or None
@@ -165,25 +194,32 @@ class Code:
         Loops over batches that were compiled of this graph, by the layout of the data, the latest last.
     """
 
-    def __init__(self, fgraph, updates, shared):
+    def __init__(self, fgraph, updates, shared, same=None):
         self.fgraph = fgraph
         self.count = len(fgraph.outputs)
-        self.shared = sorted(shared | set(updates))
-        self.updated = sorted(updates)
-        self.kept = [i for i in range(len(fgraph.inputs)) if i not in updates]
-        self.update_outputs = [updates[i] for i in self.updated]
-        self.results = [i for i in range(self.count) if i not in set(self.update_outputs)]
+        self.same = same or {}
+        # of the new values of one input, the last one counts.
+        last = {self.same.get(i, i): output for i, output in sorted(updates.items())}
+        self.shared = sorted((shared | set(updates)) - set(self.same))
+        self.updated = sorted(last)
+        self.kept = [i for i in range(len(fgraph.inputs)) if i not in last and i not in self.same]
+        self.update_outputs = [last[i] for i in self.updated]
+        self.results = [i for i in range(self.count) if i not in set(updates.values())]
         # a value that is updated is overwritten by its successor: large constants stay beside the arguments as well.
         with devices.enable_x64(True):
             self.constants = self._large_constants()
         self.types = [variable.type for variable in fgraph.inputs]
         self.special = [i for i, j in enumerate(self.kept) if not isinstance(self.types[j], TensorType)]
         self.output_types = [fgraph.outputs[i].type for i in self.results]
+        self.passed_on = [variable.owner is None for variable in fgraph.outputs]
         self._graph = None
         self._host = None
         self.plain = self._compile({})
         self.entries = None
         self.loops = collections.OrderedDict()
+        #: Ops that compiled functions call on the host, by node.
+        self.calls = {}
+        self.stays_on_host = False
 
     def bind(self, cells):
         """Return a program for the graph with other cells of its inputs.
@@ -230,10 +266,13 @@ class Code:
 
     def trace(self, updated, kept, constants, known):
         """Compute on traced values; return the results, the new states, and whether all guards hold (or None)."""
-        values = [None] * (len(self.updated) + len(self.kept))
+        values = [None] * len(self.types)
         for position, value in itertools.chain(zip(self.updated, updated), zip(self.kept, kept)):
             values[position] = value
-        with frame(known={**known, **dict(zip(self.constants, constants))}) as level, devices.precision():
+        for position, other in self.same.items():
+            values[position] = values[other]
+        known = {**known, **dict(zip(self.constants, constants))}
+        with frame(known=known, calls=self.calls) as level, devices.precision():
             outputs = self.graph.unsettled(values)
             holds = level.holds()
         results = [as_traced(settled(outputs[i]), type_) for i, type_ in zip(self.results, self.output_types)]
@@ -250,14 +289,46 @@ class Code:
         value = as_traced(settled(value), type_)
         return value if holds is None else jax.tree.map(lambda a, b: select(holds, a, b), value, old)
 
-    def _compile(self, known):
+    def _compile(self, known, choices=None):
         """Return a function of (updated inputs, other inputs, constants), compiled at its first call."""
 
         def run(updated, kept, constants):
             return self.trace(updated, kept, constants, known)
 
+        if choices is not None:
+            return devices.compiled(run, choices, donate_argnums=0)
         # a variant depends on values that have no place in the name of a file.
         return self.compiled(run, None if known else ("batch",), donate_argnums=0)
+
+    @functools.cached_property
+    def is_direct(self):
+        """Whether the function computes one array from one, and from shared variables that it leaves as they are."""
+        is_alone = not self.updated and self.kept[:1] == [0] and self.shared == self.kept[1:] and not self.constants
+        return is_alone and [type(type_) for type_ in (*self.output_types, self.types[0])] == [TensorType, TensorType]
+
+    @functools.cached_property
+    def factors(self):
+        """Places of the shared variables by which matrices are multiplied; none if YNNPACK is not to be replaced."""
+        settle(self.fgraph)
+        products = [node.inputs for node in self.fgraph.apply_nodes if isinstance(node.op, basic.Dot)]
+        places = [self.fgraph.inputs.index(pair[1]) for pair in products if pair[1] in self.fgraph.inputs]
+        is_free = self.choices is None and devices.may_have(devices.EIGEN)
+        # products with a transposed factor, of which there are none then, are quicker by YNNPACK.
+        return places if len(places) == len(products) and is_free else []
+
+    @functools.cached_property
+    def wide(self):
+        """The function for many rows, whose products Eigen computes."""
+        return self._compile({}, devices.EIGEN)
+
+    def suited(self, kept):
+        """Return the function for arguments of such sizes."""
+        if not self.is_direct or not kept[0].ndim:
+            return self.plain
+        rows, sizes = kept[0].shape[0], {place: value.size for place, value in zip(self.kept[1:], kept[1:])}
+        # the products are looked for, in the rewritten graph, only where it may matter.
+        is_large = rows * sum(sizes.values()) >= WIDE
+        return self.wide if is_large and rows * sum(map(sizes.get, self.factors)) >= WIDE else self.plain
 
     @functools.cached_property
     def choices(self):
@@ -281,7 +352,7 @@ class Code:
         """
         if about is None or self.constants:
             return devices.compiled(function, self.choices, **options)
-        about = self.updated, self.kept, self.update_outputs, self.choices, *about
+        about = self.updated, self.kept, self.update_outputs, sorted(self.same.items()), self.choices, *about
         return programs.compiled(function, self.fgraph, about, self.choices, **options)
 
 
@@ -305,22 +376,23 @@ class Program:
 
     keeps_state_on_device = True
     need_update_inputs = False
-    #: Theano's functions empty the cells of the outputs after they have run.
-    allow_gc = True
+    #: Theano's functions would look at the graph, after each call, to empty the cells of the outputs.
+    allow_gc = False
 
     def __init__(self, code, inputs, outputs=()):
         self.code = code
         self.fgraph = code.fgraph
         self.cells = inputs
         # an output that is an input lies in the input's cell.
-        self.output_cells = [
-            [None] if variable.owner is None else cell for variable, cell in zip(code.fgraph.outputs, outputs)
-        ]
+        self.output_cells = [[None] if is_input else cell for is_input, cell in zip(code.passed_on, outputs)]
         self.shared_cells = [(inputs[i], code.types[i]) for i in code.shared]
         self.updated_cells = [inputs[i] for i in code.updated]
         self.kept_cells = [inputs[i] for i in code.kept]
         self.storage_map = {}
         self.deferred = False
+        #: What has run for arrays of some shapes, and the types of the arguments.
+        self.direct: dict = {}
+        self.array_types: set[type] = set()
         forking.hold(self)
 
     def held_arrays(self):
@@ -331,10 +403,15 @@ class Program:
     # -- calls --------------------------------------------------------------------------------------------------------
 
     def place_shared(self):
-        """Move shared variables to the device, where they stay."""
+        """Move shared variables to the device, where they stay, each with an array of its own."""
+        seen = set()
         for cell, type_ in self.shared_cells:
             if not isinstance(cell[0], DEVICE_TYPES):
                 cell[0] = to_device(type_, cell[0])
+            elif id(cell[0]) in seen:
+                # the memory of an old value is given away, once.
+                cell[0] = jax.tree.map(jnp.copy, cell[0])
+            seen.add(id(cell[0]))
 
     def __call__(self, output_subset=None):
         """Run with what the cells hold; store the updates, and return the list of outputs."""
@@ -345,6 +422,11 @@ class Program:
                 cell[0] = value
         return outputs
 
+    def forget_outputs(self):
+        """Empty the cells of the outputs."""
+        for cell in self.output_cells:
+            cell[0] = None
+
     def _outputs(self):
         forking.check()
         with devices.enable_x64(True):
@@ -352,7 +434,7 @@ class Program:
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.code.special:
                 kept[i] = prepare(self.code.types[self.code.kept[i]], kept[i])
-            if NOTHING in map(type, kept) or NOTHING in map(type, self.take_states()):
+            if self.code.stays_on_host or NOTHING in map(type, kept) or NOTHING in map(type, self.take_states()):
                 # some Ops have a use for an input without a value.
                 return self._run_on_host(kept)
             if self.deferred:
@@ -360,10 +442,53 @@ class Program:
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
             if self.code.entries is None:
                 try:
-                    return self._run(self.code.plain, kept)
+                    function = self.code.suited(kept)
+                    outputs = self._run(function, kept)
                 except (NeedsValue, GiveUp):
                     self.code.entries = {}
+                else:
+                    if self.code.is_direct:
+                        self._note(kept, function)
+                    return outputs
             return self._run_special(kept)
+
+    def _note(self, kept, function):
+        """Remember what has run for such arguments, for :meth:`compute_directly`."""
+        if len(self.direct) >= VARIANTS:
+            self.direct = {}
+        self.array_types = {type(value) for value in kept}
+        self.direct[kept[0].shape] = function
+
+    def compute_directly(self, array):
+        """Compute the only output for the only input, in the fewest steps.
+
+        Cells are only read, and nothing is traced, so that several threads may do this at the same time.
+
+        Parameters
+        ----------
+        array : ndarray
+            Of the type of the input.
+
+        Returns
+        -------
+        value : ndarray or None
+            None where a call of the program is needed: for another function, or an array of a new shape.
+        """
+        function = self.direct.get(array.shape)
+        if function is None or self.deferred:
+            return None
+        forking.check()
+        kept = (array, *[cell[0] for cell in self.kept_cells[1:]])
+        if not self.array_types.issuperset(map(type, kept)):
+            return None
+        arrived = []
+        try:
+            with devices.enable_x64(True):
+                function.call(((), kept, ()), arrived)
+        except (NeedsValue, GiveUp):
+            return None
+        (value,), _, holds = arrived[0]
+        return take_over(self.code.output_types[0], value) if holds is None or holds else None
 
     def store(self, states):
         """Let the cells hold new states. One step for Python, which Ctrl-C does not come in between."""
@@ -384,23 +509,25 @@ class Program:
             if arrived:
                 self.store(arrived[0][1])
         if holds is not None and not holds:
-            return self._run_on_host(kept)
+            return self._run_after_all(kept)
         if self.deferred:
-            return [*arrived[0][0], *[None] * len(self.code.updated)]
+            return [*arrived[0][0], *[None] * (self.code.count - len(self.code.results))]
         if not self.code.results and any(isinstance(value, np.ndarray) for value in kept):
             # JAX reads arguments where they are, and the caller may change them as soon as this returns.
             jax.block_until_ready(arrived[0][1])
         outputs = [None] * self.code.count
         for position, type_, value in zip(self.code.results, self.code.output_types, arrived[0][0]):
-            outputs[position] = from_device(type_, value)
+            outputs[position] = take_over(type_, value)
         return outputs
 
     def _run_special(self, kept):
         """Run a function that cannot simply be traced."""
         arguments = [*(cell[0] for cell in self.updated_cells), *kept]
         signature = tuple([describe(value) for value in arguments])
-        inputs = dict(zip([self.fgraph.inputs[i] for i in (*self.code.updated, *self.code.kept)], arguments))
-        variant = self.code.entries.setdefault(signature, Variant({}))
+        variables = self.fgraph.inputs
+        inputs = dict(zip([variables[i] for i in (*self.code.updated, *self.code.kept)], arguments))
+        inputs.update((variables[i], inputs[variables[other]]) for i, other in self.code.same.items())
+        variant = first = self.code.entries.setdefault(signature, Variant({}))
         while True:
             try:
                 variant = variant.narrow(inputs)
@@ -417,14 +544,37 @@ class Program:
                 if problem is None:
                     variant.requirement, variant.function = Requirement(need), None
                     continue
+            except NeedsShapes:
+                # the Op says it by its results, in a call that has to be made anyway.
+                result = self._run_on_host(kept)
+                variant.known, variant.function = {**variant.known, **self.code.host.shapes}, None
+                return result
             except GiveUp as error:
                 problem = str(error)
             # if Theano has an error to raise, it is the better one.
             result = self._run_on_host(kept)
             words = f"this function runs by Theano's own implementation, in Python: {problem}"
             warn_once((id(self.code), problem), words)
-            variant.on_host = True
+            # what is required need not be computed for that, and some of it must not be computed twice.
+            (first if first.has_effects() else variant).on_host = True
             return result
+
+    def _run_after_all(self, kept):
+        """Run on the host what XLA could not; for good, if that is due to what an Op gave that is called there."""
+        calls = self.code.calls
+        failed = [(call.node, call.problem) for call in calls.values() if call.problem is not None]
+        for node, _ in failed:
+            calls[node].problem = None
+        outputs = self._run_on_host(kept)
+        if failed:
+            # there was no error to be raised, and the Op would run twice in each call.
+            self.code.stays_on_host = True
+            node, problem = failed[0]
+            words = (
+                f"this function runs by Theano's own implementation from now on, in Python: {node.op} gave {problem}"
+            )
+            warn_once((id(self.code), node), words)
+        return outputs
 
     def _why_not(self, need, inputs, known):
         """Say why a value cannot be known before the function runs; None if it can."""
@@ -443,11 +593,13 @@ class Program:
             values[position] = from_device(self.code.types[position], cell[0])
         for position, value in zip(self.code.kept, kept):
             values[position] = from_device(self.code.types[position], value)
+        for position, other in self.code.same.items():
+            values[position] = values[other]
         outputs = self.code.host(values)
         for cell, position in zip(self.updated_cells, self.code.update_outputs):
             cell[0] = outputs[position]
-            outputs[position] = None
-        return outputs
+        results = set(self.code.results)
+        return [value if i in results else None for i, value in enumerate(outputs)]
 
 
 def build(fgraph, inputs, outputs, updates, shared):
@@ -464,7 +616,10 @@ def build(fgraph, inputs, outputs, updates, shared):
     shared : set of int
         As for :class:`Code`.
     """
-    code = Code(fgraph, updates, shared)
+    # variables that have one cell in common are one argument: XLA writes the new value over the old one.
+    argument = {id(inputs[i]): i for i in sorted(range(len(inputs)), key=lambda i: i in updates)}
+    same = {i: argument[id(cell)] for i, cell in enumerate(inputs) if argument[id(cell)] != i}
+    code = Code(fgraph, updates, shared, same)
     if not code.is_known and devices.may_have(code.choices):
         kinds = sorted(type(node.op).__name__ for node in fgraph.apply_nodes)
         trials.expect(repr((kinds, [getattr(cell[0], "shape", ()) for cell in inputs])))

@@ -10,6 +10,7 @@ import importlib
 import json
 import logging
 import os
+import struct
 from typing import Any
 
 import jax
@@ -33,8 +34,8 @@ _log = logging.getLogger("theanets")
 #: JAX's settings that say where compiled code is kept, or what is logged.
 HARMLESS = ("jax_compilation_cache", "jax_persistent_cache", "jax_enable_compilation_cache", "jax_log", "jax_dump")
 
-#: What goes wrong with what JAX cannot write, such as a call of Python from within the program.
-UNWRITABLE = (NotImplementedError, ValueError, TypeError, KeyError)
+#: What is raised for programs that JAX cannot write, such as those that call Python, and for bytes that it cannot read.
+FAILURES = (NotImplementedError, ValueError, TypeError, LookupError, struct.error)
 
 
 if export is not None:
@@ -124,7 +125,7 @@ def _read(place, name, types):
         return None
     try:
         program = export.deserialize(bytearray(found[1]))
-    except UNWRITABLE as error:
+    except FAILURES as error:
         _log.debug("a program cannot be read: %s", error)
         return None
     leaves, tree = jax.tree.flatten((types, {}))
@@ -140,7 +141,7 @@ def _make(function, types):
     jitted.trace(*types)
     try:
         return export.export(jitted)(*types)
-    except UNWRITABLE as error:
+    except FAILURES as error:
         _log.debug("a program cannot be kept: %s", error)
         return None
 
@@ -148,5 +149,5 @@ def _make(function, types):
 def _write(place, name, program):
     try:
         place.write(name, {}, bytes(program.serialize()))
-    except UNWRITABLE as error:
+    except FAILURES as error:
         _log.debug("a program cannot be kept: %s", error)
