@@ -129,7 +129,7 @@ def _load_zipped(source, trusted):
 
 
 def _may_be_ours(start):
-    """Tell whether a network may begin with some bytes."""
+    """Tell whether the decompressed content may be that of a network, by its first bytes."""
     start = start[: pickles.SEAL_SIZE]
     is_short = len(start) < pickles.SEAL_SIZE
     return is_short or start.startswith(archive.MAGIC) or pickles.sealed_length(start) or pickles.may_begin(start)

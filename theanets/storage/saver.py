@@ -10,7 +10,7 @@ from .files import check_binary, check_target, is_handle
 
 __all__ = ["Attempts", "Saver"]
 
-#: What may be done about a file that cannot be written in the middle of a training.
+#: What may be done when a file cannot be written during training.
 SAVE_ERRORS = ("warn", "raise")
 
 
@@ -58,7 +58,7 @@ class Attempts:
         self.failed, self.error = 0, None
 
     def report(self):
-        """Say at the end that what has been learned is not in the file."""
+        """Warn at the end of training if the last attempt failed."""
         if self.failed:
             util.warn(
                 f"{self.what} does not hold what the training has come to: the last "
@@ -102,7 +102,7 @@ class Saver:
         return self
 
     def epoch_ends(self):
-        """Take note that there is something to save."""
+        """Count an epoch that has not been saved."""
         self.unsaved += 1
 
     def next_epoch_begins(self, i):
