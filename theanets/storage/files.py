@@ -421,7 +421,7 @@ class _Part(io.RawIOBase):
 
     def readinto(self, buffer):
         """Fill a buffer as far as there are bytes; return their number."""
-        count = max(0, min(len(buffer), self.end - self.start - self.position))
+        count = max(0, min(len(buffer), self.end - self.start - self.position, BLOCK))
         self.handle.seek(self.start + self.position)
         content = self.handle.read(count)
         buffer[: len(content)] = content

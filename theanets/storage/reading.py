@@ -103,8 +103,10 @@ def _load(source, trusted):
     if not pickles.may_begin(first):
         raise util.LoadError("it is neither an archive nor a pickle, as its first bytes show")
     budget = source.budget()
-    record = pickles.read_from(source.handle, min(source.end, source.start + source.limit), budget)
-    end = source.handle.tell()
+    # buffered, so that any file will do that can be read and positioned.
+    stream = io.BufferedReader(source.part())
+    record = pickles.read_from(stream, min(source.end - source.start, source.limit), budget)
+    end = source.start + stream.tell()
     network = _build(record, trusted, budget)
     source.handle.seek(end)
     return network, {}
