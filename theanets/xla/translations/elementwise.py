@@ -14,6 +14,7 @@ from theano.tensor import elemwise, xlogx
 from theano.tensor.nnet import nnet, sigm
 
 from ..registry import find_scalar, scalar, translates
+from ..steps import reversed_steps, unreversed
 from ..tracing import guard
 
 
@@ -67,6 +68,14 @@ def cast_array(value, dtype):
 @translates(elemwise.Elemwise)
 def elementwise(op, node, *values):
     check_lengths(node, values)
+    before = unreversed(values)
+    if before is not None:
+        # reversed after the computation rather than before, so that it is known what the result was.
+        return tuple(map(reversed_steps, _elementwise(op, node, before)))
+    return _elementwise(op, node, values)
+
+
+def _elementwise(op, node, values):
     results = apply(op.scalar_op, values, [output.dtype for output in node.outputs])
     # an input that an Op ignores, as Second does, still takes part in broadcasting.
     shape = np.broadcast_shapes(*(value.shape for value in values))
