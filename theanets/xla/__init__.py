@@ -18,10 +18,10 @@
 ``values``       values between Theano's types and JAX
 ``state``        shared variables that stay on the device
 ``host``         Theano's own implementations, for what XLA cannot run
-``devices``      where it runs, what XLA is told about it, and where compiled code is kept
+``devices``      devices, XLA's options, and the cache of compiled code
 ``trials``       options of XLA's, for functions that are known to be compiled with them
 ``limits``       work that may never end, in a process that is ended then; ``child`` runs there
-``forking``      what is left of all this in processes that are forked
+``forking``      forked processes, in which XLA cannot run
 ================ =======================================================================================
 
 This package does not import JAX; the first function that is compiled does. It knows nothing of networks: it imports
