@@ -91,6 +91,8 @@ setup(
         # Compiles Theano's graphs; jaxlib is its CPU build.
         "jax>=0.6",
         "jaxlib>=0.6",
+        # What jax.export writes programs by, which are kept on disk.
+        "flatbuffers>=2",
         # Imported by downhill, and by our own log.
         "click>=7",
         # Shows the progress of training.

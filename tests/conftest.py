@@ -36,6 +36,20 @@ def rng():
     return np.random.RandomState(13)
 
 
+@pytest.fixture(autouse=True)
+def nothing_stored():
+    """No test runs what was compiled in another one."""
+    theanets.store.clear()
+
+
+@pytest.fixture
+def without_store():
+    """Each network compiles for itself."""
+    theanets.set_store(False)
+    yield
+    theanets.set_store(None)
+
+
 @pytest.fixture(params=["FAST_COMPILE", "XLA"])
 def each_mode(request):
     """Networks are compiled by Theano, and by XLA, which runs the batches of an epoch in one call."""

@@ -39,6 +39,7 @@ from . import (  # noqa: E402
     recurrent,
     regularizers,
     show,
+    store,
     trainer,
     util,
 )
@@ -50,6 +51,7 @@ from .losses import Loss  # noqa: E402
 from .main import Experiment  # noqa: E402
 from .modes import get_mode, set_mode  # noqa: E402
 from .regularizers import Regularizer  # noqa: E402
+from .store import set_store  # noqa: E402
 from .util import log  # noqa: E402
 
 #: Modules that need packages which not everybody has: they are imported when they are asked for.
@@ -101,6 +103,8 @@ __all__ = [
     "recurrent",
     "regularizers",
     "set_mode",
+    "set_store",
+    "store",
     "trainer",
     "util",
     "xla",

@@ -263,6 +263,10 @@ class Pointwise(Activation):
     The function is looked up when it is applied, so that a saved network holds its name and nothing executable.
     """
 
+    def graph_settings(self):
+        # another one may have been registered under the name.
+        return dict(super().graph_settings(), function=FUNCTIONS.get(self.name))
+
     def __call__(self, x):
         return FUNCTIONS[self.name](x)
 

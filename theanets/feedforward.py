@@ -180,6 +180,7 @@ class Autoencoder(graph.Network):
             ("decode", self._graph_key(regs), name),
             [code],
             lambda: self._substitute(outputs[self.layers[-1].output_name], updates, source, code, name),
+            None if regs else ["decode", self.layers, name],
         )
         shape = next((layer.shapes.get(output) for layer, output in self._owners(name)), None)
         slot = data.Slot("z", code, shape)

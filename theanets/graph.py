@@ -15,7 +15,17 @@ import numpy as np
 from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
 from .layers.base import chained
 from .layers.context import Context, Outputs
-from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
+from .network import (
+    caching,
+    evaluation,
+    fitting,
+    gradients,
+    inspection,
+    monitoring,
+    specs,
+    training,
+    transfer,
+)
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -499,7 +509,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
 
     def _graph_key(self, regs, context=None):
         # regularizers that only add to the loss do not change the graph.
-        modifying = [reg for reg in regs if type(reg).modify_graph is not regularizers.Regularizer.modify_graph]
+        modifying = [reg for reg in regs if regularizers.modifies_graphs(reg)]
         settings = () if context is None else context.settings()
         # most predictions have neither, and computing a fingerprint takes time.
         rest = caching.fingerprint((modifying, settings)) if modifying or settings else None
@@ -511,7 +521,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         Parameters
         ----------
         regs : list of :class:`theanets.Regularizer`
-            The regularizers. What their noise starts from is left out.
+            The regularizers. What their noise starts from is left out, and so are numbers that graphs take as inputs.
         **more
             What else makes a difference.
 
@@ -520,10 +530,13 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         description : dict
             Hashable values, in parts of which each can be compared by itself.
         """
+        parts = self._shaping(regs, **more)
+        return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
+
+    def _shaping(self, regs, **more):
+        """Return all that shapes the graphs of the loss, the updates and the monitors, by what it is; see above."""
         # methods of a subclass may make use of any attribute.
-        ours = (__package__, "builtins")
-        foreign = [cls for cls in type(self).__mro__ if cls.__module__.partition(".")[0] not in ours]
-        overridden = [vars(cls)[name] for cls in foreign for name in OVERRIDABLE if name in vars(cls)]
+        foreign, overridden = self._foreign_classes(), self._overridden()
         known = {*storage.TRANSIENT, "layers", "losses", "rng", "_seed", "_history"}
         own = {key: value for key, value in vars(self).items() if foreign and key not in known}
         # a stream of a layer's own gives each graph other numbers.
@@ -533,12 +546,62 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             for value in vars(layer).values()
             if isinstance(getattr(value, "state_updates", None), list)
         ]
-        settings = [
-            (type(reg), {key: value for key, value in vars(reg).items() if key not in ("seed", "rng")}) for reg in regs
-        ]
+        settings = [(type(reg), reg.structure()) for reg in regs]
         parts = dict(layers=self.layers, losses=self.losses, network=[own, overridden], drawn=drawn, **more)
         parts["regularizers"] = settings
-        return {key: caching.Described(caching.fingerprint(value)) for key, value in parts.items()}
+        if overridden:
+            parts["numbers"] = [part.weight for part in [*self.losses, *regs]]
+        return parts
+
+    def _structure(self, regs, **more):
+        """Describe the same for the store, in which networks of one structure find what was compiled for another.
+
+        Parameters
+        ----------
+        regs, **more
+            As for :meth:`_describe`.
+
+        Returns
+        -------
+        structure : :class:`theanets.network.structure.Structure` or None
+            None if nothing is to be stored: the store is off, functions are not compiled by XLA, or there is something
+            that cannot be described exactly.
+        """
+        return self._structure_of(self._shaping(regs, **more))
+
+    def _class_shaping(self):
+        """Return what shapes graphs of the class of this network, and of attributes that its methods may read."""
+        # methods of a subclass may make use of any attribute.
+        is_foreign = bool(self._foreign_classes())
+        known = {*storage.TRANSIENT, "layers", "losses", "rng", "_seed", "_history"}
+        return type(self), {key: value for key, value in vars(self).items() if is_foreign and key not in known}
+
+    def _numbers(self, regs):
+        """Return the numbers that the graph of the loss takes as inputs.
+
+        Parameters
+        ----------
+        regs : list of :class:`theanets.Regularizer`
+            The regularizers.
+
+        Returns
+        -------
+        numbers : dict
+            Numbers by key, see :class:`theanets.layers.context.Values`. The key of a number is the same for all
+            networks of this structure.
+        """
+        # what is overridden may read any of them.
+        return {} if self._overridden() else {**losses.numbers(self.losses), **regularizers.numbers(regs)}
+
+    def _foreign_classes(self):
+        """Return the classes of the user's own that this network is of."""
+        ours = (__package__, "builtins")
+        return [cls for cls in type(self).__mro__ if cls.__module__.partition(".")[0] not in ours]
+
+    def _overridden(self):
+        """Return the methods that a subclass has overridden, of those that see regularizers."""
+        names = *OVERRIDABLE, "build_graph"
+        return [vars(cls)[name] for cls in self._foreign_classes() for name in names if name in vars(cls)]
 
     def _compiled_for(self, description, make):
         """Return what training was compiled to for a description, calling ``make`` if there is nothing.
@@ -584,6 +647,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
 
     def _connect(self, regs, context):
         regularizers.share_streams(regs)
+        regs = regularizers.with_inputs(regs, context)
         outputs, updates = Outputs(context), []
         for layer in self.layers:
             # if one statistic of a layer is frozen, all of them are.
@@ -647,8 +711,11 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             loss.check_context(context)
             for name in loss.output_names:
                 self._get_output(outputs, name)
-        terms = [_factor(loss.weight) * loss.measure(outputs) for loss in self.losses]
-        terms += [_factor(reg.weight) * reg.loss(self.layers, outputs) for reg in regs]
+        value = outputs.context.value
+        terms = [value(losses.weight_key(i), loss.weight) * loss.measure(outputs) for i, loss in enumerate(self.losses)]
+        terms += [
+            value(regularizers.weight_key(i), reg.weight) * reg.loss(self.layers, outputs) for i, reg in enumerate(regs)
+        ]
         return sum(terms[1:], terms[0]) if terms else 0
 
     def updates(self, context=None, **kwargs):
@@ -758,8 +825,3 @@ def _only(method, filename_or_handle, filename):
     if (filename_or_handle is None) == (filename is None):
         raise TypeError(f"{method}() takes one path or open file, as filename_or_handle or as filename")
     return filename if filename_or_handle is None else filename_or_handle
-
-
-def _factor(weight):
-    # numpy's float64 numbers would turn float32 expressions into float64 ones.
-    return float(weight) if util.is_real(weight) else weight

@@ -28,7 +28,7 @@ from theano.gradient import disconnected_grad
 
 from . import activations, arguments, util
 from .layers import means
-from .layers.context import context_of, unrolled
+from .layers.context import context_of, may_be_input, unrolled
 
 __all__ = [
     "Loss",
@@ -122,6 +122,8 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
 
     def __init__(self, target, weight=1.0, weighted=False, output_name="out", **unknown):
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"loss {type(self).__name__}")
+        if not hasattr(weight, "type"):
+            arguments.FINITE.check(f"loss {type(self).__name__}: weight", weight)
         self.owns_target = util.is_int(target)
         self._target = self._make_target(target)
         self._weights = util.FLOAT_CONTAINERS[self._target.ndim]("weights") if weighted else None
@@ -140,6 +142,13 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
 
     def __repr__(self):
         return arguments.show_call(self)
+
+    def graph_settings(self):
+        settings = super().graph_settings()
+        if may_be_input(self, "weight"):
+            # any number does.
+            del settings["weight"]
+        return settings
 
     @property
     def variables(self):
@@ -316,6 +325,16 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
                 f"loss {type(self).__name__} cannot be used with sequences of different lengths; give it a method "
                 "elementwise() instead of __call__()"
             )
+
+
+def weight_key(index):
+    """Return the key of the weight of a loss, see :class:`theanets.layers.context.Values`."""
+    return "loss", index, "weight"
+
+
+def numbers(losses):
+    """Return those weights of losses that graphs take as inputs, by key."""
+    return {weight_key(i): loss.weight for i, loss in enumerate(losses) if may_be_input(loss, "weight")}
 
 
 class MeanSquaredError(Loss):

@@ -24,7 +24,7 @@ import theano.tensor as TT
 
 from . import arguments, layers, util
 from .layers import means
-from .layers.context import context_of
+from .layers.context import context_of, may_be_input
 
 __all__ = [
     "from_kwargs",
@@ -77,6 +77,9 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
     #: The pattern that stands for ``None``.
     DEFAULT_PATTERN = "*"
 
+    #: What patterns are for: names of ``'outputs'``, of ``'parameters'``, or for None of either.
+    watches = None
+
     #: One is made for each call of ``train`` or ``predict``, from the same keywords.
     is_known_by_settings = True
 
@@ -84,13 +87,21 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"regularizer {type(self).__name__}")
         if util.is_real(pattern):
             pattern, weight = None, pattern
-        if not util.is_real(weight) and not hasattr(weight, "type"):
-            raise util.ConfigurationError(f"regularizer {type(self).__name__}: weight={weight!r}, expected a number")
+        if not hasattr(weight, "type"):
+            arguments.FINITE.check(f"regularizer {type(self).__name__}: weight", weight)
         self.pattern = self.DEFAULT_PATTERN if pattern is None else pattern
         self.weight = weight
 
     def __repr__(self):
         return arguments.show_call(self)
+
+    def structure(self):
+        """Return a dict of the attributes that decide what training is compiled to.
+
+        Seeds and streams of random numbers do not, nor does a weight that graphs take as an input.
+        """
+        left_out = {"seed", "rng", *(["weight"] if may_be_input(self, "weight") else ())}
+        return {key: value for key, value in vars(self).items() if key not in left_out}
 
     def log(self):
         """Write a line that describes the regularizer."""
@@ -122,6 +133,11 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         return 0
 
 
+def modifies_graphs(reg):
+    """Tell whether a regularizer changes outputs, and does not only add to the loss."""
+    return type(reg).modify_graph is not Regularizer.modify_graph
+
+
 def _mean(terms):
     """Return the mean of some scalar expressions; 0 if there are none."""
     terms = list(terms)
@@ -148,6 +164,8 @@ def _hidden_outputs(pattern, network_layers, outputs):
 
 class _WeightPenalty:
     """The mean of a function of the weights, over the matching parameters that have more than one dimension."""
+
+    watches = "parameters"
 
     def loss(self, layers, outputs):
         params = [param for _, param in util.params_matching(layers, self.pattern) if param.ndim > 1]
@@ -188,12 +206,16 @@ class HiddenL1(Regularizer):
 
     __extra_registration_keys__ = ["hidden_l1", "hidden_sparsity"]
 
+    watches = "outputs"
+
     def loss(self, layers, outputs):
         return _mean(_average(abs(util.dense(h)), outputs) for h in _hidden_outputs(self.pattern, layers, outputs))
 
 
 class _SequencePenalty:
     """A penalty on how sequences change from one step to the next."""
+
+    watches = "outputs"
 
     def __init__(self, pattern=None, weight=0.0, **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)
@@ -267,6 +289,8 @@ class Contractive(Regularizer):
     After S Rifai, P Vincent, X Muller, X Glorot, Y Bengio, "Contractive Auto-Encoders", ICML 2011
     """
 
+    watches = "outputs"
+
     def __init__(self, pattern=None, weight=0.0, wrt="*", **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)
         self.wrt = "*" if wrt is None else wrt
@@ -331,6 +355,8 @@ class _Stochastic:
     """
 
     DEFAULT_PATTERN = "*:out"
+
+    watches = "outputs"
 
     def __init__(self, pattern=None, weight=0.0, rng=13, **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)
@@ -431,6 +457,56 @@ def share_streams(regularizers):
     for reg in regularizers:
         if isinstance(reg, _Stochastic) and reg.seed is not None:
             reg.rng = streams.setdefault(reg.seed, reg.rng)
+
+
+class StreamStates:
+    """The states of a symbolic random stream of which nothing else is left, as the graphs made with it are gone.
+
+    Parameters
+    ----------
+    states : list of theano shared variables
+        One for each expression that was drawn, in order.
+    """
+
+    def __init__(self, states):
+        self.states = states
+
+    def seed(self, seed):
+        """Let everything start from a seed, as the stream would."""
+        stream = _make_stream(seed)
+        for state in self.states:
+            count, _ = state.container.storage[0].shape
+            state.set_value(stream.get_substream_rstates(count, util.FLOAT))
+
+
+def weight_key(index):
+    """Return the key of the weight of a regularizer, see :class:`theanets.layers.context.Values`."""
+    return "regularizer", index, "weight"
+
+
+def numbers(regularizers):
+    """Return those weights of regularizers that graphs take as inputs, by key."""
+    return {weight_key(i): reg.weight for i, reg in enumerate(regularizers) if may_be_input(reg, "weight")}
+
+
+def with_inputs(regularizers, context):
+    """Return regularizers that modify a graph by its inputs, in the place of their numbers.
+
+    Parameters
+    ----------
+    regularizers : sequence of Regularizer
+        The regularizers, which stay as they are.
+    context : :class:`theanets.layers.context.Context`
+        How the graph is going to be used.
+    """
+    result = []
+    for i, reg in enumerate(regularizers):
+        weight = context.value(weight_key(i), reg.weight)
+        if hasattr(weight, "type") and weight is not reg.weight:
+            reg = copy.copy(reg)
+            reg.weight = weight
+        result.append(reg)
+    return result
 
 
 class Draws:

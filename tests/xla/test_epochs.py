@@ -101,7 +101,7 @@ def test_order_sizes_and_numbers_of_batches_compile_nothing_new(monkeypatch):
     assert run.loop is not None
     # the short batch runs with the others.
     run.function = None
-    traced, trace = [], run.loop.program.trace
+    traced, trace = [], run.loop.program.code.trace
     monkeypatch.setattr(run.loop.program, "trace", lambda *args: traced.append(1) or trace(*args))
     short = []
     twin = downhill.Dataset([data], batch_size=3, rng=1)
@@ -114,8 +114,8 @@ def test_order_sizes_and_numbers_of_batches_compile_nothing_new(monkeypatch):
             np.testing.assert_allclose(before, expected, rtol=1e-4)
             expected = np.float32(expected * 2 + batch[0, 0])
         assert len(values) == count
-    assert len(run.loop.functions) == 1
-    [compiled] = run.loop.functions.values()
+    assert len(run.loop.code.functions) == 1
+    [compiled] = run.loop.code.functions.values()
     assert compiled.jitted._cache_size() == 1
     assert len(set(short)) > 2
     # each size once.
@@ -134,7 +134,7 @@ def test_mixed_rows_in_the_loop_are_those_of_the_batches():
     for count in (7, 7, 3, 5, 16, 1):
         run.dataset.iteration_size = twin.iteration_size = count
         np.testing.assert_allclose([value for value, _ in outputs(run)], [batch.sum() for (batch,) in twin])
-    [compiled] = run.loop.functions.values()
+    [compiled] = run.loop.code.functions.values()
     assert compiled.jitted._cache_size() == 1
     assert [array.unsafe_buffer_pointer() for array in jax.tree.leaves(run.loop.data)] == before
 
@@ -165,7 +165,7 @@ def test_mixed_sparse_rows_are_those_of_scipy(format):
         run.function = None
         for _ in range(4):
             np.testing.assert_allclose(outputs(run), [function(*batch) for batch in twin], rtol=1e-5)
-        assert len(run.loop.functions) <= 2
+        assert len(run.loop.code.functions) <= 2
 
 
 def test_an_epoch_is_one_call():
@@ -213,7 +213,7 @@ def memory_of_an_epoch(rows, mixed=False):
     starts = np.arange(0, rows, 16, "uint32")
     order = np.arange(rows, dtype="uint32") if mixed else None
     loop.run(starts, rows=order)
-    [compiled] = loop.functions.values()
+    [compiled] = loop.code.functions.values()
     arguments = loop.program.take_states(), (), (), loop.data, np.concatenate([[1], starts]).astype("uint32"), order
     found = compiled.lower(*arguments).compile().memory_analysis()
     own = found.output_size_in_bytes - found.alias_size_in_bytes

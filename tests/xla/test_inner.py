@@ -25,7 +25,7 @@ def loops(function):
 def compiled_loops(function, *arrays):
     """Return, for each loop of a compiled function, what JAX traces it to."""
     shared = [cell[0] for cell in function.fn.kept_cells[len(arrays) :]]
-    arguments = function.fn.take_states(), (*arrays, *shared), tuple(function.fn.constants.values())
+    arguments = function.fn.take_states(), (*arrays, *shared), tuple(function.fn.code.constants.values())
 
     def search(jaxpr):
         for equation in jaxpr.eqns:
@@ -35,7 +35,7 @@ def compiled_loops(function, *arrays):
             if inner is not None:
                 yield from search(getattr(inner, "jaxpr", inner))
 
-    return list(search(function.fn.plain.jitted.trace(*arguments).jaxpr))
+    return list(search(function.fn.code.plain.jitted.trace(*arguments).jaxpr))
 
 
 def steps_of(function, *arrays):

@@ -40,7 +40,7 @@ def compiled_variants(function):
     def count(variant):
         return (variant.function is not None) + sum(map(count, variant.variants.values()))
 
-    return sum(map(count, function.fn.entries.values()))
+    return sum(map(count, function.fn.code.entries.values()))
 
 
 @pytest.mark.parametrize("with_shape", [True, False])
@@ -55,7 +55,7 @@ def test_an_op_without_a_translation_runs_on_the_host(with_shape):
     with pytest.raises(ArithmeticError, match="negative"):
         f(-array)
     assert state.get_value() == 2
-    assert f.fn.entries is None, "all the rest still runs by XLA"
+    assert not f.fn.code.stays_on_host and (f.fn.code.entries is None) == with_shape, "all the rest still runs by XLA"
 
 
 def test_the_warning_names_the_op(monkeypatch):

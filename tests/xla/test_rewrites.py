@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
-import theanets  # noqa: F401  (prepares Theano)
+import theanets
 import theano
 import theano.tensor as TT
 from theanets.xla import values
@@ -56,7 +56,7 @@ def test_a_step_takes_no_memory_of_the_size_of_the_weights():
     program = function.fn
     function(matrix("csr"), np.ones((6, 4), FLOAT), 0.1)
     kept = [values.SparseArray.of(matrix("csr")), np.ones((6, 4), FLOAT), np.asarray(0.1, FLOAT)]
-    compiled = program.plain.lower(program.take_states(), tuple(kept), ()).compile().memory_analysis()
+    compiled = program.code.plain.lower(program.take_states(), tuple(kept), ()).compile().memory_analysis()
     size = weights.get_value().nbytes
     assert compiled.alias_size_in_bytes == size
     assert compiled.temp_size_in_bytes < size / 4
@@ -128,3 +128,14 @@ def test_terms_that_occur_twice_and_sums_of_other_shapes():
     outputs = [x + y, x + y + z, x + x + y + z, c + c + x, c + x, x + y + c, y + z + c + x]
     arrays = [np.random.RandomState(i).randn(*shape).astype(FLOAT) for i, shape in enumerate([(4, 3)] * 3 + [(1, 3)])]
     helpers.agree([x, y, z, c], outputs, arrays)
+
+
+def test_a_division_of_nothing_by_what_it_is_the_shape_of():
+    # without shapes that are inferred, Theano's local_zero_div makes zeros of the shape of its own result, for ever.
+    x, w = TT.matrix("x"), TT.vector("w")
+    loss = (TT.sqr(TT.dot(x, w)).mean() + 0 * (w * w).sum() / w.size) / (x * 0 + 1)
+    helpers.agree([x, w], [loss, TT.grad(loss.sum(), w)], [np.ones((3, 2), w.dtype), np.ones(2, w.dtype)])
+    net = theanets.recurrent.Regressor([2, (3, "rnn"), 1])
+    inputs, targets = np.ones((4, 3, 2), "float32"), np.ones((4, 3, 1), "float32")
+    results = net.train([inputs, targets], epochs=1, weight_l2=0, hidden_l1=0, algo="rmsprop")
+    assert np.isfinite(results[0]["loss"])

@@ -9,9 +9,11 @@ import theano.tensor as TT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets.xla.host import FallbackWarning
+from theanets.xla.translations.scan import count_last
 from theano.sandbox.rng_mrg import MRG_RandomStreams
 
 from . import helpers
+from .test_inner import compiled_loops
 
 FLOAT = theano.config.floatX
 
@@ -141,6 +143,79 @@ def test_the_last_values_of_a_loop_that_ends_by_a_condition():
     for end in (6, 0, 1000):
         arrays = [values, np.asarray(end, FLOAT), values[:2]]
         helpers.agree([x, limit, w], [h[-1], g[-1], plain[-1]], arrays)
+
+
+#: What may be read of the values of a loop of 7 steps, and how many of the last ones that reaches back to.
+READS = [
+    (lambda y: [y[-1]], 1),
+    (lambda y: [y[6]], 1),
+    (lambda y: [y.shape[0]], 0),
+    (lambda y: [y[-1], y[-3]], 3),
+    (lambda y: [y[-2:], y.shape[0]], 2),
+    (lambda y: [y[-2:][0], y[1:][2:][-1]], 2),
+    (lambda y: [y[-1, 0], y[-1, :, 1:], y[5:, 0][-1]], 1),
+    (lambda y: [y[::-1][0]], 7),
+    (lambda y: [y[-1], y[2]], 5),
+    (lambda y: [y[-1], TT.sqr(y)], 7),
+    (lambda y: [y[-1], y[TT.iscalar("i")]], 7),
+    (lambda y: [y[:3]], 7),
+    (lambda y: [y[7:], y[-1]], 1),
+    (lambda y: [y[20], y], 7),
+]
+
+
+@pytest.mark.parametrize("read, count", READS)
+def test_count_last(read, count):
+    y = TT.tensor3("y")
+    outputs = read(y)
+    inputs = [v for v in theano.gof.graph.inputs(outputs) if not isinstance(v, theano.Constant)]
+    fgraph = theano.gof.FunctionGraph(inputs, outputs)
+    assert count_last(fgraph.inputs[inputs.index(y)], 7) == count
+
+
+def loop_of(form, x, start, w):
+    """Return the values of a loop, by how steps depend on each other."""
+    if form == "plain":
+        return theano.scan(lambda x, h, w: [TT.tanh(x * w + h), TT.sqr(h) + x], x, [start, None], non_sequences=w)[0][1]
+    if form == "taps":
+        start = TT.stack([start, start + 1, start + 2])
+        start = dict(initial=start, taps=[-3, -1])
+        return theano.scan(lambda x, h3, h1, w: TT.tanh(x * w + h3 - h1), x, start, non_sequences=w)[0]
+    if form == "while":
+        return theano.scan(
+            lambda x, h, w: (h * w + x, theano.scan_module.until((h * 0 + x).sum() > 1e6)), x, start, non_sequences=w
+        )[0]
+    return theano.scan(lambda x, h, w: TT.tanh(x * w + h), x, start, non_sequences=w)[0]
+
+
+@pytest.mark.parametrize("form, collected", [("plain", 1), ("state", 0), ("taps", 0), ("while", None)])
+def test_values_that_are_not_read_are_not_collected(form, collected):
+    x, start, w = TT.tensor3("x"), TT.matrix("start"), TT.vector("w")
+    y = loop_of(form, x, start, w)
+    check = helpers.both([x, start, w], [y[-1], y[-2:][0], y.shape])
+    for steps in (2, 7):
+        check(normal(steps, 2, 3), normal(2, 3), normal(3))
+    # JAX knows the number of steps of a loop that ends by a condition from the first run on.
+    if collected is not None:
+        function = theano.function([x, start, w], [y[-1], y[-2:][0]], mode="XLA", on_unused_input="ignore")
+        (loop,) = compiled_loops(function, normal(7, 2, 3), normal(2, 3), normal(3))
+        assert len(loop.outvars) - loop.params["num_carry"] == collected
+
+
+@pytest.mark.parametrize("form", ["plain", "state", "taps"])
+def test_gradients_of_the_last_values(form):
+    x, start, w = TT.tensor3("x"), TT.matrix("start"), TT.vector("w")
+    y = loop_of(form, x, start, w)
+    compare([x, start, w], [y[-1], y[1:][-1, 0]], [normal(3, 2, 3), normal(2, 3), normal(3)], wrt=[x, start, w])
+
+
+def test_a_loop_whose_last_value_is_read_takes_no_memory_for_the_others():
+    x, w = TT.matrix("x"), TT.matrix("w")
+    y, _ = theano.scan(lambda h, w: TT.tanh(TT.dot(h, w)), outputs_info=x, non_sequences=w, n_steps=500)
+    arrays = normal(20, 50), normal(50, 50)
+    function = theano.function([x, w], y[-1], mode="XLA")
+    compiled = function.fn.plain.jitted.lower((), arrays, ()).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 20 * arrays[0].nbytes
 
 
 def test_random_numbers_until_a_condition_holds():

@@ -11,6 +11,8 @@ beside it hold the repairs:
 ``missing_names``  names that NumPy lost
 ``numerics``       other results than on the NumPy that Theano was written for
 ``python_code``    Python implementations that NumPy and SciPy broke
+``wrong_results``  what Theano computes wrongly anywhere
+``pickling``       copies and pickles of large graphs
 ``c_code``         C code that does not compile any more
 ``blas``           a BLAS to link with
 ``headers``        the precompiled header
@@ -35,6 +37,8 @@ _REPAIRS = (
     "missing_names",
     "numerics",
     "python_code",
+    "wrong_results",
+    "pickling",
     "c_code",
     "first_compile",
     "rewrites",

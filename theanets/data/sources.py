@@ -203,6 +203,11 @@ class StreamSource:
     def __call__(self):
         """Return the next batch, cast and checked."""
         batch = self._next()
+        if batch is None or isinstance(batch, (str, bytes)) or np.isscalar(batch):
+            raise util.DataError(
+                f"{self.label} data: {_name(self.make)} has made {_words(batch)}, expected a list of arrays for a "
+                f"batch: {_expectation(self.slots)}"
+            )
         try:
             return _prepare(batch, self.slots, self.surplus, self.masked)
         except util.DataError as error:
@@ -377,6 +382,11 @@ class Passes:
         if batch is None:
             raise util.DataError(f"{self.name} data: there is no batch in {_name(self.source.start)} any more")
         return self._prepare(batch)
+
+
+def _words(batch):
+    """Return a few words for what was made in the place of a batch."""
+    return "None" if batch is None else f"a {type(batch).__name__}, {str(batch)[:40]!r}"
 
 
 def _name(start):

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import util
 
-__all__ = ["Cache", "Memo", "fingerprint"]
+__all__ = ["ATOMS", "FIXED", "LARGE", "Cache", "Memo", "digest", "fingerprint", "globals_of"]
 
 #: Types whose values describe themselves.
 ATOMS = frozenset([type(None), str, bytes, bool, int, float, complex])
@@ -106,7 +106,7 @@ def fingerprint(value, _seen=()):
     if isinstance(value, (set, frozenset)):
         return frozenset(fingerprint(item, _seen) for item in value)
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype != object:
-        content = value.tobytes() if value.nbytes <= LARGE else hashlib.sha256(np.ascontiguousarray(value)).digest()
+        content = value.tobytes() if value.nbytes <= LARGE else digest(value)
         return np.ndarray, value.shape, value.dtype.str, content
     if isinstance(value, util.ShapesGraph) and not any(value is other for other in _seen):
         who = kind if value.is_known_by_settings else Identity(value)
@@ -114,6 +114,11 @@ def fingerprint(value, _seen=()):
     if callable(value) and not isinstance(value, type) and not any(value is other for other in _seen):
         return _describe_callable(value, (*_seen, value))
     return Identity(value)
+
+
+def digest(array):
+    """Return what stands for the content of a large array."""
+    return hashlib.sha256(np.ascontiguousarray(array)).digest()
 
 
 def _describe_callable(value, seen):
@@ -126,7 +131,7 @@ def _describe_callable(value, seen):
     if kind.__module__.partition(".")[0] in FIXED:
         return Identity(value)
     if isinstance(value, types.FunctionType):
-        around = {name: value.__globals__.get(name) for name in _globals_of(value.__code__)}
+        around = {name: value.__globals__.get(name) for name in globals_of(value.__code__)}
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or ()):
             try:
                 around[name] = cell.cell_contents
@@ -138,12 +143,12 @@ def _describe_callable(value, seen):
 
 
 @functools.lru_cache(maxsize=256)
-def _globals_of(code):
+def globals_of(code):
     """Return the names of the global variables that a function, or one within it, reads."""
     names = {item.argval for item in dis.get_instructions(code) if item.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names.update(_globals_of(constant))
+            names.update(globals_of(constant))
     return tuple(sorted(names))
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import theano
 import theano.tensor as TT
 
-from .. import data, layers, modes, util
+from .. import data, layers, modes, regularizers, store, util
 from ..layers.context import Context
-from . import caching
+from ..xla.binding import Unbound
+from . import caching, structure
 from .part import Part
 
 __all__ = ["Evaluation"]
@@ -111,18 +112,45 @@ class Evaluation(Part):
             opaque=opaque,
         )
 
-    def _function(self, key, inputs, make_outputs):
-        """Return a compiled function; what it computes is described by the key."""
+    def _function(self, key, inputs, make_outputs, shaping=None):
+        """Return a compiled function.
+
+        Parameters
+        ----------
+        key : hashable
+            Describes what it computes, among the functions of this network.
+        inputs : list of theano variables
+            Its inputs.
+        make_outputs : callable
+            Returns the list of expressions that it computes, and the list of updates.
+        shaping : list, optional
+            All that shapes what it computes beside the class of the network, for the store; see
+            :mod:`theanets.network.structure`. Default: it is not to be stored.
+        """
 
         def compile_it():
-            outputs, updates = make_outputs()
-            function = modes.function(inputs, outputs, updates=updates, on_unused_input="ignore")
-            # arrays have been cast, which is all that Theano would look at.
+            found = None if shaping is None else self._structure_of([shaping, inputs])
+            stored = None if found is None else store.FUNCTIONS.get(found.key)
+            variables = [] if found is None else found.variables
+            if stored is None:
+                outputs, updates = make_outputs()
+                function = modes.function(inputs, outputs, updates=updates, on_unused_input="ignore")
+                if found is not None:
+                    stored = Unbound.take(function, {id(variable): place for place, variable in enumerate(variables)})
+                if stored is not None:
+                    store.FUNCTIONS.put(found.key, stored)
+            if stored is not None:
+                function = stored.bind(variables)
+            # arrays have been cast, which is all that would be looked at.
             function.trust_input = True
             return Guarded(function)
 
         with modes.COMPILING:
             return self._functions.get((key, modes.key(), tuple(map(caching.Identity, inputs))), compile_it)
+
+    def _structure_of(self, shaping):
+        """Return the structure of what shapes a function of this network; None if it is not to be stored."""
+        return structure.of([self._class_shaping(), shaping]) if structure.is_wanted() else None
 
     def _plain_function(self, names, slots):
         """Return the compiled function for some outputs, without anything special; it takes less time to find."""
@@ -144,7 +172,10 @@ class Evaluation(Part):
             inputs.append(context.mask)
         if state:
             inputs.extend(context.states[name] for name in state)
-        return self._function((key, tuple(names), tuple(state or ())), inputs, make_outputs)
+        # noise and dropout go on from call to call, and so start each function from a state of its own.
+        is_stored = not any(regularizers.modifies_graphs(reg) for reg in regs)
+        shaping = ["outputs", self.layers, names, list(state or ()), context.single_step] if is_stored else None
+        return self._function((key, tuple(names), tuple(state or ())), inputs, make_outputs, shaping)
 
     def _evaluate(self, names, x, regs, batch_size=None, state=None, check=True):
         """Compute outputs by name; return a list of arrays, or of lists of arrays for a list of sequences."""
@@ -224,8 +255,22 @@ class Evaluation(Part):
         """
         self._require_layers()
         regs = self._regularizers(kwargs, "feed_forward()")
-        names = list(self.build_graph(regs)[0])
+        names = self._output_names(regs)
         return OrderedDict(zip(names, self._evaluate(names, x, regs, batch_size, check=check)))
+
+    def _output_names(self, regs):
+        """Return the full names of all outputs."""
+
+        def make():
+            found = None if regs else self._structure_of(["names", self.layers])
+            names = None if found is None else store.FUNCTIONS.get(found.key)
+            if names is None:
+                names = list(self.build_graph(regs)[0])
+                if found is not None:
+                    store.FUNCTIONS.put(found.key, names)
+            return names
+
+        return self._graphs.get(("names", self._graph_key(regs)), make)
 
     def _output(self, name, x, batch_size, kwargs, where, state=None, check=True):
         self._require_layers()

@@ -91,7 +91,10 @@ class Gradients(Evaluation):
         # their attributes are part of the cache key, as users may change a loss in place.
         losses = [(type(loss), vars(loss)) for loss in self.losses] if of == "loss" else []
         key = "gradient", what, tuple(names), self._graph_key((), context), caching.fingerprint(losses)
-        results = self._function(key, inputs, make_outputs)(*arrays)
+        # a description of a loss may leave its weight out, which is a number in this graph.
+        weighted = [(loss, loss.weight) for loss in self.losses] if of == "loss" else []
+        shaping = ["gradient", self.layers, of, names, context.opaque, weighted]
+        results = self._function(key, inputs, make_outputs, shaping)(*arrays)
         if lengths is not None:
             params = {param.name for param in self.params}
             results = [

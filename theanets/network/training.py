@@ -212,7 +212,8 @@ class Training(Part):
         However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
         parameters at the end is computed on the way out.
 
-        What is compiled is kept with the network, for the next training by the same algorithm and the same options.
+        What is compiled is kept, for the next training by the same algorithm and the same options, of this network or
+        of another one of the same structure; see :func:`theanets.set_store`.
 
         Parameters
         ----------
@@ -432,6 +433,10 @@ class Training(Part):
         if before is not None and not before.compiled.is_used:
             before.compiled.release()
 
+    def _check_patterns(self, regularizers, monitors):
+        """Refuse patterns of regularizers and of monitors that stand for nothing."""
+        monitoring.check_patterns(self, regularizers, monitors)
+
     def _dataset_maker(self, train, valid, runner, shuffle, kwargs):
         """Check arguments and data; return a function that makes the two datasets, and their sources by name."""
         slots, surplus = self._slots(), False
@@ -439,9 +444,7 @@ class Training(Part):
             runner.check(kwargs)
             slots, surplus = runner.slots(), runner.ignores_surplus
         options = {key: kwargs[key] for key in trainer.DATA_KEYWORDS if key in kwargs}
-        for key in ("batch_size", "train_batches", "valid_batches", "iteration_size", "axis"):
-            if options.get(key) is not None and not util.is_int(options[key]):
-                raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
+        trainer.check_numbers(options)
         axis = options.get("axis") or 0
         train_source, valid_source = sources.build_both(train, valid, slots, axis, surplus)
         sources.check_shuffle(train_source, shuffle)
@@ -499,7 +502,7 @@ class Training(Part):
             options.update((key, kwargs[key]) for key in trainer.DATA_KEYWORDS if kwargs.get(key) is not None)
             # the default is left out, so that checkpoints of earlier releases still match.
             options["shuffle"] = None if shuffle == "batches" else shuffle
-            identity = trainer.identify(self, runner, found, options)
+            identity = trainer.identify(self, runner, found, options, kwargs)
             checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs)
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")

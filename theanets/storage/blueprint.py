@@ -27,6 +27,8 @@ MAX_PARTS = 2000
 #: How many numbers constructors may draw beyond those that the file holds values for.
 ALLOWANCE = 1_000_000
 
+#: Units of work, see :class:`theanets.storage.budget.Budget`, that it takes to describe or to build a layer or a loss.
+PART_WORK = 100
 
 #: The largest number of entries in the options of a layer or loss, and the greatest length of a word there. What is
 #: larger makes messages about it take forever.
@@ -198,7 +200,7 @@ class Blank(np.random.RandomState):
 # -- from a network to its description --------------------------------------------------------------------------------
 
 
-def describe(network, keep_own=False):
+def describe(network, keep_own=False, budget=None):
     """Describe a network.
 
     Parameters
@@ -207,6 +209,8 @@ def describe(network, keep_own=False):
         The network, which need not be fit for use as long as its attributes are there.
     keep_own : bool, optional
         Whether to keep layers and losses of classes from outside the library, and to build the others in place.
+    budget : :class:`theanets.storage.budget.Budget`, optional
+        What describing one that was read from a file may take.
 
     Returns
     -------
@@ -216,6 +220,8 @@ def describe(network, keep_own=False):
     layers, losses = whole_of(network)
     if len(layers) > MAX_PARTS or len(losses) > MAX_PARTS:
         raise util.LoadError(f"it holds more than {MAX_PARTS} layers or losses")
+    if budget is not None:
+        budget.take_work(PART_WORK * (len(layers) + len(losses)))
     twin = network_base()()
     with _quietly():
         return Blueprint(
@@ -315,13 +321,15 @@ def _describe_loss(loss, layers, keep_own):
 # -- from a description to a network ----------------------------------------------------------------------------------
 
 
-def build(plan):
+def build(plan, budget=None):
     """Build a network.
 
     Parameters
     ----------
     plan : Blueprint
         What it is to consist of.
+    budget : :class:`theanets.storage.budget.Budget`, optional
+        What building may take. Default: any amount.
 
     Returns
     -------
@@ -334,6 +342,8 @@ def build(plan):
     """
     if len(plan.layers) > MAX_PARTS or len(plan.losses) > MAX_PARTS:
         raise util.LoadError(f"it holds more than {MAX_PARTS} layers or losses")
+    if budget is not None:
+        budget.take_work(PART_WORK * (len(plan.layers) + len(plan.losses)))
     _check_rest(plan)
     _warn_of_types(plan)
     sizes = [np.size(_value_of(value)) for layer in plan.layers for value in layer.values.values()]

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import io
 import os
 import pathlib
@@ -9,6 +10,7 @@ import tempfile
 import zlib
 
 from .. import util
+from .budget import Budget
 
 __all__ = ["Source", "is_handle", "read_from", "write_atomically"]
 
@@ -167,15 +169,27 @@ class Source:
     max_bytes : int, optional
         The largest number of bytes to read, and to unpack a compressed file to. Default: 4 GiB; for a compressed file
         also 50 times its size, if that is more than 64 MiB.
+    packed : int, optional
+        Size of the file on disk, if this is what it has been unpacked to. Default: the size of this one.
     """
 
-    def __init__(self, handle, max_bytes=None):
+    def __init__(self, handle, max_bytes=None, packed=None):
         if max_bytes is not None and (not util.is_int(max_bytes) or max_bytes < 1):
             raise util.ConfigurationError(f"max_bytes={max_bytes!r}, expected a positive number of bytes")
         self.handle = handle
         self.start = handle.tell()
         self.limit = MAX_BYTES if max_bytes is None else int(max_bytes)
         self.is_given = max_bytes is not None
+        self.packed = packed
+
+    @functools.cached_property
+    def end(self):
+        """The position where the file ends."""
+        position = self.handle.tell()
+        self.handle.seek(0, os.SEEK_END)
+        end = self.handle.tell()
+        self.handle.seek(position)
+        return end
 
     def peek(self, count):
         """Return the first bytes, and leave the file where it is."""
@@ -185,8 +199,8 @@ class Source:
 
     def read(self, count=None):
         """Return so many bytes, or all there are."""
-        wanted = self.limit + 1 if count is None else count
-        if count is not None and count > self.limit:
+        wanted = self.end - self.start if count is None else count
+        if wanted > self.limit:
             raise self.too_large()
         pieces = []
         # in blocks, because read(n) may allocate n bytes at once.
@@ -196,13 +210,29 @@ class Source:
                 break
             pieces.append(piece)
             wanted -= len(piece)
-        content = b"".join(pieces)
-        if len(content) > self.limit:
-            raise self.too_large()
-        return content
+        return b"".join(pieces)
 
-    def unzip(self):
-        """Return what one compressed member holds, and leave the file behind it."""
+    def budget(self, packed=None, held=None):
+        """Return what loading may take, of a part of so many bytes that unpacks to others. Default: the whole file."""
+        packed = min(self.end - self.start, self.limit) if packed is None else packed
+        packed, held = (packed, held) if self.packed is None else (self.packed, packed if held is None else held)
+        return Budget(packed, held, self.limit if self.is_given else None)
+
+    def unzip(self, is_ours):
+        """Return what one compressed member holds, and its size, and leave the file behind it.
+
+        Parameters
+        ----------
+        is_ours : callable
+            Tells of the first bytes of the content, some hundreds or all, whether it is worth to unpack the others.
+
+        Returns
+        -------
+        content : bytes or None
+            None if it is not.
+        packed : int
+            Number of bytes in the file.
+        """
         unzipper = zlib.decompressobj(wbits=31)
         pieces, read, size = [], 0, 0
         while not unzipper.eof:
@@ -217,14 +247,21 @@ class Source:
             except zlib.error as error:
                 raise util.LoadError(f"the compressed file is damaged ({error})") from None
             pieces.append(piece)
+            if not size and piece and not is_ours(piece):
+                return None, 0
             size += len(piece)
             if size > self.allowed(read):
                 raise self.too_large("unpacked ")
         self.handle.seek(-len(unzipper.unused_data), os.SEEK_CUR)
-        return b"".join(pieces)
+        return b"".join(pieces), read - len(unzipper.unused_data)
+
+    def part(self, length=None):
+        """Return a file that is the part from the position of this one on, up to a length or to the end."""
+        return _Part(self.handle, self.start, self.end if length is None else self.start + length)
 
     def allowed(self, packed):
         """Return the size that so many compressed bytes may grow to."""
+        packed = packed if self.packed is None else self.packed
         return self.limit if self.is_given else min(self.limit, max(ALWAYS_ALLOWED, MAX_RATIO * packed))
 
     def too_large(self, how=""):
@@ -234,3 +271,51 @@ class Source:
             f"{how}it is larger than {limit}; if you know where the file is from, say how many bytes it may take, as "
             "in load(path, max_bytes=2**33)"
         )
+
+
+class _Part(io.RawIOBase):
+    """A part of a file, as a file of its own: zip files are read from their end.
+
+    Parameters
+    ----------
+    handle : readable binary file
+        The file.
+    start, end : int
+        The positions where the part begins and ends.
+    """
+
+    def __init__(self, handle, start, end):
+        super().__init__()
+        self.handle = handle
+        self.start = start
+        self.end = end
+        self.position = 0
+
+    def readable(self):
+        """Tell that this file can be read."""
+        return True
+
+    def seekable(self):
+        """Tell that one can go back and forth in this file."""
+        return True
+
+    def seek(self, offset, whence=os.SEEK_SET):
+        """Go to a position, which is returned."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.end - self.start}[whence]
+        if base + offset < 0:
+            raise ValueError(f"negative position {base + offset}")
+        self.position = base + offset
+        return self.position
+
+    def tell(self):
+        """Return the position."""
+        return self.position
+
+    def readinto(self, buffer):
+        """Read as many bytes as there are, and as have a place."""
+        count = max(0, min(len(buffer), self.end - self.start - self.position))
+        self.handle.seek(self.start + self.position)
+        content = self.handle.read(count)
+        buffer[: len(content)] = content
+        self.position += len(content)
+        return len(content)

@@ -40,10 +40,11 @@ import numpy as np
 from .. import util
 from ..data import sources
 from .base import Trainer
-from .checkpoint import Checkpoint, identify
+from .checkpoint import Checkpoint
 from .closing import closed_at_exit, renew
 from .gradient import DownhillTrainer
-from .options import DATA_KEYWORDS, keywords
+from .identity import identify
+from .options import DATA_KEYWORDS, check_numbers, keywords
 from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer
 from .sampling import SampleTrainer
 from .session import Session
@@ -52,6 +53,7 @@ __all__ = [
     "build",
     "measure",
     "DATA_KEYWORDS",
+    "check_numbers",
     "keywords",
     "Trainer",
     "DownhillTrainer",

@@ -1,5 +1,6 @@
 """Weighted means: the figures of an epoch, or of a validation, from those of its batches."""
 
+import copy
 from collections import OrderedDict
 
 import numpy as np
@@ -123,6 +124,12 @@ class Averages:
         counts = [count for _, count, *_ in self.parts[0] if count is not None]
         is_empty = any(not table[:, count].any() for count in counts)
         return OrderedDict(zip(self.names, map(float, found))), is_empty
+
+    def without_expressions(self):
+        """Return what makes the same figures, and holds no expressions."""
+        other = copy.copy(self)
+        other.outputs = other._counts = None
+        return other
 
     def nothing(self):
         """Return figures that are all "not a number", for a pass without batches."""

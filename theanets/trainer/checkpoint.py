@@ -5,6 +5,7 @@ also be loaded as a network. A network that an archive cannot describe, such as 
 out; training can go on all the same.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -17,79 +18,14 @@ import numpy as np
 from .. import storage, util
 from ..data.batches import Ordered
 from ..storage import archive, objects
+from . import identity as identities
+from . import states
 from .compiled import updated
 
-__all__ = ["Checkpoint", "identify"]
+__all__ = ["Checkpoint"]
 
 #: Arguments that decide when training is done.
 SETTINGS = ("epochs", "max_updates", "patience", "validate_every", "min_improvement")
-
-
-# -- what a checkpoint belongs to -------------------------------------------------------------------------------------
-
-
-def identify(network, runner, sources, options):
-    """Describe a training by what must be the same when it goes on.
-
-    Parameters
-    ----------
-    network : :class:`theanets.Network`
-        What is trained.
-    runner : :class:`theanets.trainer.Trainer`
-        The trainer.
-    sources : dict
-        Where the training data and the validation data come from.
-    options : dict
-        How the data are cut into batches.
-
-    Returns
-    -------
-    description : dict
-        Of what JSON can hold.
-    """
-    described = {
-        "model": type(network).__name__,
-        "algo": f"{type(runner).__name__} {getattr(runner, 'algo', '')}".strip(),
-        "layers": {layer.name: _spec_of(layer) for layer in network.layers},
-        "parameters": {
-            variable.name: [list(variable.get_value(borrow=True).shape), str(variable.dtype)]
-            for variable in [*network.params, *network.statistics]
-        },
-        "losses": [f"{type(loss).__name__} of {', '.join(loss.output_names)}" for loss in network.losses],
-        "data": {name: _shapes_of(source) for name, source in sources.items()},
-        "batches": {key: value for key, value in sorted(options.items()) if key != "name" and value is not None},
-    }
-    return json.loads(json.dumps(described, default=_describe))
-
-
-def _spec_of(layer):
-    return {key: value for key, value in layer.to_spec().items() if key not in ("rng", "nrng")}
-
-
-def _describe(value):
-    return value.item() if isinstance(value, np.generic) else getattr(value, "__name__", type(value).__name__)
-
-
-def _shapes_of(source):
-    arrays = getattr(source, "arrays", None)
-    if arrays is None:
-        arrays = getattr(getattr(source, "batches", None), "_inputs", None)
-    return "made batch by batch" if arrays is None else [list(array.shape) for array in arrays]
-
-
-def _difference(saved, given, where=""):
-    """Say in words where two descriptions differ first; None if they do not."""
-    if isinstance(saved, dict) and isinstance(given, dict):
-        for key in [*saved, *(key for key in given if key not in saved)]:
-            if key not in given or key not in saved:
-                which = "the checkpoint has no" if key in given else "there is no"
-                return f"{which} {where}{key!r} {'' if key in given else 'here any more'}".strip()
-            found = _difference(saved[key], given[key], f"{where}{key} ")
-            if found:
-                return found
-        # the order of layers and parameters counts.
-        return None if list(saved) == list(given) else f"{where.strip()}: {list(saved)} there, {list(given)} here"
-    return None if saved == given else f"{where.strip()}: {saved} there, {given} here"
 
 
 # -- parts of the state -----------------------------------------------------------------------------------------------
@@ -225,7 +161,7 @@ class Checkpoint:
     every : int or float
         Write it after so many epochs (int), or minutes (float).
     identity : dict
-        See :func:`identify`.
+        See :func:`theanets.trainer.identity.identify`.
     settings : dict
         The arguments of the training, of which those count that decide when it is done.
 
@@ -250,7 +186,7 @@ class Checkpoint:
             )
         self.every = every
         self.identity = identity
-        self.settings = json.loads(json.dumps({key: settings.get(key) for key in SETTINGS}, default=_describe))
+        self.settings = json.loads(json.dumps({key: settings.get(key) for key in SETTINGS}, default=identities.plain))
         self.state = self.result = self.pending = None
         self.last_time = time.monotonic()
         if self.path.exists():
@@ -266,13 +202,30 @@ class Checkpoint:
             raise util.LoadError(
                 f"checkpoint {str(self.path)!r} is a file without the state of a training; choose another one"
             ) from error
-        difference = _difference(saved, self.identity)
+        with self._named():
+            states.check(saved, state, result)
+        difference, unknown = identities.difference(saved, self.identity)
         if difference:
             raise util.ConfigurationError(
                 f"checkpoint {str(self.path)!r} belongs to another training: {difference}; remove the file to start "
                 "anew, or choose another one"
             )
+        if unknown:
+            util.warn(
+                f"checkpoint {str(self.path)!r} was written by an earlier release, and does not know "
+                f"{', '.join(unknown)}: it cannot be seen whether these are the same"
+            )
         self.state, self.result = state, result
+
+    @contextlib.contextmanager
+    def _named(self):
+        """Let errors say which file they are about."""
+        try:
+            yield
+        except util.LoadError as error:
+            raise util.LoadError(
+                f"checkpoint {str(self.path)!r} cannot be loaded: {error}; remove the file to start anew"
+            ) from error
 
     @property
     def stage(self):
@@ -285,6 +238,11 @@ class Checkpoint:
 
     def take_result(self, session):
         """Let the network be what a training that was done has left."""
+        known = _everything(session.network)
+        with self._named():
+            if set(known) != set(self.result["values"]):
+                raise util.LoadError("it holds the values of other variables than those of the network")
+            states.check_values((known[name], value) for name, value in self.result["values"].items())
         _set_all(_everything(session.network), self.result["values"])
         session.history.restore(self.result["history"])
         util.log(f"training is done already, according to the checkpoint {str(self.path)!r}: {session.history.stopped}")
@@ -354,6 +312,9 @@ class Checkpoint:
                 f"checkpoint {str(self.path)!r} belongs to a training whose figures are means over {average}, which "
                 f"cannot be compared with others; write average={average!r}, or remove the file to start anew"
             )
+        datasets = [inner_dataset(dataset) for dataset in (run.train, run.valid)]
+        with self._named():
+            states.check_fit(run, state, variables, _others(network, variables), set(_carried(network)), datasets)
         self.state = None
         for variable, value in zip(variables, state["variables"]):
             _set_value(variable, value)

@@ -1,18 +1,29 @@
 """What training is compiled to: an optimizer with its functions, which later trainings of the same kind use again.
 
 Whatever is a value rather than a part of the graph lies in shared variables: the learning rate, the weights of classes,
-the state of the optimizer, and that of noise and dropout. A training that starts anew gets them as they were when the
-functions were made; one that goes on finds them as the one before has left them.
+those of losses and regularizers, the numbers of the algorithm, the state of the optimizer, and that of noise and
+dropout. A training that starts anew gets them as they were when the functions were made, or as it has been asked for;
+one that goes on finds them as the one before has left them.
+
+A :class:`Template` is the same without any variables. It is kept by the structure of the network that it was made for
+(:mod:`theanets.store`), and serves all networks of this structure: :meth:`Compiled.bind` gives it their variables.
 """
 
+import copy
 from collections import OrderedDict, deque
 
 import numpy as np
 import theano
+from theano.gof.link import Container
 
-from .. import modes
+from .. import modes, regularizers
+from ..xla import binding
+from .options import numbers_of, with_inputs
 
-__all__ = ["Compiled", "Loops", "updated"]
+__all__ = ["Compiled", "Loops", "Template", "updated"]
+
+#: Settings of an optimizer that are no part of its updates.
+SETTINGS = ("patience", "validate_every", "min_improvement")
 
 #: So many shapes of data are remembered.
 SEEN = 64
@@ -92,6 +103,8 @@ class Compiled:
         Shared variables with the weights of classes, by the variables that hold the labels.
     streams : list of symbolic random streams
         What the noise and the dropout of this library draw from.
+    values : :class:`theanets.layers.context.Values`
+        The numbers that the functions take as inputs, by what they are in the structure of the graph.
 
     Attributes
     ----------
@@ -105,11 +118,12 @@ class Compiled:
         Whether a training is at work with it.
     """
 
-    def __init__(self, rate, phase, class_weights, streams):
+    def __init__(self, rate, phase, class_weights, streams, values):
         self.rate = rate
         self.phase = phase
         self.class_weights = class_weights
         self.streams = streams
+        self.values = values
         self.optimizer = None
         self.loops = Loops()
         self.is_used = False
@@ -131,7 +145,11 @@ class Compiled:
             What belongs to the network.
         """
         # an input that the loss does not depend on is given all the same, as the data has it.
-        with modes.used(), theano.change_flags(on_unused_input="ignore"):
+        with (
+            modes.used(),
+            theano.change_flags(on_unused_input="ignore"),
+            with_inputs(optimizer, self.values),
+        ):
             optimizer._compile(**options, learning_rate=self.rate)
         # what was there before belongs to somebody else. A variable that was loaded may have any number.
         others, first = {id(variable) for variable in known}, _number(self.rate)
@@ -146,10 +164,71 @@ class Compiled:
         optimizer._best_params = []
         self.seeds, self.optimizer = draws.seeds, optimizer
 
+    def _roles(self, parts, states):
+        """Return the shared variables that functions may have by what they are for.
+
+        Parameters
+        ----------
+        parts : list of theano shared variables
+            Those that belong to the network, in an order that is the same for all networks of its structure.
+        states : list of theano shared variables
+            Those that carry states on from batch to batch.
+        """
+        groups = dict(part=parts, state=states, classes=self.class_weights.values(), own=self.own)
+        roles = {(kind, place): found for kind, group in groups.items() for place, found in enumerate(group)}
+        values = {("value", *key): variable for key, variable in self.values.variables.items()}
+        return {"rate": self.rate, "phase": self.phase, **roles, **values}
+
+    def take_template(self, parts, states):
+        """Part what is compiled from the variables, and go on with both as any training does that binds it.
+
+        Parameters
+        ----------
+        parts, states
+            As for :meth:`bind`.
+
+        Returns
+        -------
+        template : Template or None
+            None if what is compiled depends on more than these variables.
+        """
+        roles = self._roles(parts, states)
+        template = Template.take(self, {id(variable): role for role, variable in reversed(roles.items())})
+        if template is not None:
+            before, self.initial = self.optimizer, template.initial
+            self._attach(template, roles)
+            for name in SETTINGS:
+                setattr(self.optimizer, name, getattr(before, name))
+        return template
+
+    def bind(self, template, parts, states):
+        """Use what was compiled for another network of the same structure.
+
+        Parameters
+        ----------
+        template : Template
+            What was compiled.
+        parts : list of theano shared variables
+            Those that belong to the network, in an order that is the same for all networks of its structure.
+        states : list of theano shared variables
+            Those that carry states on from batch to batch.
+        """
+        self.own, self.initial = [make(value) for make, value in zip(template.own, template.initial)], template.initial
+        self.drawn = [self.own[place] for place in template.drawn]
+        self.seeds = template.seeds
+        # they are set together with the other options of the algorithm.
+        self.values.add({key: 0 for key in template.values if key not in self.values.variables})
+        self._attach(template, self._roles(parts, states))
+
+    def _attach(self, template, roles):
+        self.streams = [regularizers.StreamStates([self.own[i] for i in places]) for places in template.streams]
+        self.optimizer = template.make_optimizer(roles)
+
     def set_options(self, options):
-        """Give the optimizer options of the algorithm. Those that are in the graph are as they were."""
+        """Give the optimizer options of the algorithm. What of them shapes the graph is as it was."""
         # this also logs them.
         self.optimizer._prepare(**options, learning_rate=self.rate)
+        self.values.set(numbers_of(self.optimizer))
 
     def start_anew(self, rate, draws):
         """Let everything be as if the functions had just been compiled.
@@ -189,22 +268,120 @@ class Compiled:
             variable.container.storage[0] = None
 
 
+class Template:
+    """What training is compiled to, without the variables of any network, and without values.
+
+    Parameters
+    ----------
+    algorithm : class
+        The class of the optimizer.
+    step, evaluation : theanets.xla.binding.Unbound
+        The functions that learn, and that validate.
+    params : list
+        The roles of the parameters that are learned.
+    names : list of str
+        Names of what the functions report.
+    averages : Averages
+        What puts the figures of batches together.
+    own : list of callable
+        Make the variables of the optimizer, of noise and of dropout, given a value.
+    initial : list
+        The values that they start from; zeros take no memory.
+    drawn : list of int
+        Which of them a validation changes, too.
+    streams : list of lists of int
+        Which of them are states of each of the streams that noise and dropout draw from.
+    seeds : list of int
+        What these streams have started from.
+    values : list of tuple
+        Keys of the numbers that the functions take as inputs.
+    """
+
+    def __init__(
+        self, algorithm, step, evaluation, params, names, averages, own, initial, drawn, streams, seeds, values
+    ):
+        self.algorithm = algorithm
+        self.step = step
+        self.evaluation = evaluation
+        self.params = params
+        self.names = names
+        self.averages = averages
+        self.own = own
+        self.initial = initial
+        self.drawn = drawn
+        self.streams = streams
+        self.seeds = seeds
+        self.values = values
+
+    @classmethod
+    def take(cls, compiled, roles):
+        """Return what a training was compiled to; None if it depends on variables that are not among the roles.
+
+        Parameters
+        ----------
+        compiled : Compiled
+            The training.
+        roles : dict
+            What shared variables are for, by their ids.
+        """
+        optimizer, places = compiled.optimizer, {id(variable): place for place, variable in enumerate(compiled.own)}
+        streams = [[places.get(id(state)) for state, *_ in stream.state_updates] for stream in compiled.streams]
+        if any(place is None for states in streams for place in states):
+            return None
+        step = binding.Unbound.take(optimizer.f_step, roles)
+        evaluation = binding.Unbound.take(optimizer.f_eval, roles)
+        if step is None or evaluation is None:
+            return None
+        return cls(
+            type(optimizer),
+            step,
+            evaluation,
+            [roles[id(param)] for param in optimizer._params],
+            list(optimizer._monitor_names),
+            optimizer.averages.without_expressions(),
+            [_maker(variable) for variable in compiled.own],
+            compiled.initial,
+            [places[id(variable)] for variable in compiled.drawn],
+            streams,
+            list(compiled.seeds),
+            list(compiled.values.variables),
+        )
+
+    def make_optimizer(self, variables):
+        """Return an optimizer with functions of some shared variables, given by their roles."""
+        # its constructor would look at the expressions of the loss.
+        optimizer = self.algorithm.__new__(self.algorithm)
+        optimizer._params = [variables[role] for role in self.params]
+        optimizer._monitor_names = list(self.names)
+        optimizer.averages = self.averages
+        optimizer.f_step = self.step.bind(variables)
+        optimizer.f_eval = self.evaluation.bind(variables)
+        optimizer._curr_iter = optimizer._best_iter = 0
+        optimizer._best_loss, optimizer._best_params = 1e100, []
+        return optimizer
+
+
+def _maker(variable):
+    """Return a function of a value that makes a shared variable like this one."""
+    cls, name, type_ = type(variable), variable.name, variable.type
+
+    def make(value):
+        return cls(name=name, type=type_, value=None, strict=None, container=Container(type_, [value], name=name))
+
+    return make
+
+
 def updated(*functions):
     """Return the shared variables that compiled functions update, in an order that is always the same."""
-    found = {}
-    for function in functions:
-        for place in function.maker.inputs:
-            if place.update is not None:
-                found.setdefault(id(place.variable), place.variable)
-    return list(found.values())
+    return list({id(variable): variable for function in functions for variable in binding.updated(function)}.values())
 
 
 def _shortened(value):
-    """Return a value such that zeros take no memory."""
-    if isinstance(value, np.ndarray) and value.size and not value.any():
-        return np.broadcast_to(value.dtype.type(0), value.shape)
+    """Return a value such that an array of equal numbers takes no memory."""
+    if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
+        return np.broadcast_to(value.flat[0], value.shape)
     return value
 
 
 def _whole(value):
-    return np.array(value) if isinstance(value, np.ndarray) else value
+    return np.array(value) if isinstance(value, np.ndarray) else copy.deepcopy(value)

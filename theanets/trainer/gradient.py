@@ -2,18 +2,19 @@
 
 import contextlib
 import itertools
+import operator
 
 import downhill
 import numpy as np
 import theano
 
-from .. import modes, regularizers, util
+from .. import modes, regularizers, store, util
 from ..data import balance
 from ..layers import means
-from ..layers.context import Context
+from ..layers.context import Context, Values
 from ..layers.selection import select, statistics_of
 from . import schedules
-from .averages import Averages, check_average
+from .averages import AVERAGES, Averages, check_average
 from .base import Trainer
 from .compiled import Compiled
 from .options import (
@@ -21,11 +22,10 @@ from .options import (
     DATA_KEYWORDS,
     GRADIENT_OPTIONS,
     LOOP_OPTIONS,
-    OPTIMIZER_SETTINGS,
     algorithms,
-    check_numbers,
     get_algorithm,
     options_of,
+    structure_of,
 )
 from .passes import Pass
 from .resuming import Trained
@@ -34,15 +34,21 @@ from .session import Session
 
 __all__ = ["DownhillTrainer"]
 
+#: Name of the library, as it begins the names of its modules.
+PACKAGE = __package__.partition(".")[0]
+
 #: The learning rate of downhill, where none is given.
 DEFAULT_RATE = 1e-4
 
 #: Options that do not shape what is compiled, or that are described by something else.
-ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | OPTIMIZER_SETTINGS | {"rng"}) - {
+ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | {"rng"}) - {
     "monitors",
     "monitor_gradients",
     "average",
 }
+
+#: What the options are that are left out, of those that shape what is compiled.
+DEFAULTS = {"monitors": None, "monitor_gradients": False, "average": AVERAGES[0]}
 
 #: Learning rates that are usual for data of a scale of about 1.
 USUAL_RATES = {
@@ -98,10 +104,9 @@ class DownhillTrainer(Trainer):
         super().check(kwargs)
         if not self.network.losses:
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
-        check_numbers(kwargs)
         check_average(kwargs.get("average"))
         if self.before is not None:
-            self.before.check(self.algo, self.network._describe([]))
+            self.before.check(self.algo, self.network)
         self._schedule(kwargs)
         if self.network.params and self.has_nothing_to_train(kwargs):
             raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter to train")
@@ -152,27 +157,41 @@ class DownhillTrainer(Trainer):
         """Tell whether all parameters are frozen."""
         return self._frozen(kwargs).issuperset(self.network.params)
 
-    def _describe(self, kwargs, regs, draws, masked, stateful):
-        """Describe all that shapes what is compiled."""
+    def _shaping(self, kwargs, draws, masked, stateful):
+        """Return all that shapes what is compiled, beside the network and its regularizers."""
         network = self.network
         cls = algorithms()[self.algo]
-        left_out = ELSEWHERE
-        if cls.__module__.partition(".")[0] != downhill.__name__:
-            # who knows what it makes of them.
-            left_out = left_out - OPTIMIZER_SETTINGS
+        own = self._algorithm_options(kwargs)
+        left_out = {*ELSEWHERE, *own}
+        if not network._overridden():
+            # nobody but the regularizers reads their keywords.
+            left_out.update(key for key in kwargs if key.lower() in regularizers.keywords())
+        own = {key: value for key, value in own.items() if value or key not in COMMON_OPTIONS}
+        rest = {**DEFAULTS, **{key: value for key, value in kwargs.items() if key not in left_out}}
         frozen = self._frozen(kwargs)
-        return network._describe(
-            regs,
+        # the order in which options are given makes no difference.
+        first = operator.itemgetter(0)
+        return dict(
             algorithm=cls,
             variables=list(self.variables or network.variables),
             frozen=[variable for variable in [*network.params, *network.statistics] if variable in frozen],
-            options={key: value for key, value in kwargs.items() if key not in left_out},
+            options=[sorted(structure_of(cls, own).items(), key=first), sorted(rest.items(), key=first)],
             draws=draws.places,
             weighted=list(kwargs["class_weight"]),
             kind=[bool(masked), bool(stateful), util.FLOAT],
         )
 
-    def _find(self, description, kwargs, draws):
+    def _structure(self, shaping, regs, draws):
+        """Return the structure that what is compiled is stored under; None if it is not to be stored."""
+        # streams that go on give each graph other numbers; and who knows what an optimizer of the user's makes.
+        is_known = shaping["algorithm"].__module__.partition(".")[0] in (downhill.__name__, PACKAGE)
+        return self.network._structure(regs, **shaping) if draws.are_new and is_known else None
+
+    def _algorithm_options(self, kwargs):
+        """Return those arguments that are options of the algorithm."""
+        return {key: value for key, value in kwargs.items() if key in COMMON_OPTIONS | options_of(self.algo)}
+
+    def _find(self, description, kwargs, draws, numbers):
         """Find what training runs by, or make it."""
 
         def make():
@@ -182,7 +201,7 @@ class DownhillTrainer(Trainer):
             }
             rate = schedules.make_variable(DEFAULT_RATE)
             phase = theano.shared(np.asarray(0, "int8"), name="training")
-            return Compiled(rate, phase, weights, draws.streams)
+            return Compiled(rate, phase, weights, draws.streams, Values(numbers))
 
         # the layers of a stage are made for it; and streams that go on give each graph other numbers.
         if self.network._whole is not None or not draws.are_new:
@@ -268,13 +287,14 @@ class DownhillTrainer(Trainer):
         rows = list(itertools.chain.from_iterable(Pass(function, batches).run()))
         return averages(rows)[0] if rows else averages.nothing()
 
-    def _context(self, stateful, masked, kwargs, class_weights, training=None):
+    def _context(self, stateful, masked, kwargs, class_weights, training=None, values=None):
         return Context(
             mask=self.network._mask_variable() if masked else None,
             states=self.network._carried_variables() if stateful else None,
             training=training,
             class_weights=class_weights,
             frozen=self._frozen(kwargs).intersection(self.network.statistics),
+            values=values,
         )
 
     def itertrain(
@@ -325,15 +345,17 @@ class DownhillTrainer(Trainer):
         for reg in regs:
             reg.log()
         draws = regularizers.Draws(regs)
-        description = self._describe(kwargs, regs, draws, masked, stateful)
+        shaping, numbers = self._shaping(kwargs, draws, masked, stateful), self.network._numbers(regs)
+        description, structure = self.network._describe(regs, **shaping), self._structure(shaping, regs, draws)
         with (
             self._in_session(kwargs) as session,
-            self._using(lambda: self._find(description, kwargs, draws)) as compiled,
+            self._using(lambda: self._find(description, kwargs, draws, numbers)) as compiled,
         ):
             start = DEFAULT_RATE if start is None else start
             rate = schedules.LearningRate(self.algo, start, schedule, compiled.rate)
-            context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase)
-            self._compile(compiled, kwargs, regs, draws, context, rate, session)
+            context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase, compiled.values)
+            compiled.values.set(numbers)
+            self._compile(compiled, kwargs, regs, draws, context, rate, session, structure)
             run = Run(
                 compiled.optimizer,
                 train,
@@ -381,31 +403,50 @@ class DownhillTrainer(Trainer):
             compiled.is_used = False
             compiled.release_data()
 
-    def _compile(self, compiled, kwargs, regs, draws, context, rate, session):
+    def _compile(self, compiled, kwargs, regs, draws, context, rate, session, structure):
         """Compile, unless that is done already, and start with the state of a new training."""
-        options = {key: value for key, value in kwargs.items() if key in COMMON_OPTIONS | options_of(self.algo)}
+        options = self._algorithm_options(kwargs)
         options.pop("learning_rate", None)
         if self.algo == "nag":
             options["nesterov"] = True
         rate.variable.set_value(np.asarray(rate.value, rate.variable.dtype))
         for variable, values in kwargs["class_weight"].items():
             compiled.class_weights[variable].set_value(values)
-        optimizer = compiled.optimizer
-        if optimizer is None:
-            optimizer = self._build_optimizer(kwargs, regs, context)
-        session.stage_begins(rate, optimizer._monitor_names)
-        if session.stage == 1 and self.before is None:
-            self._log_rate(kwargs)
-        is_new = compiled.optimizer is None
-        if is_new:
-            compiled.compile(optimizer, options, draws, self._owned())
-        rate.attach(optimizer)
+        if compiled.optimizer is None:
+            # one thread at a time: the others find then what it has compiled.
+            with modes.COMPILING:
+                is_new = self._build(compiled, kwargs, regs, draws, context, rate, session, structure, options)
+        else:
+            is_new = False
+            self._begin_stage(compiled.optimizer, rate, session, kwargs)
+        rate.attach(compiled.optimizer)
         if self.before is not None:
             self.before.hand_over(compiled)
             compiled.set_options(options)
         elif not is_new:
             compiled.set_options(options)
             compiled.start_anew(rate, draws)
+
+    def _begin_stage(self, optimizer, rate, session, kwargs):
+        session.stage_begins(rate, optimizer._monitor_names)
+        if session.stage == 1 and self.before is None:
+            self._log_rate(kwargs)
+
+    def _build(self, compiled, kwargs, regs, draws, context, rate, session, structure, options):
+        """Take what was compiled for the same structure, or compile; tell whether it was compiled."""
+        variables = None if structure is None else (structure.variables, list((context.states or {}).values()))
+        template = None if structure is None else store.TRAININGS.get(structure.key)
+        if template is not None:
+            compiled.bind(template, *variables)
+            self._begin_stage(compiled.optimizer, rate, session, kwargs)
+            return False
+        optimizer = self._build_optimizer(kwargs, regs, context)
+        self._begin_stage(optimizer, rate, session, kwargs)
+        compiled.compile(optimizer, options, draws, self._owned())
+        template = None if structure is None else compiled.take_template(*variables)
+        if template is not None:
+            store.TRAININGS.put(structure.key, template)
+        return True
 
     def _owned(self):
         """Return the shared variables that belong to the network."""

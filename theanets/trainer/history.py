@@ -209,13 +209,13 @@ class History(collections.abc.Sequence):
             If this is something else.
         """
         try:
-            rows = [_checked(row, "epoch", "stage", "stopped") for row in state["rows"]]
+            rows = [_checked(row, "epoch", "stage", "learning_rate", "stopped") for row in state["rows"]]
             validations = [_checked(entry, "epoch", "stage", "loss") for entry in state["validations"]]
             # checkpoints of earlier releases have no such entry.
             best = state.get("best")
             best = None if best is None else _checked(best, "epoch", "stage", "loss")
             stopped = _checked({"stopped": state["stopped"]})["stopped"]
-        except (KeyError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise util.LoadError(f"it holds no history of a training ({error})") from error
         self.rows, self.validations, self.best, self.stopped = rows, validations, best, stopped
 
@@ -226,10 +226,23 @@ def _plain(value):
     return value if isinstance(value, (str, int, float, type(None))) else str(value)
 
 
+#: What the entries of a row, or of a validation, are that there have to be.
+KINDS = {
+    "epoch": util.is_int,
+    "stage": util.is_int,
+    "loss": util.is_real,
+    "learning_rate": lambda value: value is None or util.is_real(value),
+    "stopped": lambda value: value is None or isinstance(value, str),
+}
+
+
 def _checked(row, *needed):
     """Return a copy of a row; raise an error if it lacks keys or holds anything but numbers and strings."""
+    if not isinstance(row, dict):
+        raise TypeError(f"a row is a {type(row).__name__}")
     for key in needed:
-        row[key]
+        if not KINDS[key](row[key]):
+            raise TypeError(f"{key!r} is a {type(row[key]).__name__}")
     for key, value in row.items():
         if not isinstance(key, str) or not isinstance(value, (str, int, float, type(None))):
             raise TypeError(f"{key!r} is a {type(value).__name__}")

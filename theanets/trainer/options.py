@@ -1,14 +1,26 @@
 """Names of the options of training, by the algorithms and trainers that take them."""
 
+import contextlib
 import functools
 import inspect
 
 import downhill
 import numpy as np
+import theano.tensor as TT
 
 from .. import arguments, util
+from ..arguments import Range
 
-__all__ = ["algorithms", "options_of", "keywords", "get_algorithm", "check_numbers"]
+__all__ = [
+    "algorithms",
+    "options_of",
+    "keywords",
+    "get_algorithm",
+    "check_numbers",
+    "numbers_of",
+    "structure_of",
+    "with_inputs",
+]
 
 #: Options that every algorithm of downhill takes.
 COMMON_OPTIONS = frozenset(
@@ -26,6 +38,23 @@ COMMON_OPTIONS = frozenset(
 
 #: Those that are no part of the updates. The learning rate is a shared variable.
 OPTIMIZER_SETTINGS = frozenset(["learning_rate", "patience", "validate_every", "min_improvement"])
+
+#: Options of downhill's algorithms that are numbers which updates are computed with: the attribute of an optimizer that
+#: holds what an option comes to, and, where Python decides by the number, whether there is anything to compute with it.
+NUMBERS = {
+    "momentum": ("momentum", lambda number: number != 0),
+    "max_gradient_elem": ("max_gradient_elem", lambda number: number > 0),
+    "max_gradient_norm": ("max_gradient_norm", lambda number: number > 0),
+    "rms_halflife": ("ewma", None),
+    "rms_regularizer": ("epsilon", None),
+    "beta1_decay": ("beta1_decay", None),
+    "beta1_halflife": ("beta1", None),
+    "beta2_halflife": ("beta2", None),
+    "rprop_increase": ("step_increase", None),
+    "rprop_decrease": ("step_decrease", None),
+    "rprop_min_step": ("min_step", None),
+    "rprop_max_step": ("max_step", None),
+}
 
 #: Options that say when to stop, what to report, and what to carry on.
 LOOP_OPTIONS = frozenset(
@@ -52,6 +81,41 @@ CALL_OPTIONS = frozenset(["resume"])
 DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"])
 
 
+#: The range of every option that is a number or a flag. Learning rates may be 0: training then only measures. A
+#: momentum of 1 would keep all steps for ever.
+RANGES = {
+    "axis": Range(0, kind="integer"),
+    "batch_size": Range(0, kind="integer"),
+    "train_batches": Range(0, kind="integer"),
+    "valid_batches": Range(0, kind="integer"),
+    "iteration_size": Range(0, kind="integer"),
+    "epochs": Range(0, kind="integer"),
+    "max_updates": Range(0, kind="integer"),
+    "max_seconds": Range(0),
+    "learning_rate": Range(0, open_high=True),
+    "momentum": Range(0, 1, open_high=True),
+    "nesterov": Range(kind="flag"),
+    "patience": Range(0, kind="integer"),
+    "validate_every": Range(1, kind="integer"),
+    "min_improvement": arguments.FINITE,
+    "max_gradient_norm": Range(0, open_high=True),
+    "max_gradient_elem": Range(0, open_high=True),
+    "monitor_gradients": Range(kind="flag"),
+    "resume": Range(kind="flag"),
+    "checkpoint_every": Range(0, open_low=True, open_high=True),
+    "save_every": Range(0, open_high=True),
+    "rms_halflife": Range(0, open_low=True, open_high=True),
+    "rms_regularizer": Range(0, open_high=True),
+    "beta1_decay": Range(0, 1),
+    "beta1_halflife": Range(0, open_low=True, open_high=True),
+    "beta2_halflife": Range(0, open_low=True, open_high=True),
+    "rprop_increase": Range(1, open_high=True),
+    "rprop_decrease": Range(0, 1, open_low=True),
+    "rprop_min_step": Range(0, open_high=True),
+    "rprop_max_step": Range(0, open_low=True, open_high=True),
+}
+
+
 def algorithms():
     """Return the optimizer classes of downhill by name."""
     return {name: cls for name, cls in downhill.Optimizer._registry.items() if cls is not downhill.Optimizer}
@@ -71,6 +135,43 @@ def _options_of(algorithm):
     return frozenset(names - {"self", "kwargs"})
 
 
+def settings_of(kwargs, algo):
+    """Return the options of an algorithm that shape its updates, as far as they are given and are not the defaults.
+
+    Parameters
+    ----------
+    kwargs : dict
+        The arguments of a training.
+    algo : str or None
+        Name of the algorithm; None for a trainer that has none.
+
+    Returns
+    -------
+    settings : dict
+        Plain values by name.
+    """
+    names = (COMMON_OPTIONS - OPTIMIZER_SETTINGS) | (options_of(algo) if algo in algorithms() else set())
+    defaults = _defaults_of(algorithms().get(algo, downhill.Optimizer))
+    found = {key: kwargs[key] for key in sorted(names) if kwargs.get(key) is not None}
+    found = {key: value.item() if isinstance(value, np.generic) else value for key, value in found.items()}
+    return {key: value for key, value in found.items() if not _is_same(value, defaults.get(key, 0))}
+
+
+def _is_same(one, two):
+    return type(one) in (bool, int, float) and type(two) in (bool, int, float) and one == two
+
+
+@functools.lru_cache(maxsize=64)
+def _defaults_of(algorithm):
+    parameters = [
+        parameter
+        for cls in algorithm.__mro__
+        if "_prepare" in vars(cls)
+        for parameter in inspect.signature(cls._prepare).parameters.values()
+    ]
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
 @arguments.declare_training_keywords
 def keywords():
     """Return the set of keywords of ``train`` that are no regularizers."""
@@ -87,20 +188,120 @@ def get_algorithm(algo):
     return name
 
 
+def _is_downhills(algorithm):
+    """Tell whether it is known what an algorithm makes of its options: a subclass of the user's own may read any."""
+    return algorithm.__module__.partition(".")[0] == downhill.__name__
+
+
+def structure_of(algorithm, options):
+    """Return what of the options of an algorithm decides which updates there are.
+
+    Parameters
+    ----------
+    algorithm : class
+        The algorithm, a subclass of ``downhill.Optimizer``.
+    options : dict
+        The options that it is given.
+
+    Returns
+    -------
+    structure : dict
+        Options by name. Of a number that updates take as an input there is left, if anything, that it is in use.
+    """
+    if not _is_downhills(algorithm):
+        return dict(options)
+    options = {key: value for key, value in options.items() if key not in OPTIMIZER_SETTINGS}
+    for option, (_, is_used) in NUMBERS.items():
+        if util.is_real(options.get(option)):
+            number = options.pop(option)
+            if is_used is not None and is_used(number):
+                options[option] = True
+    return options
+
+
+def numbers_of(optimizer):
+    """Return the numbers that the updates of an optimizer take as inputs, once it has been given its options.
+
+    Parameters
+    ----------
+    optimizer : downhill.Optimizer
+        The optimizer.
+
+    Returns
+    -------
+    numbers : dict
+        Numbers by key, see :class:`theanets.layers.context.Values`.
+    """
+    if not _is_downhills(type(optimizer)):
+        return {}
+    held = {name: (vars(optimizer)[name], is_used) for name, is_used in NUMBERS.values() if name in vars(optimizer)}
+    found = {name: (_constant(value), is_used) for name, (value, is_used) in held.items()}
+    return {
+        ("algorithm", name): number
+        for name, (number, is_used) in found.items()
+        if number is not None and (is_used is None or is_used(number))
+    }
+
+
+def _constant(value):
+    """Return the number that an attribute of an optimizer holds, or None if it holds something else."""
+    if util.is_real(value):
+        return value
+    if getattr(value, "ndim", None) != 0 or not hasattr(value, "type"):
+        return None
+    try:
+        return TT.get_scalar_constant_value(value).item()
+    except TT.NotScalarConstantError:
+        return None
+
+
+class _Limit:
+    """A limit of gradients, of which downhill wants to know whether it is above zero before it computes with it."""
+
+    def __init__(self, variable):
+        self.variable = variable
+
+    def __gt__(self, other):
+        return True
+
+    def _as_TensorVariable(self):
+        return self.variable
+
+
+@contextlib.contextmanager
+def with_inputs(optimizer, values):
+    """Context in which the updates of an optimizer are made with inputs in the place of its numbers.
+
+    Parameters
+    ----------
+    optimizer : downhill.Optimizer
+        The optimizer, which takes its options within the context.
+    values : :class:`theanets.layers.context.Values`
+        Gets an input for each number.
+    """
+    numbers = {}
+
+    def prepare(**options):
+        type(optimizer)._prepare(optimizer, **options)
+        values.add(numbers_of(optimizer))
+        for key in numbers_of(optimizer):
+            name, variable = key[1], values.variables[key]
+            numbers[name] = getattr(optimizer, name)
+            setattr(optimizer, name, _Limit(variable) if name.startswith("max_gradient") else variable)
+
+    optimizer._prepare = prepare
+    try:
+        yield
+    finally:
+        del optimizer._prepare
+        vars(optimizer).update(numbers)
+
+
 def check_numbers(kwargs):
-    """Refuse options that are not numbers of the right kind."""
-    for key in ("epochs", "max_updates"):
-        value = kwargs.get(key)
-        if value is not None and (not util.is_int(value) or value < 0):
-            raise util.ConfigurationError(f"{key}={value!r}, expected a number of epochs")
-    for key, lowest in (("validate_every", 1), ("patience", 0)):
-        value = kwargs.get(key)
-        if value is not None and (not util.is_int(value) or value < lowest):
-            raise util.ConfigurationError(f"{key}={value!r}, expected an integer of {lowest} or more")
-    for key in ("learning_rate", "momentum", "min_improvement", "max_gradient_norm", "max_gradient_elem"):
-        value = kwargs.get(key)
-        if value is not None and not (util.is_real(value) and np.isfinite(value)):
-            raise util.ConfigurationError(f"{key}={value!r}, expected a finite number")
-    seconds = kwargs.get("max_seconds")
-    if seconds is not None and not (util.is_real(seconds) and seconds >= 0):
-        raise util.ConfigurationError(f"max_seconds={seconds!r}, expected a number of seconds")
+    """Refuse options that are not of the kind that they should be, or outside of their range."""
+    for key, allowed in RANGES.items():
+        if kwargs.get(key) is not None:
+            allowed.check(key, kwargs[key])
+    low, high = kwargs.get("rprop_min_step"), kwargs.get("rprop_max_step")
+    if (0 if low is None else low) > (100 if high is None else high):
+        raise util.ConfigurationError(f"rprop_min_step={low!r} is more than rprop_max_step={high!r}")

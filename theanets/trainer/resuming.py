@@ -20,7 +20,7 @@ CALL = frozenset(
 )
 
 #: Parts of a network's description that may not change between trainings, and their names in messages.
-STRUCTURE = {"layers": "its layers", "losses": "its losses"}
+STRUCTURE = {"layers": "its layers", "losses": "its losses", "weights": "the weights of its losses"}
 
 #: Number of elements of an array that go into its digest.
 SAMPLE = 4096
@@ -28,6 +28,11 @@ SAMPLE = 4096
 
 def _differs(one, two):
     return one.dtype != two.dtype or one.shape != two.shape or one.tobytes() != two.tobytes()
+
+
+def structure_of(network):
+    """Return what of a network may not change from one training to another that goes on from it."""
+    return network._describe([], weights=[loss.weight for loss in network.losses])
 
 
 def _digest(dataset):
@@ -93,7 +98,7 @@ class Trained:
     def leave(self, run):
         """Keep the state of a run that has come to its end, before the best parameters are restored."""
         self.state, self.schedule = progress_of(run), run.rate.schedule
-        self.structure = run.network._describe([])
+        self.structure = structure_of(run.network)
         self.data = [_digest(run.train), _digest(run.valid)]
         self.variables = [*run.optimizer._params, *run.statistics]
         self.last = [variable.get_value() for variable in self.variables]
@@ -113,12 +118,13 @@ class Trained:
 
     # -- the beginning of the next one --------------------------------------------------------------------------------
 
-    def check(self, algo, structure):
+    def check(self, algo, network):
         """Refuse to go on with another algorithm or a changed network, before anything is changed."""
         if algo != self.algo:
             raise util.ConfigurationError(
                 f"resume=True: the training before was by algo={self.algo!r}, and algo={algo!r} cannot go on from it"
             )
+        structure = structure_of(network)
         changed = [words for key, words in STRUCTURE.items() if structure[key] != self.structure[key]]
         if changed:
             raise util.ConfigurationError(

@@ -110,6 +110,12 @@ class Run:
                     "give data of its own as valid=, or a number of batches as valid_batches=",
                     RuntimeWarning,
                 )
+            elif not self.epoch:
+                util.warn(
+                    "there is no batch in the training data, so that nothing was learned; an iterator can be used once "
+                    "only, and a function that begins a new one again and again",
+                    RuntimeWarning,
+                )
         except GeneratorExit:
             self.outcome = LEFT
             raise

@@ -376,6 +376,10 @@ class LearningRate:
         if state["start"] != self.start:
             if self.algo not in self.WITHOUT:
                 self._set(asked, "learning_rate")
+                util.log(
+                    f"the learning rate is {self.value:g} from here on, as training is asked for with another one; the "
+                    f"training so far was asked for with {state['start']:g}"
+                )
             return
         self.is_assigned = state["is_assigned"]
         if self.is_assigned:

@@ -16,9 +16,15 @@
 ``registry``     translations by the class of an Op
 ``translations`` the translations, a module for each kind of Op
 ``values``       values between Theano's types and JAX
+``importing``    importing JAX without side effects
+``accumulators`` sums with a given accumulator type
 ``state``        shared variables that stay on the device
+``binding``      compiled programs, bound to other shared variables
 ``host``         Theano's own implementations, for what XLA cannot run
 ``devices``      devices, XLA's options, and the cache of compiled code
+``programs``     programs that are read from disk instead of being traced, or kept there; ``folder`` has the files
+``fingerprint``  cache keys of programs on disk: texts that are equal for equal graphs, in any process
+``postponed``    graphs that are not rewritten, because their programs are on disk
 ``trials``       options of XLA's, for functions that are known to be compiled with them
 ``limits``       work that may never end, in a process that is ended then; ``child`` runs there
 ``forking``      forked processes, in which XLA cannot run

@@ -1,5 +1,6 @@
 """Many batches in one call: a compiled loop over data that lie on the device."""
 
+import copy
 import functools
 import time
 
@@ -19,6 +20,9 @@ SECONDS = 1.0
 #: The first call runs so many batches, to see how long they take.
 FIRST = 32
 
+#: So many loops over data of different layouts are kept for each graph.
+LAYOUTS = 8
+
 #: Part of a device's memory that data may take.
 SHARE = 0.5
 
@@ -27,83 +31,51 @@ class Unfusable(Exception):
     """A function cannot be run in a compiled loop."""
 
 
-class FusedLoop:
-    """Runs a compiled function for one batch after the other, within one call of compiled code.
+class LoopCode:
+    """A loop over batches as XLA compiles it, for data of one layout. It holds neither data nor states.
 
     Parameters
     ----------
-    function : theano function
-        Compiled by XLA. Its explicit inputs are the arrays of a batch.
-    arrays : list of ndarray or scipy matrix
-        All of the data, one for each input.
+    code : theanets.xla.program.Code
+        What is run for each batch.
+    cutters : list of :class:`theanets.xla.examples.Examples`
+        Take a batch out of the data, and hold none.
+    length : int
+        Number of examples.
     size : int
-        Number of examples in a batch. The one at the end of the data may be smaller.
-    axis : int, optional
-        The axis of the batch. Default 0.
-    mixed : bool, optional
-        Whether batches are made of rows in an order of their own, which lie anywhere along the axis 0. Default False:
-        they are cut out of the data.
+        Number of examples in a batch. The one at the end may be smaller.
 
-    Raises
-    ------
-    Unfusable
-        If the function is not such a one, or if there is too much data.
+    Attributes
+    ----------
+    functions : dict
+        What was compiled, by the number of batches that there is room for and the room for sparse entries.
+    rate : float or None
+        How many batches run in a second; None as long as that is not known.
     """
 
-    def __init__(self, function, arrays, size, axis=0, mixed=False):
-        program = getattr(function, "fn", None)
-        if not isinstance(program, Program) or program.entries is not None:
-            raise Unfusable("the function does not simply run by XLA")
-        if len(program.kept) - len(set(program.shared) - set(program.updated)) != len(arrays):
-            raise Unfusable("the function has other inputs than the data")
-        if not program.output_types or any(type_.ndim for type_ in program.output_types):
-            raise Unfusable("an output is no number")
-        types = [variable.type for variable in program.fgraph.inputs]
-        kinds = [examples.find(type_, array) for type_, array in zip(types, arrays)]
-        if not all(kinds) or not all(array.ndim > axis for array in arrays):
-            raise Unfusable("the data are no arrays")
-        self.program = program
-        self.axis = axis
-        self.length = arrays[0].shape[axis]
-        self.size = min(size, self.length)
-        cut = dict(size=size, axis=axis, mixed=mixed)
-        self.makers = [functools.partial(kind, type_, **cut) for kind, type_ in zip(kinds, types)]
-        self.data_places = set(range(len(arrays)))
-        self.rest = [program.cells[i] for i in program.kept if i not in self.data_places]
-        self.layout = None
-        self.room = (1,) * len(arrays)
-        self.take(arrays)
+    def __init__(self, code, cutters, length, size):
+        self.code = code
+        self.cutters = cutters
+        self.length = length
+        self.size = size
+        self.functions = {}
         self.rate = None
-        self.capacity = 1
 
-    def take(self, arrays):
-        """Put data on the device: the first, or others of which :func:`describe` says the same."""
-        forking.check()
-        placed = [make(array) for make, array in zip(self.makers, arrays)]
-        if sum(item.nbytes for item in placed) > budget():
-            raise Unfusable("the data are too large to lie on the device")
-        with devices.enable_x64(True):
-            for item in placed:
-                item.place()
-        self.examples, layout = placed, [item.layout for item in placed]
-        if layout != self.layout:
-            self.layout, self.functions = layout, {}
+    def compile(self, room):
+        """Return the loop, which XLA compiles when it is called first; see :meth:`FusedLoop.run` for ``room``."""
+        cutters = [copy.copy(item) for item in self.cutters]
+        for item, number in zip(cutters, room or ()):
+            item.capacity = number
+        about = "epoch", [item.settings() for item in cutters], self.size, self.length, room
+        return self.code.compiled(self._make_run(cutters), about, donate_argnums=0)
 
-    def release(self):
-        """Let go of the data; what is compiled is kept."""
-        self.examples = []
+    def _outputs(self, capacity):
+        """Return room for the outputs of so many batches."""
+        dtypes = [type_.dtype for type_ in self.code.output_types]
+        return jnp.zeros((capacity, len(dtypes)), np.result_type(*dtypes) if dtypes else "float32")
 
-    @property
-    def data(self):
-        """What lies on the device, for each input."""
-        return tuple([item.parts for item in self.examples])
-
-    def _compile(self):
-        """Return the loop, which XLA compiles when it is called first."""
-        return self.program.compiled(self._make_run(), donate_argnums=0)
-
-    def _make_run(self):
-        program, length = self.program, self.length
+    def _make_run(self, cutters):
+        code, length = self.code, self.length
 
         def start_of(starts, i):
             return jax.lax.dynamic_index_in_dim(starts, i, keepdims=False)
@@ -112,14 +84,14 @@ class FusedLoop:
             i, states, outputs, _ = carry
             start = start_of(starts, i)
             if rows is None:
-                batch = [item.batch(parts, start, size) for item, parts in zip(self.examples, data)]
+                batch = [item.batch(parts, start, size) for item, parts in zip(cutters, data)]
             else:
                 chosen = jax.lax.dynamic_slice_in_dim(rows, start, size)
-                batch = [item.rows(parts, chosen) for item, parts in zip(self.examples, data)]
+                batch = [item.rows(parts, chosen) for item, parts in zip(cutters, data)]
             batch = iter(batch)
             others = iter(rest)
-            kept = [next(batch) if place in self.data_places else next(others) for place in program.kept]
-            results, new, holds = program.trace(states, kept, constants, {})
+            kept = [next(batch) if place < len(cutters) else next(others) for place in code.kept]
+            results, new, holds = code.trace(states, kept, constants, {})
             for a, b in zip(jax.tree.leaves(states), jax.tree.leaves(new)):
                 if (a.shape, a.dtype) != (b.shape, b.dtype):
                     raise Unfusable("a state changes its shape")
@@ -156,20 +128,93 @@ class FusedLoop:
 
         return run
 
+
+class FusedLoop:
+    """Runs a compiled function for one batch after the other, within one call of compiled code.
+
+    Parameters
+    ----------
+    function : theano function
+        Compiled by XLA. Its explicit inputs are the arrays of a batch.
+    arrays : list of ndarray or scipy matrix
+        All of the data, one for each input.
+    size : int
+        Number of examples in a batch. The one at the end of the data may be smaller.
+    axis : int, optional
+        The axis of the batch. Default 0.
+    mixed : bool, optional
+        Whether batches are made of rows in an order of their own, which lie anywhere along the axis 0. Default False:
+        they are cut out of the data.
+
+    Raises
+    ------
+    Unfusable
+        If the function is not such a one, or if there is too much data.
+    """
+
+    def __init__(self, function, arrays, size, axis=0, mixed=False):
+        program = getattr(function, "fn", None)
+        if not isinstance(program, Program) or program.code.entries is not None:
+            raise Unfusable("the function does not simply run by XLA")
+        code = program.code
+        if len(code.kept) - len(set(code.shared) - set(code.updated)) != len(arrays):
+            raise Unfusable("the function has other inputs than the data")
+        if not code.output_types or any(type_.ndim for type_ in code.output_types):
+            raise Unfusable("an output is no number")
+        kinds = [examples.find(type_, array) for type_, array in zip(code.types, arrays)]
+        if not all(kinds) or not all(array.ndim > axis for array in arrays):
+            raise Unfusable("the data are no arrays")
+        self.program = program
+        self.length = arrays[0].shape[axis]
+        self.size = min(size, self.length)
+        cut = dict(size=size, axis=axis, mixed=mixed)
+        self.makers = [functools.partial(kind, type_, **cut) for kind, type_ in zip(kinds, code.types)]
+        self.kind = describe(arrays), self.size, axis, mixed
+        self.rest = [program.cells[i] for i in code.kept if i >= len(arrays)]
+        self.room = (1,) * len(arrays)
+        self.capacity = 1
+        self.take(arrays)
+
+    def take(self, arrays):
+        """Put data on the device: the first, or others of which :func:`describe` says the same."""
+        forking.check()
+        placed = [make(array) for make, array in zip(self.makers, arrays)]
+        if sum(item.nbytes for item in placed) > budget():
+            raise Unfusable("the data are too large to lie on the device")
+        with devices.enable_x64(True):
+            for item in placed:
+                item.place()
+        self.examples = placed
+        self.code = self._find_code()
+
+    def _find_code(self):
+        """Return the compiled loop for the layout of the data, which all functions of one graph share."""
+        loops = self.program.code.loops
+        key = self.kind, tuple([tuple(item.layout) for item in self.examples])
+        found = loops.pop(key, None)
+        if found is None:
+            found = LoopCode(self.program.code, [item.bare() for item in self.examples], self.length, self.size)
+        loops[key] = found
+        while len(loops) > LAYOUTS:
+            loops.pop(next(iter(loops)), None)
+        return found
+
+    def release(self):
+        """Let go of the data; what is compiled is kept."""
+        self.examples = []
+
+    @property
+    def data(self):
+        """What lies on the device, for each input."""
+        return tuple([item.parts for item in self.examples])
+
     def _make_room(self, rows):
         """Return how many entries a batch of mixed sparse rows has room for, for each input; code depends on it."""
         needed = [item.largest(rows) for item in self.examples]
         if any(number > room for number, room in zip(needed, self.room)):
             # some more, as the largest batch of another order has about as many: code is compiled seldom then.
             self.room = tuple([max(room, number + number // 4) for number, room in zip(needed, self.room)])
-        for item, room in zip(self.examples, self.room):
-            item.capacity = room
         return self.room
-
-    def _outputs(self, capacity):
-        """Return room for the outputs of so many batches."""
-        dtypes = [type_.dtype for type_ in self.program.output_types]
-        return jnp.zeros((capacity, len(dtypes)), np.result_type(*dtypes) if dtypes else "float32")
 
     def run(self, starts, seconds=SECONDS, rows=None):
         """Run batches, for about so many seconds at most.
@@ -196,10 +241,16 @@ class FusedLoop:
         """
         forking.check()
         program = self.program
+        if program.code.stays_on_host:
+            raise Unfusable("the function runs on the host")
         self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // self.size))))
         room = None if rows is None else self._make_room(rows)
-        is_new = (self.capacity, room) not in self.functions
-        count = min(len(starts), FIRST if self.rate is None else max(1, int(seconds * self.rate)))
+        functions, key = self.code.functions, (self.capacity, room)
+        is_new = key not in functions
+        if is_new:
+            functions[key] = self.code.compile(room)
+        rate = self.code.rate
+        count = min(len(starts), FIRST if rate is None else max(1, int(seconds * rate)))
         # how many, and where they begin. Without a sign, so that JAX does not look for places counted from the end.
         order = np.zeros(1 + self.capacity, "uint32")
         order[0], order[1 : 1 + len(starts)] = count, starts
@@ -208,15 +259,13 @@ class FusedLoop:
         with devices.enable_x64(True):
             program.place_shared()
             rest = tuple([cell[0] for cell in self.rest])
-            constants = tuple(program.constants.values())
+            constants = tuple(program.code.constants.values())
             arguments = program.take_states(), rest, constants, self.data, order, rows
             try:
                 # the order is meant to move to the device, also where the user has told JAX to move nothing unasked;
                 # device_put() takes several times as long as all the rest of this.
                 with jax.transfer_guard_host_to_device("allow"):
-                    if is_new:
-                        self.functions[self.capacity, room] = self._compile()
-                    self.functions[self.capacity, room].call(arguments, arrived)
+                    functions[key].call(arguments, arrived)
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error
             finally:
@@ -227,7 +276,7 @@ class FusedLoop:
         values = outputs[: int(done)].tolist()
         if values and not is_new:
             # the first call compiles, and says nothing of how long a batch takes.
-            self.rate = len(values) / (time.perf_counter() - began)
+            self.code.rate = len(values) / (time.perf_counter() - began)
         return values
 
 

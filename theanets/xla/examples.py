@@ -1,5 +1,7 @@
 """Training data on the device, and the slicing of batches there, dense and sparse."""
 
+import copy
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,6 +48,17 @@ class Examples:
     def place(self):
         """Copy the parts to the device; on a CPU without a copy."""
         self.parts = tuple(jax.device_put(self.parts))
+
+    def bare(self):
+        """Return what takes batches out of such data, without the data."""
+        bare = copy.copy(self)
+        bare.parts, bare.counts = (), None
+        return bare
+
+    def settings(self):
+        """Return the settings that a batch depends on beside the parts, as numbers and texts, for cache keys."""
+        settings = [item for item in vars(self).items() if item[0] not in ("parts", "counts")]
+        return type(self).__name__, sorted(settings)
 
     def batch(self, parts, start, size):
         """Return a batch while the loop is traced.

@@ -34,6 +34,39 @@ GROWTH = 4
 
 _inner: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
+#: The rewritten bodies of loops that are in use, by what Theano's compiler would know the body by.
+_bodies: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+
+
+class Body:
+    """The graph of one step of a Scan, rewritten once for all loops that have the same: one in each direction, say.
+
+    Parameters
+    ----------
+    op : theano Scan
+        The Op.
+    """
+
+    def __init__(self, op):
+        self.op = op
+        self.inputs, outputs = theano.gof.graph.clone(op.inputs, op.outputs)
+        fgraph = theano.gof.FunctionGraph(self.inputs, outputs, clone=False)
+        optimize(fgraph)
+        self.outputs = fgraph.outputs
+
+    @classmethod
+    def of(cls, op):
+        """Return the body of an Op."""
+        # the hash of the Op itself counts its name.
+        found = _bodies.get(op._hash_inner_graph)
+        if found is None or found.op != op:
+            found = _bodies[op._hash_inner_graph] = cls(op)
+        return found
+
+    def copy(self):
+        """Return a graph of nodes of its own: what is known while tracing is found by nodes."""
+        return theano.gof.FunctionGraph(*theano.gof.graph.clone(self.inputs, self.outputs), clone=False)
+
 
 class Inner:
     """What one step of a Scan computes.
@@ -52,9 +85,8 @@ class Inner:
 
     def __init__(self, node):
         op = node.op
-        inputs, outputs = theano.gof.graph.clone(op.inputs, op.outputs)
-        fgraph = theano.gof.FunctionGraph(inputs, outputs, clone=False)
-        optimize(fgraph)
+        self.body = Body.of(op)
+        fgraph = self.body.copy()
         self.sums = {}
         wanted = list(fgraph.outputs)
         for position in self._accumulators(node):

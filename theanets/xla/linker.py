@@ -9,7 +9,7 @@ from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
 
-from . import forking, rewrites, state
+from . import accumulators, forking, importing, postponed, rewrites, state
 from .rewrites import NAME
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
@@ -22,6 +22,12 @@ LINKER = "xla"
 def is_available():
     """Tell whether JAX is installed; it is not imported for that."""
     return importlib.util.find_spec("jax") is not None
+
+
+def _load(name):
+    """Return a module of this package that imports JAX."""
+    with importing.leaving_no_traces():
+        return importlib.import_module(f"{__package__}.{name}")
 
 
 class XLALinker(link.LocalLinker):
@@ -64,7 +70,7 @@ class XLALinker(link.LocalLinker):
 
     def describe(self):
         """Say where functions run, for the log: ``XLA on cpu``."""
-        return f"XLA on {importlib.import_module(f'{__package__}.devices').describe()}"
+        return f"XLA on {_load('devices').describe()}"
 
     def make_all(self, input_storage=None, output_storage=None, storage_map=None):
         """Make the function; see ``theano.gof.link.LocalLinker``."""
@@ -75,7 +81,7 @@ class XLALinker(link.LocalLinker):
             return self._make_by_theano(
                 unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
             )
-        program = importlib.import_module(f"{__package__}.program")
+        program = _load("program")
         order = list(fgraph.toposort())
         inputs, outputs, storage_map = link.map_storage(fgraph, order, input_storage, output_storage, storage_map)
         updated = [i for i, variable in enumerate(fgraph.inputs) if variable in self.updated]
@@ -86,7 +92,7 @@ class XLALinker(link.LocalLinker):
             for i, (variable, cell) in enumerate(zip(fgraph.inputs, inputs))
             if isinstance(variable, theano.compile.SharedVariable)
         }
-        run = program.Program(fgraph, inputs, outputs, updates, shared)
+        run = program.build(fgraph, inputs, outputs, updates, shared)
         run.storage_map = storage_map
         return (
             run,
@@ -97,14 +103,14 @@ class XLALinker(link.LocalLinker):
         )
 
     def _unsupported(self, fgraph):
-        values = importlib.import_module(f"{__package__}.values")
+        values = _load("values")
         for variable in (*fgraph.inputs, *fgraph.outputs):
             if not values.is_supported(variable.type):
                 return variable
         return None
 
     def _make_by_theano(self, variable, **storage):
-        host = importlib.import_module(f"{__package__}.host")
+        host = _load("host")
         host.warn_once(
             str(variable.type),
             f"a function of {variable}, which is of {variable.type}, cannot run by XLA: it runs by Theano's own "
@@ -133,6 +139,11 @@ EXCLUDED = (
     "gpuarray",
     # a product behind a loop instead of one in each of its steps, which is no faster here.
     "scanOp_pushout_output",
+    # where a slice of a slice begins and ends, by some fifty nodes each. Numbers that depend on shapes are known while
+    # tracing, and XLA merges slices by itself.
+    "local_subtensor_merge",
+    # memory of loops, by as much arithmetic on their lengths. The translation of Scan sees which values are read.
+    "scanOp_save_mem",
 )
 
 
@@ -150,13 +161,20 @@ class XLAMode(modes.Mode):
             optimizer = Query(include=["fast_run", rewrites.TAG], exclude=list(EXCLUDED))
         super().__init__(linker, optimizer)
 
+    @property
+    def optimizer(self):
+        """What rewrites graphs, or leaves it for later where the program is on disk."""
+        return postponed.Postponing(self)
+
 
 def register():
     """Make the linker and the mode known to Theano, by the names of ``'xla'`` and ``'XLA'``."""
     if NAME in modes.predefined_modes:
         return
+    accumulators.install()
     rewrites.register()
     modes.register_linker(LINKER, XLALinker())
     modes.register_mode(NAME, XLAMode())
     state.install()
+    postponed.install()
     forking.watch()

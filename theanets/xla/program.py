@@ -11,13 +11,25 @@ import theano
 from theano.tensor import TensorType
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
-from . import devices, forking, state, translations, trials  # noqa: F401  (registers the translations)
+from . import devices, forking, programs, state, translations, trials  # noqa: F401  (registers the translations)
 from .graph import Graph
-from .host import HostProgram, warn_once
-from .tracing import LARGE, GiveUp, NeedsMeasurement, NeedsValue, TranslationError, frame, is_known, on_host
+from .host import HostProgram, is_pure, warn_once
+from .postponed import origin_of, settle
+from .registry import untranslated
+from .tracing import (
+    LARGE,
+    GiveUp,
+    NeedsMeasurement,
+    NeedsShapes,
+    NeedsValue,
+    TranslationError,
+    frame,
+    is_known,
+    on_host,
+)
 from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, to_device
 
-__all__ = ["Program"]
+__all__ = ["Code", "Program", "build"]
 
 #: So many compiled variants of one function are kept, for values that tracing had to know.
 VARIANTS = 64
@@ -49,14 +61,16 @@ class Requirement:
         self.key = need.key
         self.compute = need.compute
         self.concrete = need.concrete
+        #: Nodes on the way that must not run once more in the compiled function.
+        self.effects = set()
 
     def find(self, inputs):
         """Return what will be known, as a dict, given the inputs of the function by variable."""
         values = dict(self.concrete)
         found = [np.asarray(self._value(variable, values, inputs)) for variable in self.variables]
-        if self.key is not None:
-            return {self.key: self.compute(*found)}
-        return dict(zip(self.variables, found))
+        results = dict(zip(self.variables, found)) if self.key is None else {self.key: self.compute(*found)}
+        results.update((variable, np.asarray(values[variable])) for node in self.effects for variable in node.outputs)
+        return results
 
     def _value(self, variable, values, inputs):
         if variable not in values:
@@ -68,6 +82,9 @@ class Requirement:
                 node = variable.owner
                 arguments = [self._value(item, values, inputs) for item in node.inputs]
                 values.update(zip(node.outputs, on_host(node, arguments)))
+                missing = untranslated(node.op)
+                if missing is not None and not is_pure(missing, node):
+                    self.effects.add(node)
         return values[variable]
 
 
@@ -76,37 +93,37 @@ class Measurement:
 
     Parameters
     ----------
-    program : Program
-        The program.
+    code : Code
+        The graph.
     key : hashable
         What will be known.
     known : dict
         What is known already.
     """
 
-    def __init__(self, program, key, known):
-        self.program = program
+    def __init__(self, code, key, known):
+        self.code = code
         self.key = key
 
         def run(updated, kept, constants):
             try:
-                program.trace(updated, kept, constants, known)
+                code.trace(updated, kept, constants, known)
             except NeedsMeasurement as need:
                 return need.value
             raise TranslationError("a number that was needed is not needed any more")
 
-        self.function = program.compiled(run)
+        self.function = code.compiled(run)
 
     def find(self, inputs):
         """Return what will be known, as a dict, given the inputs of the function by variable."""
-        program, variables = self.program, self.program.fgraph.inputs
-        updated = tuple([inputs[variables[i]] for i in program.updated])
-        kept = tuple([inputs[variables[i]] for i in program.kept])
-        return {self.key: int(self.function(updated, kept, tuple(program.constants.values())))}
+        code, variables = self.code, self.code.fgraph.inputs
+        updated = tuple([inputs[variables[i]] for i in code.updated])
+        kept = tuple([inputs[variables[i]] for i in code.kept])
+        return {self.key: int(self.function(updated, kept, tuple(code.constants.values())))}
 
 
 def _hashable(known):
-    return tuple(value.tobytes() if isinstance(value, np.ndarray) else value for value in known.values())
+    return tuple((value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value for value in known.values())
 
 
 class Variant:
@@ -127,7 +144,7 @@ class Variant:
 
     def narrow(self, inputs):
         """Return the variant for given inputs, for which what is required has been computed."""
-        if self.requirement is None:
+        if self.requirement is None or self.on_host:
             return self
         found = self.requirement.find(inputs)
         key = _hashable(found)
@@ -138,76 +155,83 @@ class Variant:
         self.variants.move_to_end(key)
         return self.variants[key].narrow(inputs)
 
+    def has_effects(self):
+        """Tell whether what is required is computed by Ops that must run once whenever the function does."""
+        own = getattr(self.requirement, "effects", ())
+        return bool(own) or any(variant.has_effects() for variant in self.variants.values())
 
-class Program:
-    """A graph compiled by XLA.
+
+class Code:
+    """A graph as XLA compiles it, for any number of functions that run it on shared variables of their own.
+
+    It holds neither values nor the places where they lie, so that it may outlive those functions.
 
     Parameters
     ----------
     fgraph : theano FunctionGraph
         The graph.
-    inputs : list of cells
-        Where the values of its inputs are found when it runs.
-    outputs : list of cells
-        Where its results are stored.
     updates : dict of int to int
         Positions of inputs to be updated, and positions of the outputs that are their new values.
     shared : set of int
         Positions of inputs that are shared variables, and stay on the device.
+    same : dict of int to int, optional
+        Positions of inputs whose cells are those of others, with the positions of these. Default none.
 
     Attributes
     ----------
-    deferred : bool
-        Whether calls return values that may still be computed, as JAX arrays, without waiting. Default False.
+    passed_on : list of bool
+        Which of the outputs are inputs, or constants.
+    plain : theanets.xla.trials.Function
+        What XLA compiles, for inputs of which no value has to be known.
+    entries : dict or None
+        The variants of a function that cannot simply be traced, by the shapes of its inputs; None until it turns out to
+        be one.
+    loops : dict
+        Loops over batches that were compiled of this graph, by the layout of the data, the latest last.
     """
 
-    keeps_state_on_device = True
-    need_update_inputs = False
-    #: Theano's functions empty the cells of the outputs after they have run.
-    allow_gc = True
-
-    def __init__(self, fgraph, inputs, outputs, updates, shared):
+    def __init__(self, fgraph, updates, shared, same=None):
         self.fgraph = fgraph
-        self.cells = inputs
-        # an output that is an input lies in the input's cell.
-        self.output_cells = [
-            [None] if variable.owner is None else cell for variable, cell in zip(fgraph.outputs, outputs)
-        ]
         self.count = len(fgraph.outputs)
-        self.shared = sorted(shared | set(updates))
-        self.updated = sorted(updates)
-        self.kept = [i for i in range(len(inputs)) if i not in updates]
-        self.update_outputs = [updates[i] for i in self.updated]
-        self.results = [i for i in range(self.count) if i not in set(self.update_outputs)]
+        self.same = same or {}
+        # of the new values of one input, the last one counts.
+        last = {self.same.get(i, i): output for i, output in sorted(updates.items())}
+        self.shared = sorted((shared | set(updates)) - set(self.same))
+        self.updated = sorted(last)
+        self.kept = [i for i in range(len(fgraph.inputs)) if i not in last and i not in self.same]
+        self.update_outputs = [last[i] for i in self.updated]
+        self.results = [i for i in range(self.count) if i not in set(updates.values())]
         # a value that is updated is overwritten by its successor: large constants stay beside the arguments as well.
         with devices.enable_x64(True):
             self.constants = self._large_constants()
         self.types = [variable.type for variable in fgraph.inputs]
-        self.shared_cells = [(inputs[i], self.types[i]) for i in self.shared]
-        self.updated_cells = [inputs[i] for i in self.updated]
-        self.kept_cells = [inputs[i] for i in self.kept]
         self.special = [i for i, j in enumerate(self.kept) if not isinstance(self.types[j], TensorType)]
         self.output_types = [fgraph.outputs[i].type for i in self.results]
+        self.passed_on = [variable.owner is None for variable in fgraph.outputs]
         self._graph = None
         self._host = None
-        if devices.may_have(self.choices):
-            kinds = sorted(type(node.op).__name__ for node in fgraph.apply_nodes)
-            trials.expect(repr((kinds, [getattr(cell[0], "shape", ()) for cell in inputs])))
         self.plain = self._compile({})
         self.entries = None
-        self.storage_map = {}
-        self.deferred = False
-        forking.hold(self)
+        self.loops = collections.OrderedDict()
+        #: Ops that compiled functions call on the host, by node.
+        self.calls = {}
+        self.stays_on_host = False
 
-    def held_arrays(self):
-        """Return the arrays on the device that shared variables hold."""
-        leaves = [leaf for cell, _ in self.shared_cells for leaf in jax.tree.leaves(cell[0])]
-        return [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
+    def bind(self, cells):
+        """Return a program for the graph with other cells of its inputs.
+
+        Parameters
+        ----------
+        cells : list of cells
+            Where the values of the inputs are found.
+        """
+        return Program(self, cells)
 
     @property
     def graph(self):
         """The graph as it is traced; made when it is needed first."""
         if self._graph is None:
+            settle(self.fgraph)
             self._graph = Graph(self.fgraph)
         return self._graph
 
@@ -215,11 +239,21 @@ class Program:
     def host(self):
         """The same graph, run by Theano's own implementations."""
         if self._host is None:
+            settle(self.fgraph)
             self._host = HostProgram(self.fgraph)
         return self._host
 
+    @property
+    def is_known(self):
+        """Whether the program is on disk, and the graph has not been rewritten for that reason."""
+        origin = origin_of(self.fgraph)
+        return origin is not None and origin.is_postponed
+
     def _large_constants(self):
         found = {}
+        if self.is_known:
+            # it would not be on disk if it had any.
+            return found
         for node in self.fgraph.apply_nodes:
             for variable in node.inputs:
                 if isinstance(variable, theano.Constant) and getattr(variable.data, "size", 0) > LARGE:
@@ -228,10 +262,13 @@ class Program:
 
     def trace(self, updated, kept, constants, known):
         """Compute on traced values; return the results, the new states, and whether all guards hold (or None)."""
-        values = [None] * (len(self.updated) + len(self.kept))
+        values = [None] * len(self.types)
         for position, value in itertools.chain(zip(self.updated, updated), zip(self.kept, kept)):
             values[position] = value
-        with frame(known={**known, **dict(zip(self.constants, constants))}) as level, devices.precision():
+        for position, other in self.same.items():
+            values[position] = values[other]
+        known = {**known, **dict(zip(self.constants, constants))}
+        with frame(known=known, calls=self.calls) as level, devices.precision():
             outputs = self.graph.unsettled(values)
             holds = level.holds()
         results = [as_traced(settled(outputs[i]), type_) for i, type_ in zip(self.results, self.output_types)]
@@ -254,25 +291,88 @@ class Program:
         def run(updated, kept, constants):
             return self.trace(updated, kept, constants, known)
 
-        return self.compiled(run, donate_argnums=0)
+        # a variant depends on values that have no place in the name of a file.
+        return self.compiled(run, None if known else ("batch",), donate_argnums=0)
 
     @functools.cached_property
     def choices(self):
         """What XLA is told for a CPU; None if nothing but its defaults."""
-        operations = (node.op for node in self.fgraph.apply_nodes)
-        return devices.EIGEN if any(isinstance(operation, CONVOLUTIONS) for operation in operations) else None
+        origin = origin_of(self.fgraph)
+        # of the graph before it was rewritten, if that is known: the same whether it has been or not.
+        classes = origin.classes if origin else {type(node.op) for node in self.fgraph.apply_nodes}
+        return devices.EIGEN if any(issubclass(cls, CONVOLUTIONS) for cls in classes) else None
 
-    def compiled(self, function, **options):
-        """Return a function of JAX's that traces this program; as :func:`devices.compiled`."""
-        return devices.compiled(function, self.choices, **options)
+    def compiled(self, function, about=None, **options):
+        """Return a function of JAX's that traces this program.
+
+        Parameters
+        ----------
+        function : callable
+            What JAX traces.
+        about : tuple, optional
+            What it depends on beside this program: numbers and texts. It is kept on disk then, and read from there.
+        options : dict
+            More arguments of ``jax.jit``.
+        """
+        if about is None or self.constants:
+            return devices.compiled(function, self.choices, **options)
+        about = self.updated, self.kept, self.update_outputs, sorted(self.same.items()), self.choices, *about
+        return programs.compiled(function, self.fgraph, about, self.choices, **options)
+
+
+class Program:
+    """A graph compiled by XLA, with the cells that it reads and writes.
+
+    Parameters
+    ----------
+    code : Code
+        The graph.
+    inputs : list of cells
+        Where the values of its inputs are found when it runs.
+    outputs : list of cells, optional
+        Where its results are stored. Default: they are only returned.
+
+    Attributes
+    ----------
+    deferred : bool
+        Whether calls return values that may still be computed, as JAX arrays, without waiting. Default False.
+    """
+
+    keeps_state_on_device = True
+    need_update_inputs = False
+    #: Theano's functions would look at the graph, after each call, to empty the cells of the outputs.
+    allow_gc = False
+
+    def __init__(self, code, inputs, outputs=()):
+        self.code = code
+        self.fgraph = code.fgraph
+        self.cells = inputs
+        # an output that is an input lies in the input's cell.
+        self.output_cells = [[None] if is_input else cell for is_input, cell in zip(code.passed_on, outputs)]
+        self.shared_cells = [(inputs[i], code.types[i]) for i in code.shared]
+        self.updated_cells = [inputs[i] for i in code.updated]
+        self.kept_cells = [inputs[i] for i in code.kept]
+        self.storage_map = {}
+        self.deferred = False
+        forking.hold(self)
+
+    def held_arrays(self):
+        """Return the arrays on the device that shared variables hold."""
+        leaves = [leaf for cell, _ in self.shared_cells for leaf in jax.tree.leaves(cell[0])]
+        return [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
     def place_shared(self):
-        """Move shared variables to the device, where they stay."""
+        """Move shared variables to the device, where they stay, each with an array of its own."""
+        seen = set()
         for cell, type_ in self.shared_cells:
             if not isinstance(cell[0], DEVICE_TYPES):
                 cell[0] = to_device(type_, cell[0])
+            elif id(cell[0]) in seen:
+                # the memory of an old value is given away, once.
+                cell[0] = jax.tree.map(jnp.copy, cell[0])
+            seen.add(id(cell[0]))
 
     def __call__(self, output_subset=None):
         """Run with what the cells hold; store the updates, and return the list of outputs."""
@@ -283,24 +383,29 @@ class Program:
                 cell[0] = value
         return outputs
 
+    def forget_outputs(self):
+        """Empty the cells of the outputs."""
+        for cell in self.output_cells:
+            cell[0] = None
+
     def _outputs(self):
         forking.check()
         with devices.enable_x64(True):
             self.place_shared()
             kept = [cell[0] for cell in self.kept_cells]
-            for i in self.special:
-                kept[i] = prepare(self.types[self.kept[i]], kept[i])
-            if NOTHING in map(type, kept) or NOTHING in map(type, self.take_states()):
+            for i in self.code.special:
+                kept[i] = prepare(self.code.types[self.code.kept[i]], kept[i])
+            if self.code.stays_on_host or NOTHING in map(type, kept) or NOTHING in map(type, self.take_states()):
                 # some Ops have a use for an input without a value.
                 return self._run_on_host(kept)
             if self.deferred:
                 # the arrays may be used for something else before they are read.
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
-            if self.entries is None:
+            if self.code.entries is None:
                 try:
-                    return self._run(self.plain, kept)
+                    return self._run(self.code.plain, kept)
                 except (NeedsValue, GiveUp):
-                    self.entries = {}
+                    self.code.entries = {}
             return self._run_special(kept)
 
     def store(self, states):
@@ -316,20 +421,20 @@ class Program:
         arrived = []
         try:
             # in one step for Python, so that Ctrl-C cannot come between the end of the old state and the new one.
-            function.call((updated, tuple(kept), tuple(self.constants.values())), arrived)
+            function.call((updated, tuple(kept), tuple(self.code.constants.values())), arrived)
         finally:
             holds = arrived[0][2] if arrived else None
             if arrived:
                 self.store(arrived[0][1])
         if holds is not None and not holds:
-            return self._run_on_host(kept)
+            return self._run_after_all(kept)
         if self.deferred:
-            return [*arrived[0][0], *[None] * len(self.updated)]
-        if not self.results and any(isinstance(value, np.ndarray) for value in kept):
+            return [*arrived[0][0], *[None] * (self.code.count - len(self.code.results))]
+        if not self.code.results and any(isinstance(value, np.ndarray) for value in kept):
             # JAX reads arguments where they are, and the caller may change them as soon as this returns.
             jax.block_until_ready(arrived[0][1])
-        outputs = [None] * self.count
-        for position, type_, value in zip(self.results, self.output_types, arrived[0][0]):
+        outputs = [None] * self.code.count
+        for position, type_, value in zip(self.code.results, self.code.output_types, arrived[0][0]):
             outputs[position] = from_device(type_, value)
         return outputs
 
@@ -337,31 +442,57 @@ class Program:
         """Run a function that cannot simply be traced."""
         arguments = [*(cell[0] for cell in self.updated_cells), *kept]
         signature = tuple([describe(value) for value in arguments])
-        inputs = dict(zip([self.fgraph.inputs[i] for i in (*self.updated, *self.kept)], arguments))
-        variant = self.entries.setdefault(signature, Variant({}))
+        variables = self.fgraph.inputs
+        inputs = dict(zip([variables[i] for i in (*self.code.updated, *self.code.kept)], arguments))
+        inputs.update((variables[i], inputs[variables[other]]) for i, other in self.code.same.items())
+        variant = first = self.code.entries.setdefault(signature, Variant({}))
         while True:
             try:
                 variant = variant.narrow(inputs)
                 if variant.on_host:
                     return self._run_on_host(kept)
                 if variant.function is None:
-                    variant.function = self._compile(variant.known)
+                    variant.function = self.code._compile(variant.known)
                 return self._run(variant.function, kept)
             except NeedsMeasurement as need:
-                variant.requirement, variant.function = Measurement(self, need.key, variant.known), None
+                variant.requirement, variant.function = Measurement(self.code, need.key, variant.known), None
                 continue
             except NeedsValue as need:
                 problem = self._why_not(need, inputs, variant.known)
                 if problem is None:
                     variant.requirement, variant.function = Requirement(need), None
                     continue
+            except NeedsShapes:
+                # the Op says it by its results, in a call that has to be made anyway.
+                result = self._run_on_host(kept)
+                variant.known, variant.function = {**variant.known, **self.code.host.shapes}, None
+                return result
             except GiveUp as error:
                 problem = str(error)
             # if Theano has an error to raise, it is the better one.
             result = self._run_on_host(kept)
-            warn_once((id(self), problem), f"this function runs by Theano's own implementation, in Python: {problem}")
-            variant.on_host = True
+            words = f"this function runs by Theano's own implementation, in Python: {problem}"
+            warn_once((id(self.code), problem), words)
+            # what is required need not be computed for that, and some of it must not be computed twice.
+            (first if first.has_effects() else variant).on_host = True
             return result
+
+    def _run_after_all(self, kept):
+        """Run on the host what XLA could not; for good, if that is due to what an Op gave that is called there."""
+        calls = self.code.calls
+        failed = [(call.node, call.problem) for call in calls.values() if call.problem is not None]
+        for node, _ in failed:
+            calls[node].problem = None
+        outputs = self._run_on_host(kept)
+        if failed:
+            # there was no error to be raised, and the Op would run twice in each call.
+            self.code.stays_on_host = True
+            node, problem = failed[0]
+            words = (
+                f"this function runs by Theano's own implementation from now on, in Python: {node.op} gave {problem}"
+            )
+            warn_once((id(self.code), node), words)
+        return outputs
 
     def _why_not(self, need, inputs, known):
         """Say why a value cannot be known before the function runs; None if it can."""
@@ -376,15 +507,41 @@ class Program:
 
     def _run_on_host(self, kept):
         values = [None] * len(self.cells)
-        for position, cell in zip(self.updated, self.updated_cells):
-            values[position] = from_device(self.types[position], cell[0])
-        for position, value in zip(self.kept, kept):
-            values[position] = from_device(self.types[position], value)
-        outputs = self.host(values)
-        for cell, position in zip(self.updated_cells, self.update_outputs):
+        for position, cell in zip(self.code.updated, self.updated_cells):
+            values[position] = from_device(self.code.types[position], cell[0])
+        for position, value in zip(self.code.kept, kept):
+            values[position] = from_device(self.code.types[position], value)
+        for position, other in self.code.same.items():
+            values[position] = values[other]
+        outputs = self.code.host(values)
+        for cell, position in zip(self.updated_cells, self.code.update_outputs):
             cell[0] = outputs[position]
-            outputs[position] = None
-        return outputs
+        results = set(self.code.results)
+        return [value if i in results else None for i, value in enumerate(outputs)]
+
+
+def build(fgraph, inputs, outputs, updates, shared):
+    """Make the program of a graph.
+
+    Parameters
+    ----------
+    fgraph : theano FunctionGraph
+        The graph.
+    inputs, outputs : list of cells
+        As for :class:`Program`.
+    updates : dict of int to int
+        As for :class:`Code`.
+    shared : set of int
+        As for :class:`Code`.
+    """
+    # variables that have one cell in common are one argument: XLA writes the new value over the old one.
+    argument = {id(inputs[i]): i for i in sorted(range(len(inputs)), key=lambda i: i in updates)}
+    same = {i: argument[id(cell)] for i, cell in enumerate(inputs) if argument[id(cell)] != i}
+    code = Code(fgraph, updates, shared, same)
+    if not code.is_known and devices.may_have(code.choices):
+        kinds = sorted(type(node.op).__name__ for node in fgraph.apply_nodes)
+        trials.expect(repr((kinds, [getattr(cell[0], "shape", ()) for cell in inputs])))
+    return Program(code, inputs, outputs)
 
 
 def as_traced(value, type_):

@@ -142,6 +142,20 @@ def scalar(*classes):
     return register
 
 
+def untranslated(op):
+    """Return the Op that lacks a translation: this one, or the scalar Op that it applies; None if there is none."""
+    if translate.dispatch(type(op)) is translate.dispatch(object):
+        return op
+    pending = [getattr(op, "scalar_op", op)]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, theano.scalar.Composite):
+            pending.extend(node.op for node in theano.gof.graph.io_toposort(part.inputs, part.outputs))
+        elif isinstance(part, theano.scalar.ScalarOp) and not any(cls in SCALARS for cls in type(part).__mro__):
+            return part
+    return None
+
+
 def find_scalar(op):
     """Return the translation of a scalar Op.
 

@@ -23,7 +23,7 @@ AFTER = 48.9
 
 def optimize(fgraph):
     """Rewrite a graph, such as the body of a loop, as the mode rewrites the graph of a function."""
-    modes.predefined_modes[NAME].optimizer(fgraph)
+    modes.predefined_modes[NAME].optimizer.rewrite(fgraph)
 
 
 def _made_by(variable, *ops):

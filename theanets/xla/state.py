@@ -92,10 +92,14 @@ def install():
 
     @functools.wraps(call)
     def call_function(self, *args, **kwargs):
-        if not getattr(self.fn, "keeps_state_on_device", False):
-            for container in self.input_storage:
-                if isinstance(container.storage[0], _DeviceTypes.classes):
-                    to_host(container.storage)
+        if getattr(self.fn, "keeps_state_on_device", False):
+            try:
+                return call(self, *args, **kwargs)
+            finally:
+                self.fn.forget_outputs()
+        for container in self.input_storage:
+            if isinstance(container.storage[0], _DeviceTypes.classes):
+                to_host(container.storage)
         return call(self, *args, **kwargs)
 
     Function.__call__ = call_function

@@ -6,6 +6,7 @@ from theano import scalar as ts
 from theano.tensor import basic, elemwise, extra_ops
 from theano.tensor.sort import ArgSortOp, SortOp, TopKOp
 
+from ..accumulators import is_given
 from ..registry import translates
 from ..tracing import Dynamic, TranslationError, guard, known
 from .elementwise import cast_array
@@ -40,7 +41,7 @@ def reduce(op, node, x):
     if kind not in FUNCTIONS:
         raise TranslationError(f"a reduction by {op.scalar_op}")
     if kind in (ts.Add, ts.Mul):
-        if x.dtype == dtype == "float32":
+        if kind is ts.Add and x.dtype == dtype == "float32" and not is_given(op):
             # Theano sums sequentially and so needs a wider accumulator; XLA sums in blocks.
             wide = dtype
         # float16 is accumulated in float32, as NumPy does.
@@ -48,6 +49,11 @@ def reduce(op, node, x):
     if kind in (ts.Maximum, ts.Minimum) and 0 in [x.shape[axis] for axis in axes]:
         raise ValueError("a maximum or minimum of nothing")
     return cast_array(FUNCTIONS[kind](x, axis=axes), dtype)
+
+
+@translates(basic.Mean)
+def mean(op, node, x):
+    return jnp.mean(cast_array(x, node.outputs[0].dtype), axis=axes_of(op, x))
 
 
 @translates(elemwise.ProdWithoutZeros)

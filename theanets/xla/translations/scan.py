@@ -3,8 +3,8 @@
 Theano's Scan reads and writes buffers, at places that move on with each step. ``lax.scan`` takes what moves on in one
 direction as sequences, and hands from step to step only what is read again:
 
-* of a recurrent output, the last values that its taps reach back to. All of its values are collected only if the
-  buffer is long enough to hold them;
+* of a recurrent output, the last values that its taps reach back to, or that are read after the loop. All of its values
+  are collected only if more of them are read (:func:`count_last`);
 * of a gradient (``mit_mot``: a buffer that is read and written at several places), the values that one step writes and
   a later one reads. What is read before it is ever written is a sequence;
 * of a sum of products of matrices, which the gradient of a weight matrix is, nothing; see :mod:`theanets.xla.inner`.
@@ -16,13 +16,56 @@ import jax
 import jax.numpy as jnp
 import theano
 from theano.scan_module.scan_op import Scan
+from theano.tensor.basic import Shape
+from theano.tensor.opt import Shape_i
+from theano.tensor.subtensor import Subtensor, get_idx_list
 
 from ..inner import inner_of
 from ..registry import translates
 from ..tracing import Dynamic, TranslationError, frame, guard, known, measured
+from .indexing import beginning
 
 #: So many values more than its taps need are handed on from step to step, rather than collected from all steps.
 SPARE = 2
+
+
+def count_last(output, length):
+    """Count how many of the last values of a loop's output are read: from the first that is, to the end.
+
+    Parameters
+    ----------
+    output : theano variable
+        The output, or a part of it that ends where it does.
+    length : int
+        How many values it has, along its first axis.
+
+    Returns
+    -------
+    count : int
+        All of them, unless nothing but slices with constant bounds uses the output.
+    """
+    return max((_count_read_by(client, length) for client, _ in output.clients), default=0)
+
+
+def _count_read_by(client, length):
+    if client == "output":
+        return length
+    if isinstance(client.op, (Shape, Shape_i)):
+        return 0
+    if not isinstance(client.op, Subtensor) or not client.op.idx_list:
+        return length
+    entry = get_idx_list(client.inputs, client.op.idx_list)[0]
+    bounds = (entry.start, entry.stop, entry.step) if isinstance(entry, slice) else (entry,)
+    if not all(bound is None or isinstance(bound, theano.Constant) for bound in bounds):
+        return length
+    bounds = [bound if bound is None else int(bound.data) for bound in bounds]
+    if not isinstance(entry, slice):
+        # an index out of range is refused where the slice is taken.
+        return -bounds[0] % length or length if length else 0
+    places = range(length)[slice(*bounds)]
+    if places.step == 1 and places.stop == length:
+        return count_last(client.outputs[0], len(places))
+    return length - min(places, default=length)
 
 
 class Recurrent:
@@ -36,24 +79,31 @@ class Recurrent:
         How far back each step reads; negative.
     steps : int
         Number of steps.
+    output : theano variable
+        The output.
     """
 
-    def __init__(self, buffer, taps, steps):
+    def __init__(self, buffer, taps, steps, output):
         self.buffer = jnp.asarray(buffer)
         self.taps = taps
-        self.steps = steps
         self.reach = -min(taps)
-        self.length = self.buffer.shape[0]
-        if self.length < self.reach:
-            raise ValueError(f"an initial state of {self.length} steps, expected {self.reach}")
-        self.size = self.reach + SPARE
-        self.collected = self.length > self.size
-        if self.collected:
-            self.size = self.reach
+        self.output = output
+        if len(self.buffer) < self.reach:
+            raise ValueError(f"an initial state of {len(self.buffer)} steps, expected {self.reach}")
+        self.initial = beginning(buffer, self.reach)
+        self.set_length(len(self.buffer), steps)
+
+    def set_length(self, length, steps):
+        """Determine how many values are handed on, and whether all are collected, for a length of the output."""
+        self.length, self.steps = length, steps
+        # where there is room for more values than there are, the last places hold none of them.
+        self.kept = length if length > self.reach + steps else max(1, count_last(self.output, length))
+        self.collected = self.kept > self.reach + SPARE
+        self.size = self.reach if self.collected else max(self.reach, self.kept)
 
     def start(self):
         """Return the values handed to the first step, the oldest first."""
-        values = [self.buffer[i] for i in range(self.reach)]
+        values = [self.initial[i] for i in range(self.reach)]
         # rows of the buffer that are kept although no step reads them.
         return tuple([jnp.zeros_like(values[0])] * (self.size - self.reach) + values)
 
@@ -69,13 +119,20 @@ class Recurrent:
     def finish(self, window, values):
         """Return the buffer at the end."""
         if self.collected:
-            everything = jnp.concatenate([self.buffer[: self.reach], values])
+            everything = jnp.concatenate([self.initial, values])
+        elif self.length > self.reach + self.steps:
+            everything = jnp.concatenate([self.initial, jnp.stack(window[self.size - self.steps :])])
         else:
-            everything = jnp.stack(window)
-            if self.length <= self.size and self.steps + self.reach >= self.length:
-                return everything[self.size - self.length :]
-            everything = jnp.concatenate([self.buffer[: self.reach], everything[self.size - self.steps :]])
+            return with_last(window[self.size - self.kept :], self.length)
         return fit(everything, self.length)
+
+
+def with_last(values, length):
+    """Return an array of so many values of which only the last, the given ones, are ever read. XLA does not make it."""
+    if len(values) == 1:
+        return jnp.broadcast_to(values[0], (length, *values[0].shape))
+    values = jnp.stack(values)
+    return jnp.pad(values, [(length - len(values), 0)] + [(0, 0)] * (values.ndim - 1))
 
 
 def fit(values, length):
@@ -100,7 +157,10 @@ class Gradient:
 
     def __init__(self, buffer, taps, written, steps):
         self.buffer = jnp.asarray(buffer)
-        self.taps, self.written, self.steps = taps, list(written), steps
+        # the first step reads from the beginning of the buffer, as it does in a gradient of a gradient, too.
+        first = min(taps)
+        taps, written = [tap - first for tap in taps], [tap - first for tap in written]
+        self.taps, self.written, self.steps = taps, written, steps
         if min([*taps, *written]) < 0 or self.buffer.shape[0] < steps + max([*taps, *written]):
             raise TranslationError(f"a buffer of {self.buffer.shape[0]} places for {steps} steps")
         # entries that are read after they were written, with the tap that wrote them last.
@@ -136,11 +196,39 @@ class Gradient:
         return result
 
 
+class Collected:
+    """An output that no step reads.
+
+    Parameters
+    ----------
+    length, steps : int
+        How many values there is room for, and the number of steps.
+    output : theano variable
+        The output.
+    """
+
+    def __init__(self, length, steps, output):
+        self.output = output
+        self.set_length(length, steps)
+
+    def set_length(self, length, steps):
+        """Determine whether only the last value is kept, for a length of the output."""
+        self.length = length
+        self.is_single = length <= 1 or length <= steps and count_last(self.output, length) <= 1
+
+    def finish(self, values):
+        """Return the output at the end, of the values of all steps or of the last one."""
+        if not self.is_single:
+            return fit(values, self.length)
+        return with_last([values], self.length) if self.length else fit(values[None], 0)
+
+
 class Arguments:
     """The inputs of a Scan, by what they are."""
 
-    def __init__(self, op, steps, values):
+    def __init__(self, op, node, steps, values):
         values = iter(values)
+        outputs = iter(node.outputs[op.n_mit_mot :])
 
         def take(count):
             return [next(values) for _ in range(count)]
@@ -155,9 +243,11 @@ class Arguments:
             Gradient(buffer, next(taps), written, steps)
             for buffer, written in zip(take(op.n_mit_mot), op.mit_mot_out_slices)
         ]
-        self.states = [Recurrent(buffer, next(taps), steps) for buffer in take(op.n_mit_sot + op.n_sit_sot)]
+        self.states = [
+            Recurrent(buffer, next(taps), steps, next(outputs)) for buffer in take(op.n_mit_sot + op.n_sit_sot)
+        ]
         self.shared = tuple(jnp.asarray(value) for value in take(op.n_shared_outs))
-        self.lengths = [int(known(length)) for length in take(op.n_nit_sot)]
+        self.plain = [Collected(int(known(length)), steps, next(outputs)) for length in take(op.n_nit_sot)]
         self.others = list(values)
 
     def end_after(self, steps):
@@ -167,10 +257,10 @@ class Arguments:
         def cut(length, reach):
             return length - missing if length > reach + steps else length
 
-        self.states = [
-            Recurrent(state.buffer[: cut(state.length, state.reach)], state.taps, steps) for state in self.states
-        ]
-        self.lengths = [max(cut(length, 0), 0) for length in self.lengths]
+        for state in self.states:
+            state.set_length(cut(state.length, state.reach), steps)
+        for output in self.plain:
+            output.set_length(max(cut(output.length, 0), 0), steps)
 
 
 def split(op, outputs):
@@ -191,7 +281,7 @@ def scan(op, node, steps, *values):
     steps = int(known(steps))
     if steps < 1:
         raise TranslationError(f"a loop of {steps} steps")
-    arguments = Arguments(op, steps, values)
+    arguments = Arguments(op, node, steps, values)
     if op.as_while:
         if op.n_mit_mot:
             raise Dynamic("a loop that ends by a condition, and has gradients")
@@ -238,10 +328,10 @@ def loop(op, node, given):
         collected = (
             tuple(written),
             tuple(jnp.asarray(value) for state, value in zip(given.states, recurrent) if state.collected),
-            tuple(jnp.asarray(value) for value, length in zip(plain, given.lengths) if length > 1),
+            tuple(jnp.asarray(value) for output, value in zip(given.plain, plain) if not output.is_single),
             tuple((outputs[a], outputs[b]) for _, factors in apart.values() for a, b in factors),
         )
-        single = tuple(jnp.asarray(value) for value, length in zip(plain, given.lengths) if length <= 1)
+        single = tuple(jnp.asarray(value) for output, value in zip(given.plain, plain) if output.is_single)
         carry = tuple(moved), states, tuple(jnp.asarray(value) for value in shared), single
         return carry, (once.put(collected), holds)
 
@@ -283,7 +373,7 @@ def _run(body, given, ahead):
         return jax.tree.map(lambda value: value[0], items)
 
     single = ()
-    if any(length <= 1 for length in given.lengths):
+    if any(output.is_single for output in given.plain):
         # an output of which only the last step is kept has no initial value: carry zeros of its type.
         with frame():
             carry = windows, states, given.shared, ()
@@ -310,8 +400,7 @@ def _finish(op, given, apart, carry, collected):
             )
         results.append(state.finish(window, next(recurrent) if state.collected else None))
     plain, single = iter(plain), iter(single)
-    for length in given.lengths:
-        results.append(fit(next(plain), length) if length > 1 else fit(next(single)[None], length))
+    results.extend(output.finish(next(single if output.is_single else plain)) for output in given.plain)
     results.extend(shared)
     return tuple(results)
 

@@ -1,0 +1,362 @@
+"""The structure of a network: a description that is equal for all networks of which the same code is compiled.
+
+:func:`theanets.network.caching.fingerprint` tells whether *one* network is still what it was: parameters and symbolic
+variables stand for themselves there. Here they are replaced by their places, that is by the order in which they are
+found, their types, shapes and names. What they are to one another is kept: a variable that is found in two places gets
+the same number.
+
+Classes and functions of the user's are described by their code, by what they read around it, and by their settings, so
+that a cell of a notebook that is run once more makes the same structure, and one that was changed another. What cannot
+be described as exactly as that is :class:`Unkeyable`, and nothing that was compiled of it serves another network.
+"""
+
+import functools
+import re
+import sys
+import types
+
+import numpy as np
+import theano
+from theano.compile import SharedVariable
+
+from .. import layers, modes, store, util, xla
+from ..layers.base import PER_PARAMETER
+from ..xla.registry import SCALARS, translate
+from .caching import ATOMS, FIXED, LARGE, Described, digest, globals_of
+
+__all__ = ["Structure", "Unkeyable", "is_wanted", "of"]
+
+#: Options of a layer that its initial values depend on, and nothing else.
+INITIAL = frozenset(["rng", "nrng", "mean", "std", "sparsity", "diagonal"])
+
+#: Attributes of a layer that are notes of its making.
+NOTES = frozenset(["_settings_read", "_measured"])
+
+#: Code that uses one of these names may build another graph each time: of values of parameters, of random numbers, of
+#: the time, or of what lies outside of Python.
+FICKLE = re.compile(
+    r"get_value|set_value|eval|exec|container|storage|n?rng|random.*|RandomState|default_rng|seed|environ|getenv|open|"
+    r"time|time_ns|perf_counter|monotonic|now|today|globals|locals|__import__|import_module|modules"
+)
+
+#: Methods of a layer that make no graph.
+WITHOUT_GRAPH = frozenset(["__init__", "setup", "__repr__", "to_spec", "log", "describe"])
+
+#: What every class has, and what says nothing of what it does.
+FORMALITIES = frozenset(
+    ["__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"]
+    + ["__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__abstractmethods__"]
+    + ["_abc_impl", "__parameters__", "__orig_bases__", "_registry"]
+)
+
+
+#: Settings of Theano's that shape graphs, or what becomes of them.
+SETTINGS = (
+    "floatX",
+    "cast_policy",
+    "int_division",
+    "optimizer",
+    "optimizer_including",
+    "optimizer_excluding",
+    "optimizer_requiring",
+    "optdb.max_use_ratio",
+)
+
+
+class Unkeyable(Exception):
+    """Something cannot be described as exactly as it takes to use what was compiled of it for something else."""
+
+
+def _is_fixed(module):
+    """Tell whether a module, given by name, is one whose content does not change."""
+    name = (module or "").partition(".")[0]
+    return name in FIXED or name in sys.stdlib_module_names and name != "__main__"
+
+
+class Structure:
+    """Describes objects one after the other, numbering those that the graph is about.
+
+    Attributes
+    ----------
+    variables : list of theano shared variables
+        Those that were found, in order.
+    key : hashable or None
+        What :func:`of` has described: equal for what the same is compiled of.
+
+    Examples
+    --------
+    >>> import theanets
+    >>> one, two = (theanets.Regressor([4, (3, "tanh"), 2], rng=seed) for seed in (1, 2))
+    >>> Structure().describe(one.layers) == Structure().describe(two.layers)
+    True
+    """
+
+    def __init__(self):
+        self.variables, self.key = [], None
+        # numbers by id, and what has them, so that no id is used again.
+        self._numbers, self._kept = {}, []
+        # the dicts that are being described: what holds itself has no description.
+        self._open = set()
+
+    def describe(self, value):
+        """Return something hashable, equal for what has the same structure.
+
+        Raises
+        ------
+        Unkeyable
+            If there is no such description.
+        """
+        kind = type(value)
+        if kind is float:
+            # tells zeros of different signs apart; and a "not a number" is equal to itself.
+            return float, value.hex()
+        if kind in ATOMS:
+            return kind, value
+        number = self._numbers.get(id(value))
+        if number is not None:
+            return "seen", number
+        if kind is tuple or kind is list:
+            return kind, tuple([self.describe(item) for item in value])
+        for classes, describe in self._WAYS:
+            if isinstance(value, classes):
+                return describe(self, value)
+        return self._instance(value)
+
+    def finish(self, description):
+        """Keep a description as the key, and let go of all that was described but the variables."""
+        self.key = Described(description)
+        self._numbers, self._kept = {}, []
+
+    def _number(self, value):
+        self._numbers[id(value)] = len(self._kept)
+        self._kept.append(value)
+
+    # -- values -------------------------------------------------------------------------------------------------------
+
+    def _plain(self, value):
+        return self.describe(type(value)), getattr(value, "hex", value.__str__)()
+
+    def _dict(self, value):
+        if id(value) in self._open:
+            raise Unkeyable(value)
+        self._open.add(id(value))
+        items = tuple([(self.describe(key), self.describe(item)) for key, item in value.items()])
+        self._open.remove(id(value))
+        return self.describe(type(value)), items
+
+    def _set(self, value):
+        if not all(type(item) in ATOMS for item in value):
+            raise Unkeyable(value)
+        return frozenset, frozenset((type(item), item) for item in value)
+
+    def _array(self, value):
+        if value.dtype == object:
+            raise Unkeyable(value)
+        content = value.tobytes() if value.nbytes <= LARGE else digest(value)
+        return type(value), value.shape, value.dtype.str, content
+
+    def _itself(self, value):
+        return type(value), value
+
+    # -- what graphs are made of --------------------------------------------------------------------------------------
+
+    def _shared(self, variable):
+        self._number(variable)
+        self.variables.append(variable)
+        value = variable.container.storage[0]
+        return "shared", type(variable), variable.type, variable.name, getattr(value, "shape", None)
+
+    def _variable(self, variable):
+        if variable.owner is not None:
+            raise Unkeyable(variable)
+        if isinstance(variable, theano.Constant):
+            return "constant", variable.type, self.describe(variable.data)
+        self._number(variable)
+        return "variable", variable.type, variable.name
+
+    def _op(self, op):
+        """Describe an Op by its class and settings, and by what translates it."""
+        kind = type(op)
+        # graphs within.
+        if hasattr(op, "fgraph") or hasattr(op, "inputs") or hasattr(op, "fn"):
+            raise Unkeyable(op)
+        if _is_fixed(kind.__module__):
+            # Theano compares them by what they do.
+            return "op", kind, op
+        self._number(op)
+        settings = [getattr(op, name) for name in op.__props__] if hasattr(op, "__props__") else vars(op)
+        translations = [translate.dispatch(kind), SCALARS.get(kind)]
+        return "op", self.describe(kind), self.describe(settings), self.describe(translations)
+
+    def _part(self, part):
+        """Describe a layer, an activation, a loss or a regularizer."""
+        self._number(part)
+        kind = type(part)
+        is_ours = _is_fixed(kind.__module__)
+        settings = {}
+        for key, value in part.graph_settings().items():
+            if key in NOTES:
+                continue
+            if key == "kwargs" and isinstance(part, layers.Layer) and isinstance(value, dict):
+                value = {name: item for name, item in value.items() if not _is_initial(name, is_ours)}
+            settings[key] = value
+        return self.describe(kind), self._dict(settings)
+
+    # -- code ---------------------------------------------------------------------------------------------------------
+
+    def _module(self, module):
+        if not _is_fixed(module.__name__):
+            raise Unkeyable(module)
+        return "module", module.__name__
+
+    def _class(self, cls):
+        if _is_fixed(cls.__module__):
+            return "class", cls
+        self._number(cls)
+        is_layer = issubclass(cls, layers.Layer)
+        members = [
+            (name, self._member(member, is_layer and name in WITHOUT_GRAPH))
+            for name, member in vars(cls).items()
+            if name not in FORMALITIES
+        ]
+        bases = [self.describe(base) for base in cls.__bases__]
+        return "class", cls.__module__, cls.__qualname__, self.describe(type(cls)), tuple(bases), tuple(members)
+
+    def _member(self, member, is_lenient):
+        if isinstance(member, types.FunctionType):
+            return self._function(member, is_lenient)
+        if isinstance(member, (staticmethod, classmethod)):
+            return type(member), self.describe(member.__func__)
+        if isinstance(member, property):
+            return property, self.describe([member.fget, member.fset, member.fdel])
+        if isinstance(member, functools.cached_property):
+            return functools.cached_property, self.describe(member.func)
+        return self.describe(member)
+
+    def _function(self, function, is_lenient=False):
+        """Describe a function by its code, and by what it takes from around it."""
+        if _is_fixed(function.__module__) and not function.__closure__:
+            return "function", function
+        self._number(function)
+        code = function.__code__
+        names = _names_in(code)
+        if not is_lenient and not _is_fixed(function.__module__) and any(map(FICKLE.fullmatch, names)):
+            raise Unkeyable(function)
+        cells = [self._cell(cell) for cell in function.__closure__ or ()]
+        around = [] if _is_fixed(function.__module__) else self._globals(function, names)
+        defaults = self.describe([function.__defaults__, function.__kwdefaults__])
+        return "function", code, defaults, tuple(cells), tuple(around)
+
+    def _cell(self, cell):
+        try:
+            return self.describe(cell.cell_contents)
+        except ValueError:
+            # it has no value yet.
+            return None
+
+    def _globals(self, function, names):
+        around = []
+        for name in globals_of(function.__code__):
+            if name not in function.__globals__:
+                # of Python's own.
+                continue
+            value = function.__globals__[name]
+            if isinstance(value, types.ModuleType) and not _is_fixed(value.__name__):
+                around.append((name, self._read_of(value, names)))
+            else:
+                around.append((name, self.describe(value)))
+        return around
+
+    def _read_of(self, module, names):
+        """Describe what code may read of a module of the user's: what has one of the names in it."""
+        self._number(module)
+        found = []
+        for name in sorted(names.intersection(vars(module))):
+            value = vars(module)[name]
+            if isinstance(value, types.ModuleType) and not _is_fixed(value.__name__):
+                seen = self._numbers.get(id(value))
+                found.append((name, self._read_of(value, names) if seen is None else ("seen", seen)))
+            else:
+                found.append((name, self.describe(value)))
+        return tuple(found)
+
+    def _partial(self, value):
+        return functools.partial, self.describe([value.func, value.args, value.keywords])
+
+    def _method(self, value):
+        return types.MethodType, self.describe(value.__func__), self.describe(value.__self__)
+
+    def _builtin(self, value):
+        owner = getattr(value, "__self__", None)
+        if owner is not None and not isinstance(owner, types.ModuleType):
+            raise Unkeyable(value)
+        return type(value), value
+
+    def _instance(self, value):
+        """Describe an object of a class of the user's by the class and its attributes."""
+        kind = type(value)
+        plain = (object, *(base for base in kind.__mro__ if not _is_fixed(base.__module__)))
+        if _is_fixed(kind.__module__) or len(plain) != len(kind.__mro__) or not hasattr(value, "__dict__"):
+            raise Unkeyable(value)
+        self._number(value)
+        return "instance", self.describe(kind), self._dict(vars(value))
+
+    #: What is described in which way; the first that fits counts.
+    _WAYS = (
+        ((str, bytes, int, float, complex), _plain),
+        (dict, _dict),
+        ((set, frozenset), _set),
+        ((np.ndarray, np.generic), _array),
+        ((np.dtype, theano.gof.Type, np.ufunc), _itself),
+        (SharedVariable, _shared),
+        (theano.gof.Variable, _variable),
+        (theano.gof.op.PureOp, _op),
+        (util.ShapesGraph, _part),
+        (type, _class),
+        (types.FunctionType, _function),
+        (types.MethodType, _method),
+        ((types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType), _builtin),
+        (functools.partial, _partial),
+        (types.ModuleType, _module),
+    )
+
+
+def is_wanted():
+    """Tell whether what is compiled now is to be stored."""
+    return store.is_on() and modes.get_mode() == xla.NAME
+
+
+def of(value):
+    """Return the structure of something that graphs are made of; None if it cannot be described exactly."""
+    structure = Structure()
+    try:
+        description = structure.describe(value)
+    except Unkeyable:
+        return None
+    structure.finish((description, modes.key(), tuple([_setting(name) for name in SETTINGS])))
+    return structure
+
+
+def _setting(name):
+    value = theano.config
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _is_initial(name, is_ours):
+    """Tell whether an option of a layer makes no difference but to initial values."""
+    if not is_ours:
+        # who knows what it makes of others.
+        return name in ("rng", "nrng")
+    return name in INITIAL or isinstance(name, str) and PER_PARAMETER.fullmatch(name) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _names_in(code):
+    """Return the names that code, or code within it, reads or writes, and its strings."""
+    names = {*code.co_names, *(item for item in code.co_consts if isinstance(item, str))}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _names_in(constant)
+    return frozenset(names)

@@ -1,0 +1,122 @@
+"""What was compiled, kept for all networks of a process.
+
+What is compiled for a network depends on its structure: on its layers and their sizes, the losses, the kinds of
+regularizers, the algorithm. A second network of the same structure takes what was compiled for the first, and binds its
+own parameters, data and state of the optimizer to it: nothing is built, differentiated, rewritten or compiled anew. The
+numbers that come out are the same, to the last bit.
+
+What is kept holds neither parameters nor data, and is limited: what was not used for longest goes first.
+"""
+
+import os
+import threading
+from collections import OrderedDict
+
+from . import util
+
+__all__ = ["FUNCTIONS", "TRAININGS", "Store", "clear", "is_on", "set_store"]
+
+#: Environment variable that says whether there is a store: ``0`` for none.
+VARIABLE = "THEANETS_STORE"
+
+
+class _Choice:
+    is_on = None
+
+
+class Store:
+    """A dict of limited size, which threads may use together.
+
+    Parameters
+    ----------
+    size : int
+        The largest number of entries. The least recently used one has to go.
+
+    Examples
+    --------
+    >>> store = Store(2)
+    >>> for key in "abac":
+    ...     store.put(key, key.upper())
+    >>> store.get("a"), store.get("b")
+    ('A', None)
+    """
+
+    def __init__(self, size):
+        self.size = size
+        self.entries = OrderedDict()
+        self.lock = util.anew_after_fork(threading.Lock())
+
+    def get(self, key):
+        """Return the value for a key; None if there is none."""
+        with self.lock:
+            if key not in self.entries:
+                return None
+            self.entries.move_to_end(key)
+            return self.entries[key]
+
+    def put(self, key, value):
+        """Keep a value."""
+        with self.lock:
+            self.entries[key] = value
+            self.entries.move_to_end(key)
+            if len(self.entries) > self.size:
+                self.entries.popitem(last=False)
+
+    def clear(self):
+        """Forget everything."""
+        with self.lock:
+            self.entries.clear()
+
+    def __len__(self):
+        return len(self.entries)
+
+
+#: What trainings were compiled to.
+TRAININGS = Store(32)
+
+#: What was compiled for predictions, scores and gradients.
+FUNCTIONS = Store(64)
+
+
+def set_store(on: bool | None) -> None:
+    """Choose whether networks use what was compiled for others of the same structure.
+
+    Results are the same, to the last bit; it only takes longer without. Each network keeps what was compiled for itself
+    in any case. The store is emptied when it is turned off.
+
+    Parameters
+    ----------
+    on : bool or None
+        None goes back to the default: True, unless the environment variable ``THEANETS_STORE`` is ``0``.
+
+    Raises
+    ------
+    ConfigurationError
+        For anything else.
+
+    Examples
+    --------
+    >>> import theanets
+    >>> theanets.set_store(False)
+    >>> theanets.set_store(None)
+    """
+    if on not in (True, False, None):
+        raise util.ConfigurationError(f"set_store({on!r}): expected True, False or None")
+    _Choice.is_on = None if on is None else bool(on)
+    if not is_on():
+        clear()
+
+
+def is_on() -> bool:
+    """Tell whether networks use what was compiled for others."""
+    return (
+        os.environ.get(VARIABLE, "").lower() not in ("0", "false", "off", "no")
+        if _Choice.is_on is None
+        else _Choice.is_on
+    )
+
+
+def clear() -> None:
+    """Forget all that was compiled."""
+    TRAININGS.clear()
+    FUNCTIONS.clear()

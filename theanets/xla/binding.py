@@ -1,0 +1,157 @@
+"""Compiled functions without their shared variables, from which functions with other shared variables are made.
+
+Theano's functions belong to the shared variables that their graphs were made of. What XLA compiles does not: it takes
+values, and returns values. So a function of another graph that differs in its shared variables only, such as that of
+another network of the same structure, need not be built, rewritten, traced or compiled.
+"""
+
+from theano.compile import SharedVariable
+from theano.gof.link import Container
+
+from .postponed import as_it_is
+
+__all__ = ["Bound", "Unbound", "updated"]
+
+#: A graph is not kept if its constants have more bytes than this, as they may well be data.
+CONSTANTS = 1 << 20
+
+
+class Unbound:
+    """A compiled function without its shared variables. It holds no values but the constants of its graph.
+
+    Parameters
+    ----------
+    code : theanets.xla.program.Code
+        The graph.
+    roles : list
+        What each of the shared variables is for, in the order of the inputs.
+    count : int
+        Number of arguments of the function, which are the first inputs.
+    num_outputs : int
+        Number of values that the function returns.
+    """
+
+    def __init__(self, code, roles, count, num_outputs):
+        self.code = code
+        self.roles = roles
+        self.count = count
+        self.num_outputs = num_outputs
+
+    def bind(self, variables):
+        """Make a function.
+
+        Parameters
+        ----------
+        variables : dict
+            Shared variables by their roles.
+
+        Returns
+        -------
+        function : Bound
+        """
+        return Bound(self, [variables[role] for role in self.roles])
+
+    @classmethod
+    def take(cls, function, roles):
+        """Take what is compiled from a function, which must not be used any more.
+
+        Parameters
+        ----------
+        function : theano function
+            The function. Its graph forgets the shared variables.
+        roles : dict
+            What the shared variables are for, by their ids.
+
+        Returns
+        -------
+        unbound : Unbound or None
+            None if the function does not run by XLA, if it has a shared variable that is not mentioned, or if there is
+            a large constant in its graph. The function is then as it was.
+        """
+        code = getattr(function.fn, "code", None)
+        inputs = function.maker.inputs
+        variables = [place.variable for place in inputs if place.shared]
+        count = len(inputs) - len(variables)
+        if code is None or any(place.shared for place in inputs[:count]):
+            return None
+        if any(id(variable) not in roles for variable in variables) or _size_of_constants(code.fgraph) > CONSTANTS:
+            return None
+        forget(code.fgraph)
+        num_outputs = code.count - len(code.updated)
+        return cls(code, [roles[id(variable)] for variable in variables], count, num_outputs)
+
+
+class Bound:
+    """A function of XLA's with its shared variables, which is called as Theano's are.
+
+    Parameters
+    ----------
+    unbound : Unbound
+        What is compiled.
+    variables : list of theano shared variables
+        Its shared variables, in the order of the roles.
+
+    Attributes
+    ----------
+    fn : theanets.xla.program.Program
+        What runs.
+    trust_input : bool
+        Whether the arguments are of the types of the inputs, and need not be looked at. Default False.
+    """
+
+    def __init__(self, unbound, variables):
+        code, count = unbound.code, unbound.count
+        self.variables = variables
+        self.cells = [[None] for _ in range(count)]
+        self.types = code.types[:count]
+        self.num_outputs = unbound.num_outputs
+        self.updated = [variables[i - count] for i in code.updated]
+        self.fn = code.bind([*self.cells, *(variable.container.storage for variable in variables)])
+        self.trust_input = False
+
+    def __call__(self, *values):
+        """Compute the outputs for some arguments, and update the shared variables.
+
+        Raises
+        ------
+        TypeError
+            For arguments that do not fit.
+        """
+        if len(values) != len(self.cells):
+            raise TypeError(f"this function takes {len(self.cells)} arguments, found {len(values)}")
+        if not self.trust_input:
+            values = [type_.filter(value, strict=False) for type_, value in zip(self.types, values)]
+        try:
+            for cell, value in zip(self.cells, values):
+                cell[0] = value
+            return self.fn()[: self.num_outputs]
+        finally:
+            for cell in self.cells:
+                cell[0] = None
+
+    def get_shared(self):
+        """Return the list of shared variables, as Theano's functions do."""
+        return list(self.variables)
+
+
+def updated(function):
+    """Return the shared variables that a function updates, in the order of its inputs."""
+    if isinstance(function, Bound):
+        return list(function.updated)
+    return [place.variable for place in function.maker.inputs if place.update is not None]
+
+
+def forget(fgraph):
+    """Let the shared variables of a compiled graph forget their values, and all variables where they come from."""
+    for variable in as_it_is(fgraph).variables:
+        vars(variable.tag).clear()
+    for variable in fgraph.inputs:
+        if isinstance(variable, SharedVariable):
+            # a graph is made of copies of shared variables, which have the containers of those.
+            variable.container = Container(variable, [None])
+
+
+def _size_of_constants(fgraph):
+    nodes = as_it_is(fgraph).apply_nodes
+    constants = {variable for node in nodes for variable in node.inputs if hasattr(variable, "data")}
+    return sum(getattr(constant.data, "nbytes", 0) for constant in constants)
