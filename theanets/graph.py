@@ -15,17 +15,7 @@ import numpy as np
 from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
 from .layers.base import chained
 from .layers.context import Context, Outputs
-from .network import (
-    caching,
-    evaluation,
-    fitting,
-    gradients,
-    inspection,
-    monitoring,
-    specs,
-    training,
-    transfer,
-)
+from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -163,6 +153,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         self._graphs = caching.Cache(12)
         self._functions = caching.Cache(32)
         self._plain_functions = caching.Cache(8)
+        self._direct_functions = {}
         self._layers_memo = caching.Memo()
         self._compiled = caching.Cache(4)
         self._trained = None

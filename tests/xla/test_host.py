@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import theano
 import theano.tensor as TT
-from theanets.xla.host import FallbackWarning
+from theanets.xla.host import FallbackWarning, HostProgram
+from theano.ifelse import ifelse
 
 X = np.ones(3, "float32")
 
@@ -140,3 +141,71 @@ def test_every_op_without_a_translation_is_named(monkeypatch):
         np.testing.assert_array_equal(f(X), [X + 1, X + 2, X + 3, X + 3])
     for name in ("first_function", "second_function", "ThirdOp", "FourthOp"):
         assert sum(name in str(warning.message) for warning in caught) == 1, name
+
+
+class OnlyC(theano.Op):
+    """An Op that Python has no implementation of."""
+
+    __props__ = ()
+
+    def make_node(self, x):
+        return theano.Apply(self, [x], [x.type()])
+
+    def infer_shape(self, node, shapes):
+        return shapes
+
+    def c_code(self, node, name, inputs, outputs, sub):
+        return f"""
+            Py_XDECREF({outputs[0]});
+            {outputs[0]} = (PyArrayObject*)PyArray_NewCopy({inputs[0]}, NPY_CORDER);
+            *(npy_float32*)PyArray_DATA({outputs[0]}) = 42;
+        """
+
+    def c_code_cache_version(self):
+        return (1,)
+
+
+def test_an_op_that_has_c_code_only_asks_for_a_compiler():
+    x = TT.fvector("x")
+    f = theano.function([x], OnlyC()(x) * 2, mode="XLA")
+    with theano.change_flags(cxx=""), pytest.raises(NotImplementedError, match="OnlyC.* has C code only.*compiler"):
+        f(X)
+
+
+class Scalar(theano.Op):
+    """An Op that gives NumPy's scalars where it declares arrays, as some of Theano's do."""
+
+    __props__ = ("seen",)
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def make_node(self, x):
+        return theano.Apply(self, [x], [TT.fscalar()])
+
+    def perform(self, node, inputs, outputs):
+        self.seen.append(type(inputs[0]))
+        outputs[0][0] = np.float32(inputs[0].sum())
+
+
+def test_scalars_are_arrays_for_the_next_op_on_the_host():
+    """The compiled body of a loop accepts nothing else."""
+    x, seen = TT.fvector("x"), []
+    op = Scalar(seen)
+    program = HostProgram(theano.gof.FunctionGraph([x], [op(op(x))]))
+    results = program([X])
+    assert seen == [np.ndarray, np.ndarray] and type(results[0]) is np.ndarray and results[0] == 3
+
+
+@pytest.mark.parametrize("kind", ["loop", "branch"])
+def test_a_shape_that_is_computed_by_a_loop_or_a_branch_of_integers(kind):
+    n, x = TT.iscalar("n"), TT.fvector("x")
+    if kind == "loop":
+        results, _ = theano.scan(lambda a: a + 2, outputs_info=[n], n_steps=3)
+        length = results[-1]
+    else:
+        length = ifelse(TT.gt(n, 2), n, n + 6)
+    f = theano.function([n, x], TT.zeros((length,)) + x[0], mode="XLA")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FallbackWarning)
+        assert [len(f(1, X)), len(f(2, X))] == [7, 8]

@@ -1,9 +1,11 @@
 """Programs on disk: a second start reads them, computes the same bits, and rewrites no graph before somebody looks."""
 
 import copy
+import logging
 import pickle
 import warnings
 
+import jax
 import numpy as np
 import pytest
 import scipy.sparse
@@ -93,6 +95,19 @@ def test_the_same_bits_as_without_a_folder(place, monkeypatch):
     assert len(files(place)) == 2
 
 
+def test_nothing_is_compiled_twice(caplog):
+    """States that come back from a program are, to JAX, like those that came from the user."""
+    for _ in range(2):
+        function, w = step()
+        caplog.clear()
+        with jax.log_compiles(), caplog.at_level(logging.WARNING):
+            for _ in range(3):
+                function(normal(4, 3))
+            w.set_value(w.get_value() * 2)
+            function(normal(4, 3))
+        assert sum(record.message.startswith("Compiling") for record in caplog.records) == 1
+
+
 def test_new_shapes_rewrite_the_graph_then(rewritten, made):
     run(rows=[4])
     function, _ = step()
@@ -142,11 +157,11 @@ def test_ctrl_c_while_a_graph_is_rewritten(monkeypatch):
     function(normal(4, 3))
     function, _ = step()
 
-    def interrupted(self, fgraph):
+    def interrupted(fgraph):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr(theano.compile.mode.Mode, "optimizer", property(lambda self: lambda fgraph: interrupted(self, fgraph)))
+        context.setattr(theano.compile.mode.Mode, "optimizer", property(lambda self: interrupted))
         with pytest.raises(KeyboardInterrupt):
             function(normal(5, 3))
     assert np.isfinite(function(normal(5, 3)))
@@ -280,7 +295,12 @@ def test_sparse_inputs_and_states(made, rewritten):
 def test_compiler_options_are_chosen_as_before(made, monkeypatch):
     asked = []
     compiled = devices.compiled
-    monkeypatch.setattr(devices, "compiled", lambda f, choices=None, **k: asked.append(choices) or compiled(f, None, **k))
+
+    def without(function, choices=None, **options):
+        asked.append(choices)
+        return compiled(function, None, **options)
+
+    monkeypatch.setattr(devices, "compiled", without)
     x, w = TT.tensor4("x"), TT.tensor4("w")
     for _ in range(2):
         function = theano.function([x, w], TT.nnet.conv2d(x, w), mode="XLA")
@@ -296,7 +316,7 @@ def networks():
     yield "sparse", lambda: theanets.Classifier([dict(size=6, sparse="csr"), 4, 3]), [
         scipy.sparse.csr_matrix(np.maximum(rows, 0)), classes], {}
     yield "both ways", lambda: theanets.recurrent.Regressor(
-        [3, dict(size=4, form="bidirectional", worker="lstm"), 2]), [steps, normal(12, 4, 2)], {}
+        [3, dict(size=4, form="bidirectional", worker="rnn"), 2]), [steps, normal(12, 4, 2)], {}
     yield "conv", lambda: theanets.Classifier(
         [(5, 5, 1), dict(size=2, form="conv2", filter_size=(3, 3)), "flat", 3]), [normal(12, 5, 5, 1), classes], {}
 
@@ -306,7 +326,7 @@ def test_networks_train_to_the_same_bits(name, build, data, options, monkeypatch
     mode = theanets.get_mode()
     theanets.set_mode("XLA")
     try:
-        found = []
+        found, before = [], None
         for value in (None, None, "off"):
             if value:
                 monkeypatch.setenv("THEANETS_PROGRAMS", value)

@@ -120,6 +120,7 @@ class Training(Part):
         class_weight: str | dict | Sequence[float] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float | None = None,
+        save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
         **kwargs: Any,
@@ -203,6 +204,7 @@ class Training(Part):
         class_weight: str | dict | Sequence[float] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float | None = None,
+        save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
         **kwargs: Any,
@@ -300,6 +302,10 @@ class Training(Part):
             that the arguments ask for. See docs/guide/training.md.
         checkpoint_every : int or float, optional
             Write it after so many epochs (int) or minutes (float). Default: after each epoch.
+        save_errors : str, optional
+            What to do when one of the two files above cannot be written in the middle, as on a disk that is full:
+            ``'warn'`` and go on, with another warning at the end if it is still so; or ``'raise'`` the error, which
+            ends training. Default ``'warn'``.
         resume : bool, optional
             Go on from the training before, in the same process: with the state of the optimizer and of the schedule,
             the history, the random numbers and the parameters of its last epoch, as one long training does.
@@ -361,6 +367,7 @@ class Training(Part):
         if before is not None and util.is_int(total):
             total += before.epoch
         bar = {"progress": kwargs.pop("progress", None), "total": total}
+        save_errors = kwargs.pop("save_errors", None)
         runner = trainer.build(algo, subalgo, self)
         if before is not None:
             if not isinstance(runner, trainer.DownhillTrainer):
@@ -369,8 +376,8 @@ class Training(Part):
                 )
             runner.before = before
         make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
-        saver = storage.Saver(self, save_progress, save_every)
-        session = self._make_session(runner, found, shuffle, kwargs)
+        saver = storage.Saver(self, save_progress, save_every, save_errors)
+        session = self._make_session(runner, found, shuffle, kwargs, save_errors)
         session.is_incremental = is_incremental
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
@@ -470,12 +477,23 @@ class Training(Part):
 
         def make_both():
             masked = train_source.is_ragged() or valid_source.is_ragged()
+            if not masked and (train_source.varies() or valid_source.varies()):
+                # padded to a few lengths, as each takes a program of its own.
+                masked = self._takes_masks()
             # in this order, as both are shuffled when they are made.
             valid_dataset = make(valid_source, "valid", masked, shuffle and "batches")
             train_dataset = make(train_source, "train", masked, shuffle)
             return train_dataset, valid_dataset, {"masked": True} if masked else {}
 
         return make_both, {"train": train_source, "valid": valid_source}
+
+    def _takes_masks(self):
+        """Tell whether the network can be told which steps of padded sequences count."""
+        try:
+            self.build_graph(context=self._context(masked=True))
+        except util.ConfigurationError:
+            return False
+        return True
 
     def _warn_of_sorted_labels(self, source, batch_size):
         """Warn, once, if batches of the training data hold one class each."""
@@ -490,7 +508,7 @@ class Training(Part):
                 util.warn(f"{found}; give shuffle='rows', which mixes the rows anew each epoch, or mix them yourself")
                 return
 
-    def _make_session(self, runner, found, shuffle, kwargs):
+    def _make_session(self, runner, found, shuffle, kwargs, save_errors=None):
         """Make the session of a training: its history, callbacks, stop condition and checkpoint."""
         if not isinstance(runner, trainer.Trainer):
             # a user-defined trainer gets all arguments but these, which work with any trainer.
@@ -503,7 +521,7 @@ class Training(Part):
             # the default is left out, so that checkpoints of earlier releases still match.
             options["shuffle"] = None if shuffle == "batches" else shuffle
             identity = trainer.identify(self, runner, found, options, kwargs)
-            checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs)
+            checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs, save_errors)
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)

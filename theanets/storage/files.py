@@ -6,13 +6,15 @@ import functools
 import io
 import os
 import pathlib
-import tempfile
+import platform
+import re
+import stat
 import zlib
 
 from .. import util
 from .budget import Budget
 
-__all__ = ["Source", "is_handle", "read_from", "write_atomically"]
+__all__ = ["Source", "check_binary", "check_target", "is_handle", "read_from", "write_atomically"]
 
 #: The largest number of bytes that are read, and that a compressed file may grow to, if the caller says nothing else.
 MAX_BYTES = 4 << 30
@@ -31,25 +33,33 @@ def write_atomically(path, content):
 
     Whatever happens on the way, there is either the file that was there before or the new one. A process that is
     killed leaves nothing else, where the system has files without a name; elsewhere a file may be left over whose name
-    begins with a dot and ends in ``.tmp``.
+    begins with a dot and ends in ``.tmp``, which the next process on this machine that writes the same file removes.
 
     Parameters
     ----------
     path : str or pathlib.Path
-        The file to make or to replace. A link goes on pointing at the file, which keeps its permissions.
+        The file to make or to replace. A link goes on pointing at the file, which keeps its permissions, and as far as
+        this process may give them its owner and its group.
     content : bytes
         What it is to hold.
+
+    Raises
+    ------
+    PermissionError
+        If the file is read-only.
     """
     path = pathlib.Path(os.path.realpath(path))
+    check_writable(path)
     if path.exists() and not path.is_file():
         # devices and pipes cannot be replaced by a rename: write to them.
         path.write_bytes(content)
         return
+    _clean(path)
     temporary = None
     try:
         temporary = _write_unnamed(path, content) or _write_temporary(path, content)
         if path.exists():
-            os.chmod(temporary, path.stat().st_mode & 0o777)
+            _keep_permissions(path, temporary)
         os.replace(temporary, path)
         temporary = None
     finally:
@@ -59,10 +69,86 @@ def write_atomically(path, content):
     _flush_folder(path.parent)
 
 
+def check_writable(path):
+    """Raise a PermissionError for a file that is read-only, which could be replaced all the same."""
+    path = pathlib.Path(os.path.realpath(path))
+    if path.is_file() and (not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK)):
+        raise PermissionError(errno.EACCES, "the file is read-only", str(path))
+
+
+def _keep_permissions(path, new):
+    """Give a new file the owner, the group and the mode of the one that it replaces."""
+    status, mode = path.stat(), stat.S_IMODE(path.stat().st_mode)
+    if hasattr(os, "chown"):
+        given = os.stat(new)
+        for owner, group in ((status.st_uid, -1), (-1, status.st_gid)):
+            if owner not in (-1, given.st_uid) or group not in (-1, given.st_gid):
+                with contextlib.suppress(OSError):
+                    os.chown(new, owner, group)
+        if os.stat(new).st_gid != status.st_gid:
+            # another group may do what everybody may.
+            mode = mode & ~0o070 | (mode & 0o007) << 3
+    os.chmod(new, mode)
+
+
 def _fill(handle, content):
     handle.write(content)
     handle.flush()
     os.fsync(handle.fileno())
+
+
+# -- temporary files --------------------------------------------------------------------------------------------------
+
+#: The longest name that file systems have, in bytes.
+MAX_NAME = 255
+
+#: Files beside which nothing is left over by processes that were killed, as far as this process knows.
+_cleaned: set[str] = set()
+
+
+def _prefix(path):
+    """Return what the names of temporary files for a path begin with: those of this machine, to which pids belong."""
+    machine = f"{zlib.crc32(platform.node().encode('utf-8', 'surrogateescape')):08x}"
+    name = os.fsencode(path.name)
+    # the dots, the machine, and numbers of up to 10 digits.
+    room = MAX_NAME - len(f"..{machine}-{10**10}.{1000}.tmp")
+    if len(name) > room:
+        name = name[: room - 9] + f"-{zlib.crc32(name):08x}".encode()
+    return f".{name.decode('utf-8', 'ignore')}.{machine}-"
+
+
+def _temporary_names(path):
+    """Generate names for a new file beside a path."""
+    return (path.parent / f"{_prefix(path)}{os.getpid()}.{attempt}.tmp" for attempt in range(1000))
+
+
+def _clean(path):
+    """Remove what processes have left that were killed while they wrote this file, once in each process."""
+    if str(path) in _cleaned:
+        return
+    pattern = re.compile(re.escape(_prefix(path)) + r"(\d+)\.\d+\.tmp")
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            found = pattern.fullmatch(entry.name)
+            if found and not _is_running(int(found[1])):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+    if len(_cleaned) > 10_000:
+        _cleaned.clear()
+    _cleaned.add(str(path))
+
+
+def _is_running(pid):
+    """Tell whether there is a process of this number, or may be."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _write_unnamed(path, content):
@@ -82,8 +168,7 @@ def _write_unnamed(path, content):
 
 def _give_name(descriptor, path):
     """Link a file without a name to one beside ``path``; a name in use cannot be replaced like this."""
-    for attempt in range(1000):
-        name = path.parent / f".{path.name[:200]}.{os.getpid()}.{attempt}.tmp"
+    for name in _temporary_names(path):
         try:
             # given a directory descriptor, os.link follows the symbolic link in /proc to the file itself.
             os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=descriptor)
@@ -96,22 +181,19 @@ def _give_name(descriptor, path):
 
 
 def _write_temporary(path, content):
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            _fill(handle, content)
-        os.chmod(name, 0o666 & ~_umask())
-    except BaseException:
-        os.unlink(name)
-        raise
-    return name
-
-
-def _umask():
-    # os.umask can be read only by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    for name in _temporary_names(path):
+        try:
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        except FileExistsError:
+            continue
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                _fill(handle, content)
+        except BaseException:
+            os.unlink(name)
+            raise
+        return name
+    raise FileExistsError(errno.EEXIST, "there is no name left for a temporary file", str(path))
 
 
 def _flush_folder(folder):
@@ -127,6 +209,30 @@ def _flush_folder(folder):
 def is_handle(target):
     """Tell whether this is an open file rather than a path."""
     return hasattr(target, "write") or hasattr(target, "read")
+
+
+def check_binary(handle):
+    """Raise a TypeError for a file that is open for text: networks are bytes."""
+    if hasattr(handle, "encoding"):
+        raise TypeError("the file is open for text, expected one that is open for bytes, as by open(path, 'wb')")
+
+
+def check_target(path):
+    """Raise an OSError if a file cannot be made or replaced, as far as that can be seen without trying.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Where somebody is going to write to.
+    """
+    path = pathlib.Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no folder", str(path.parent))
+    check_writable(path)
+    if not path.exists() and not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, "the folder is read-only", str(path.parent))
 
 
 def read_from(source, read, max_bytes=None):
@@ -149,6 +255,7 @@ def read_from(source, read, max_bytes=None):
     if not is_handle(source):
         with open(pathlib.Path(source), "rb") as handle:
             return read_from(handle, read, max_bytes)
+    check_binary(source)
     name = getattr(source, "name", None)
     where = repr(name) if isinstance(name, (str, bytes)) else "the open file"
     if not (hasattr(source, "seekable") and source.seekable()):

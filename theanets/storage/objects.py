@@ -28,6 +28,7 @@ TRANSIENT = frozenset(
         "_graphs",
         "_functions",
         "_plain_functions",
+        "_direct_functions",
         "_layers_memo",
         "_symbols",
         "_carried",

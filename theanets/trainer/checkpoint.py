@@ -21,6 +21,7 @@ from ..storage import archive, objects
 from . import identity as identities
 from . import states
 from .compiled import updated
+from .options import RANGES
 
 __all__ = ["Checkpoint"]
 
@@ -178,12 +179,10 @@ class Checkpoint:
         If the file cannot be read or written, or belongs to another training.
     """
 
-    def __init__(self, path, every, identity, settings):
+    def __init__(self, path, every, identity, settings, errors=None):
         self.path = _check_path(path)
-        if not util.is_real(every) or not every > 0:
-            raise util.ConfigurationError(
-                f"checkpoint_every={every!r}, expected a number of epochs (int) or minutes (float)"
-            )
+        RANGES["checkpoint_every"].check("checkpoint_every, a number of epochs (int) or minutes (float)", every)
+        self.attempts = storage.Attempts(f"the checkpoint {str(self.path)!r}", errors)
         self.every = every
         self.identity = identity
         self.settings = json.loads(json.dumps({key: settings.get(key) for key in SETTINGS}, default=identities.plain))
@@ -250,7 +249,8 @@ class Checkpoint:
     def write(self, network, state, result=None):
         """Write the file."""
         training = {"identity": self.identity, "state": state, "result": result}
-        storage.write_atomically(self.path, archive.pack(network, {"training": training}, partly=True))
+        content = archive.pack(network, {"training": training}, partly=True)
+        self.attempts.make(lambda: storage.write_atomically(self.path, content))
         self.last_time = time.monotonic()
 
     def epoch_ends(self, run):
@@ -279,6 +279,7 @@ class Checkpoint:
                 "history": session.history.state(),
             }
         self.write(session.network, dict(state, is_complete=session.outcome.is_limit), result)
+        self.attempts.report()
 
     def _snapshot(self, run):
         variables = _updated(run.optimizer)
@@ -397,8 +398,8 @@ def _check_path(path):
     if not isinstance(path, (str, os.PathLike)):
         raise util.ConfigurationError(f"checkpoint={path!r}, expected the path of a file")
     path = pathlib.Path(path)
-    if path.is_dir():
-        raise util.ConfigurationError(f"checkpoint={str(path)!r} is a folder, expected the path of a file")
-    if not path.absolute().parent.is_dir():
-        raise util.ConfigurationError(f"checkpoint={str(path)!r}: there is no folder {str(path.absolute().parent)!r}")
+    try:
+        storage.check_target(path)
+    except OSError as error:
+        raise util.ConfigurationError(f"checkpoint={str(path)!r}: {error}") from error
     return path

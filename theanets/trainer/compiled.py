@@ -297,9 +297,7 @@ class Template:
         Keys of the numbers that the functions take as inputs.
     """
 
-    def __init__(
-        self, algorithm, step, evaluation, params, names, averages, own, initial, drawn, streams, seeds, values
-    ):
+    def __init__(self, algorithm, step, evaluation, *, params, names, averages, own, initial, drawn, streams, **more):
         self.algorithm = algorithm
         self.step = step
         self.evaluation = evaluation
@@ -310,8 +308,8 @@ class Template:
         self.initial = initial
         self.drawn = drawn
         self.streams = streams
-        self.seeds = seeds
-        self.values = values
+        self.seeds = more["seeds"]
+        self.values = more["values"]
 
     @classmethod
     def take(cls, compiled, roles):
@@ -336,15 +334,15 @@ class Template:
             type(optimizer),
             step,
             evaluation,
-            [roles[id(param)] for param in optimizer._params],
-            list(optimizer._monitor_names),
-            optimizer.averages.without_expressions(),
-            [_maker(variable) for variable in compiled.own],
-            compiled.initial,
-            [places[id(variable)] for variable in compiled.drawn],
-            streams,
-            list(compiled.seeds),
-            list(compiled.values.variables),
+            params=[roles[id(param)] for param in optimizer._params],
+            names=list(optimizer._monitor_names),
+            averages=optimizer.averages.without_expressions(),
+            own=[_maker(variable) for variable in compiled.own],
+            initial=compiled.initial,
+            drawn=[places[id(variable)] for variable in compiled.drawn],
+            streams=streams,
+            seeds=list(compiled.seeds),
+            values=list(compiled.values.variables),
         )
 
     def make_optimizer(self, variables):

@@ -283,8 +283,8 @@ class DownhillTrainer(Trainer):
         averages = self._averages(names, expressions, inputs, context, kwargs)
         with modes.used():
             function = theano.function(inputs, averages.outputs, updates=updates, on_unused_input="ignore")
-        batches = Carrier(self.network, keep=False).follow(valid, reset=True) if stateful else valid
-        rows = list(itertools.chain.from_iterable(Pass(function, batches).run()))
+        follow = Carrier(self.network, keep=False).follower() if stateful else None
+        rows = list(itertools.chain.from_iterable(Pass(function, valid, follow=follow).run()))
         return averages(rows)[0] if rows else averages.nothing()
 
     def _context(self, stateful, masked, kwargs, class_weights, training=None, values=None):

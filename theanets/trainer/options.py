@@ -75,7 +75,7 @@ LOOP_OPTIONS = frozenset(
 GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
 
 #: Options that trainers do not get to see.
-CALL_OPTIONS = frozenset(["resume"])
+CALL_OPTIONS = frozenset(["resume", "save_errors"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
 DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"])
@@ -85,7 +85,7 @@ DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iter
 #: momentum of 1 would keep all steps for ever.
 RANGES = {
     "axis": Range(0, kind="integer"),
-    "batch_size": Range(0, kind="integer"),
+    "batch_size": Range(kind="integer"),
     "train_batches": Range(0, kind="integer"),
     "valid_batches": Range(0, kind="integer"),
     "iteration_size": Range(0, kind="integer"),

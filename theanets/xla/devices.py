@@ -15,7 +15,7 @@ import theano
 
 from . import trials
 
-__all__ = ["EIGEN", "compiled", "describe", "enable_x64", "is_surveyed", "precision", "use_cache"]
+__all__ = ["EIGEN", "compiled", "default", "describe", "enable_x64", "is_surveyed", "precision", "use_cache"]
 
 #: What XLA is told on a CPU for functions with convolutions: to leave them to Eigen in place of YNNPACK, the library
 #: that it prefers by now, which takes twice as long for the gradients of filters.
@@ -29,6 +29,14 @@ HARMLESS = ("--xla_force_host_platform_device_count", "--xla_dump")
 
 #: Context within which 64-bit types exist; the user's own JAX code elsewhere keeps its settings.
 enable_x64: Any = jax.enable_x64 if hasattr(jax, "enable_x64") else getattr(jax.experimental, "enable_x64", None)
+
+
+def default():
+    """Return the device that functions run on."""
+    chosen = jax.config.jax_default_device
+    if chosen is None or isinstance(chosen, str):
+        return jax.local_devices(backend=chosen)[0]
+    return chosen
 
 
 def describe():

@@ -157,6 +157,8 @@ class Description:
     def __init__(self):
         #: Functions and classes that are being described, which may use each other.
         self.pending = {}
+        #: Ops that are being described, one within the other.
+        self.ops = []
 
     def graph(self, inputs, outputs):
         """Describe a graph."""
@@ -245,6 +247,16 @@ class Description:
         return f"{self.value(type(type_))}{self.value(about)}"
 
     def _op(self, op):
+        if any(op is around for around in self.ops):
+            # one of its own methods is an attribute of it, as as_op() makes them.
+            return f"Op {[op is around for around in self.ops].index(True)}"
+        self.ops.append(op)
+        try:
+            return self._parts_of(op)
+        finally:
+            self.ops.pop()
+
+    def _parts_of(self, op):
         kind = self.value(type(op))
         if isinstance(op, Scan):
             about = {name: value for name, value in op.info.items() if name not in IGNORED_OF_SCAN}

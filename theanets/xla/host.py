@@ -43,7 +43,9 @@ def warn_once(key, message):
 
 def has_only_c(op):
     """Tell whether an Op can be run by C code alone."""
-    return isinstance(op, theano.gof.op.CLinkerOp) and not runs_in_python(op)
+    # loops and branches make their thunks by themselves.
+    makes_its_own = getattr(type(op), "make_thunk", None) is not theano.gof.op.Op.make_thunk
+    return not makes_its_own and not runs_in_python(op)
 
 
 class HostProgram:

@@ -8,6 +8,7 @@ import theano
 from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
+from theano.tensor.raw_random import RandomStateType
 
 from . import accumulators, forking, importing, postponed, rewrites, state
 from .rewrites import NAME
@@ -77,11 +78,10 @@ class XLALinker(link.LocalLinker):
         forking.check()
         fgraph = self.fgraph
         unsupported = self._unsupported(fgraph)
-        if unsupported is not None:
+        if unsupported is not None and not isinstance(unsupported.type, RandomStateType):
             return self._make_by_theano(
                 unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
             )
-        program = _load("program")
         order = list(fgraph.toposort())
         inputs, outputs, storage_map = link.map_storage(fgraph, order, input_storage, output_storage, storage_map)
         updated = [i for i, variable in enumerate(fgraph.inputs) if variable in self.updated]
@@ -92,7 +92,11 @@ class XLALinker(link.LocalLinker):
             for i, (variable, cell) in enumerate(zip(fgraph.inputs, inputs))
             if isinstance(variable, theano.compile.SharedVariable)
         }
-        run = program.build(fgraph, inputs, outputs, updates, shared)
+        run = self._build(unsupported, fgraph, inputs, outputs, updates, shared)
+        if run is None:
+            return self._make_by_theano(
+                unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
+            )
         run.storage_map = storage_map
         return (
             run,
@@ -101,6 +105,14 @@ class XLALinker(link.LocalLinker):
             [],
             order,
         )
+
+    @staticmethod
+    def _build(unsupported, fgraph, *about):
+        """Return what runs a graph; None if that cannot be compiled."""
+        if unsupported is None:
+            return _load("program").build(fgraph, *about)
+        postponed.settle(fgraph)
+        return _load("streams").build(fgraph, *about)
 
     def _unsupported(self, fgraph):
         values = _load("values")

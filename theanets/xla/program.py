@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import theano
-from theano.tensor import TensorType
+from theano.tensor import TensorType, basic
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
 from . import devices, forking, programs, state, translations, trials  # noqa: F401  (registers the translations)
@@ -27,7 +27,7 @@ from .tracing import (
     is_known,
     on_host,
 )
-from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, to_device
+from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, take_over, to_device
 
 __all__ = ["Code", "Program", "build"]
 
@@ -39,6 +39,10 @@ SMALL = 64
 
 #: Ops that XLA compiles to convolutions.
 CONVOLUTIONS = (abstract_conv.BaseAbstractConv, corr.BaseCorrMM, corr3d.BaseCorr3dMM, conv.ConvOp)
+
+#: From so many multiplications on, products without a transposed factor are left to Eigen: about 20 ms on two cores.
+#: A process that tries the options takes a second, once on a machine.
+WIDE = 1 << 30
 
 #: What an input is that has no value.
 NOTHING = type(None)
@@ -285,14 +289,46 @@ class Code:
         value = as_traced(settled(value), type_)
         return value if holds is None else jax.tree.map(lambda a, b: select(holds, a, b), value, old)
 
-    def _compile(self, known):
+    def _compile(self, known, choices=None):
         """Return a function of (updated inputs, other inputs, constants), compiled at its first call."""
 
         def run(updated, kept, constants):
             return self.trace(updated, kept, constants, known)
 
+        if choices is not None:
+            return devices.compiled(run, choices, donate_argnums=0)
         # a variant depends on values that have no place in the name of a file.
         return self.compiled(run, None if known else ("batch",), donate_argnums=0)
+
+    @functools.cached_property
+    def is_direct(self):
+        """Whether the function computes one array from one, and from shared variables that it leaves as they are."""
+        is_alone = not self.updated and self.kept[:1] == [0] and self.shared == self.kept[1:] and not self.constants
+        return is_alone and [type(type_) for type_ in (*self.output_types, self.types[0])] == [TensorType, TensorType]
+
+    @functools.cached_property
+    def factors(self):
+        """Places of the shared variables by which matrices are multiplied; none if YNNPACK is not to be replaced."""
+        settle(self.fgraph)
+        products = [node.inputs for node in self.fgraph.apply_nodes if isinstance(node.op, basic.Dot)]
+        places = [self.fgraph.inputs.index(pair[1]) for pair in products if pair[1] in self.fgraph.inputs]
+        is_free = self.choices is None and devices.may_have(devices.EIGEN)
+        # products with a transposed factor, of which there are none then, are quicker by YNNPACK.
+        return places if len(places) == len(products) and is_free else []
+
+    @functools.cached_property
+    def wide(self):
+        """The function for many rows, whose products Eigen computes."""
+        return self._compile({}, devices.EIGEN)
+
+    def suited(self, kept):
+        """Return the function for arguments of such sizes."""
+        if not self.is_direct or not kept[0].ndim:
+            return self.plain
+        rows, sizes = kept[0].shape[0], {place: value.size for place, value in zip(self.kept[1:], kept[1:])}
+        # the products are looked for, in the rewritten graph, only where it may matter.
+        is_large = rows * sum(sizes.values()) >= WIDE
+        return self.wide if is_large and rows * sum(map(sizes.get, self.factors)) >= WIDE else self.plain
 
     @functools.cached_property
     def choices(self):
@@ -354,6 +390,9 @@ class Program:
         self.kept_cells = [inputs[i] for i in code.kept]
         self.storage_map = {}
         self.deferred = False
+        #: What has run for arrays of some shapes, and the types of the arguments.
+        self.direct: dict = {}
+        self.array_types: set[type] = set()
         forking.hold(self)
 
     def held_arrays(self):
@@ -403,10 +442,53 @@ class Program:
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
             if self.code.entries is None:
                 try:
-                    return self._run(self.code.plain, kept)
+                    function = self.code.suited(kept)
+                    outputs = self._run(function, kept)
                 except (NeedsValue, GiveUp):
                     self.code.entries = {}
+                else:
+                    if self.code.is_direct:
+                        self._note(kept, function)
+                    return outputs
             return self._run_special(kept)
+
+    def _note(self, kept, function):
+        """Remember what has run for such arguments, for :meth:`compute_directly`."""
+        if len(self.direct) >= VARIANTS:
+            self.direct = {}
+        self.array_types = {type(value) for value in kept}
+        self.direct[kept[0].shape] = function
+
+    def compute_directly(self, array):
+        """Compute the only output for the only input, in the fewest steps.
+
+        Cells are only read, and nothing is traced, so that several threads may do this at the same time.
+
+        Parameters
+        ----------
+        array : ndarray
+            Of the type of the input.
+
+        Returns
+        -------
+        value : ndarray or None
+            None where a call of the program is needed: for another function, or an array of a new shape.
+        """
+        function = self.direct.get(array.shape)
+        if function is None or self.deferred:
+            return None
+        forking.check()
+        kept = (array, *[cell[0] for cell in self.kept_cells[1:]])
+        if not self.array_types.issuperset(map(type, kept)):
+            return None
+        arrived = []
+        try:
+            with devices.enable_x64(True):
+                function.call(((), kept, ()), arrived)
+        except (NeedsValue, GiveUp):
+            return None
+        (value,), _, holds = arrived[0]
+        return take_over(self.code.output_types[0], value) if holds is None or holds else None
 
     def store(self, states):
         """Let the cells hold new states. One step for Python, which Ctrl-C does not come in between."""
@@ -435,7 +517,7 @@ class Program:
             jax.block_until_ready(arrived[0][1])
         outputs = [None] * self.code.count
         for position, type_, value in zip(self.code.results, self.code.output_types, arrived[0][0]):
-            outputs[position] = from_device(type_, value)
+            outputs[position] = take_over(type_, value)
         return outputs
 
     def _run_special(self, kept):

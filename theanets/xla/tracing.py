@@ -299,13 +299,13 @@ def shapes_of(node):
 
 def remember(value, note):
     """Attach a note to a traced value, for translations of Ops that use it; return the value."""
-    current().notes[id(value)] = value, note
+    current().notes[id(value), type(note)] = value, note
     return value
 
 
-def recall(value):
-    """Return the note attached to a value on this level of tracing; None if there is none."""
-    return current().notes.get(id(value), (None, None))[1]
+def recall(value, kind):
+    """Return the note of a type attached to a value on this level of tracing; None if there is none."""
+    return current().notes.get((id(value), kind), (None, None))[1]
 
 
 def compute_with(values, compute):

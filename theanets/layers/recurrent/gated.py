@@ -6,7 +6,7 @@ import numpy as np
 import theano.tensor as TT
 
 from ... import util
-from .base import Recurrent
+from .base import Recurrent, in_any_order
 
 __all__ = ["RRNN", "LSTM", "GRU", "MUT1", "SCRN"]
 
@@ -198,6 +198,7 @@ class GRU(Recurrent):
         self.add_weights("w", self.input_size, 3 * size)
         self.add_bias("b", 3 * size)
 
+    @in_any_order
     def sequences(self, x, context):
         projected = TT.dot(x, self.find("w")) + self.find("b")
         return _blocks(projected, self.output_size)[:3], {}

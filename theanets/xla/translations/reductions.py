@@ -1,5 +1,8 @@
 """Translations of reductions over axes, such as sums and maxima; sorting, searching and cumulating along one."""
 
+import math
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from theano import scalar as ts
@@ -10,6 +13,9 @@ from ..accumulators import is_given
 from ..registry import translates
 from ..tracing import Dynamic, TranslationError, guard, known
 from .elementwise import cast_array
+
+#: From so many rows on, the columns of a matrix are summed by its product with ones.
+TALL = 512
 
 FUNCTIONS = {
     ts.Add: jnp.sum,
@@ -48,7 +54,20 @@ def reduce(op, node, x):
         x = cast_array(x, "float32" if wide == "float16" else wide)
     if kind in (ts.Maximum, ts.Minimum) and 0 in [x.shape[axis] for axis in axes]:
         raise ValueError("a maximum or minimum of nothing")
+    if kind is ts.Add and _is_tall(x, axes):
+        return jnp.ones((math.prod(x.shape[:-1]),), x.dtype) @ x.reshape(-1, x.shape[-1])
     return cast_array(FUNCTIONS[kind](x, axis=axes), dtype)
+
+
+def _is_tall(x, axes):
+    """Tell whether the columns of a tall matrix are summed on a CPU, for which XLA makes scalar code."""
+    return (
+        x.dtype == "float32"
+        and sorted(axes) == list(range(x.ndim - 1))
+        and math.prod(x.shape[:-1]) >= TALL
+        and x.shape[-1] > 1
+        and jax.devices()[0].platform == "cpu"
+    )
 
 
 @translates(basic.Mean)
