@@ -19,8 +19,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
-from theanets.estimators import examples
-from theanets.estimators import AutoencoderTransformer, NetworkClassifier, NetworkRegressor
+from theanets.estimators import AutoencoderTransformer, NetworkClassifier, NetworkRegressor, examples
 from theanets.xla import epochs
 
 
