@@ -5,11 +5,16 @@ an older release still works, with a ``DeprecationWarning`` that names today's; 
 more is answered with what to write instead.
 """
 
+import dataclasses
 import functools
 import inspect
+import math
 import re
+import types
 from collections.abc import Callable
 from typing import TypeVar, cast
+
+import numpy as np
 
 from . import util
 
@@ -424,6 +429,10 @@ def renamed(kwargs, table):
     return result
 
 
+#: How many unknown arguments are listed: looking for what may have been meant takes a millisecond for each.
+MOST_UNKNOWN = 100
+
+
 def refuse(names, known, where, hints=(), is_open=False):
     """Raise an error for arguments that nobody uses.
 
@@ -446,7 +455,8 @@ def refuse(names, known, where, hints=(), is_open=False):
     Raises
     ------
     ArgumentError
-        If any of the names is not known. All of them are listed at once, on a line each if there are several.
+        If any of the names is not known. All of them are listed at once, on a line each if there are several; of a
+        great many, the first ones.
 
     Examples
     --------
@@ -457,16 +467,19 @@ def refuse(names, known, where, hints=(), is_open=False):
     """
     known = set(known)
     complaints = []
-    for name in names:
-        if name in known:
-            continue
+    unknown = [name for name in names if name not in known]
+    for place, name in enumerate(unknown):
+        if place == MOST_UNKNOWN:
+            complaints.append(f"and {len(unknown) - place} more")
+            break
         advice = f"; {hints[name]}" if name in hints else _advice(str(name), known)
         if is_open and (name in hints or not advice):
             util.warn(f"{where}: nobody has declared an argument {name!r}, which may be misspelt{advice}")
             continue
         complaints.append(f"unknown argument {name!r}{advice}")
     if len(complaints) > 1:
-        raise util.ArgumentError("\n".join([f"{where}: {len(complaints)} arguments are unknown", *complaints]))
+        count = len(unknown) if len(complaints) > MOST_UNKNOWN else len(complaints)
+        raise util.ArgumentError("\n".join([f"{where}: {count} arguments are unknown", *complaints]))
     if complaints:
         raise util.ArgumentError(f"{where}: {complaints[0]}")
 
@@ -509,6 +522,72 @@ def missing_attribute(thing, name, hints):
     return object.__getattribute__(thing, name)
 
 
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The values that an option may have.
+
+    Parameters
+    ----------
+    low, high : float, optional
+        The limits. Default: every finite number.
+    kind : str, optional
+        ``'number'``, ``'integer'``, or ``'flag'`` for True and False. Default ``'number'``.
+    open_low, open_high : bool, optional
+        Whether a limit is itself outside of the range. Default: it is not, unless it is infinite.
+
+    Examples
+    --------
+    >>> Range(0, 1, open_high=True).check("momentum", 0.9)
+    0.9
+    >>> Range(0, 1, open_high=True).check("momentum", 1)
+    Traceback (most recent call last):
+        ...
+    theanets.util.ConfigurationError: momentum=1, expected a number of at least 0 and less than 1
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    kind: str = "number"
+    open_low: bool = False
+    open_high: bool = False
+
+    def holds(self, value):
+        """Tell whether a value is in the range."""
+        if self.kind == "flag":
+            return isinstance(value, (bool, np.bool_)) or util.is_int(value) and value in (0, 1)
+        if not (util.is_int(value) if self.kind == "integer" else util.is_real(value)):
+            return False
+        if math.isinf(value) and math.isinf(self.high) and self.open_high or value == -math.inf:
+            return False
+        above = self.low < value if self.open_low else self.low <= value
+        return bool(above and (value < self.high if self.open_high else value <= self.high))
+
+    def words(self):
+        """Say what is expected."""
+        if self.kind == "flag":
+            return "True or False"
+        limits = [] if math.isinf(self.low) else [f"{'more than' if self.open_low else 'at least'} {self.low:g}"]
+        limits += [] if math.isinf(self.high) else [f"{'less than' if self.open_high else 'at most'} {self.high:g}"]
+        noun = "an integer" if self.kind == "integer" else "a number" if limits else "a finite number"
+        return noun + (f" of {' and '.join(limits)}" if limits else "")
+
+    def check(self, name, value):
+        """Return a value of an option; refuse one that is not in the range.
+
+        Raises
+        ------
+        ConfigurationError
+            The message has the name of the option.
+        """
+        if not self.holds(value):
+            raise util.ConfigurationError(f"{name}={value!r}, expected {self.words()}")
+        return value
+
+
+#: Every finite number, as the weight of a penalty or of a loss, which may be negative.
+FINITE = Range(open_high=True)
+
+
 def implemented_by(name):
     """Decorate a method that only declares what another one does: its signature, with all defaults, and its docstring.
 
@@ -541,10 +620,18 @@ def named_parameters(cls, method="__init__"):
     names = set()
     for base in cls.__mro__:
         if method in vars(base) and base is not object:
-            for parameter in inspect.signature(vars(base)[method]).parameters.values():
-                if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                    names.add(parameter.name)
+            names.update(_names_of(vars(base)[method]))
     return names - {"self"}
+
+
+def _names_of(function):
+    """Return the names of parameters that can be given by name."""
+    if type(function) is types.FunctionType and not vars(function):
+        # what inspect finds too, in a hundredth of the time.
+        code = function.__code__
+        return code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
+    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds]
 
 
 def show_call(thing, **settings):

@@ -122,6 +122,8 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
 
     def __init__(self, target, weight=1.0, weighted=False, output_name="out", **unknown):
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"loss {type(self).__name__}")
+        if not hasattr(weight, "type"):
+            arguments.FINITE.check(f"loss {type(self).__name__}: weight", weight)
         self.owns_target = util.is_int(target)
         self._target = self._make_target(target)
         self._weights = util.FLOAT_CONTAINERS[self._target.ndim]("weights") if weighted else None

@@ -62,7 +62,8 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
 
     Notes
     -----
-    A subclass overrides :meth:`loss` to add a penalty, or :meth:`modify_graph` to change outputs.
+    A subclass overrides :meth:`loss` to add a penalty, or :meth:`modify_graph` to change outputs. As these may read the
+    weight, training with another weight is then compiled anew; with the regularizers of this module it is not.
 
     Examples
     --------
@@ -77,6 +78,9 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
     #: The pattern that stands for ``None``.
     DEFAULT_PATTERN = "*"
 
+    #: What patterns are for: names of ``'outputs'``, of ``'parameters'``, or for None of either.
+    watches: str | None = None
+
     #: One is made for each call of ``train`` or ``predict``, from the same keywords.
     is_known_by_settings = True
 
@@ -84,8 +88,8 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         arguments.refuse(unknown, arguments.named_parameters(type(self)), f"regularizer {type(self).__name__}")
         if util.is_real(pattern):
             pattern, weight = None, pattern
-        if not util.is_real(weight) and not hasattr(weight, "type"):
-            raise util.ConfigurationError(f"regularizer {type(self).__name__}: weight={weight!r}, expected a number")
+        if not hasattr(weight, "type"):
+            arguments.FINITE.check(f"regularizer {type(self).__name__}: weight", weight)
         self.pattern = self.DEFAULT_PATTERN if pattern is None else pattern
         self.weight = weight
 
@@ -162,6 +166,8 @@ def _hidden_outputs(pattern, network_layers, outputs):
 class _WeightPenalty:
     """The mean of a function of the weights, over the matching parameters that have more than one dimension."""
 
+    watches: str | None = "parameters"
+
     def loss(self, layers, outputs):
         params = [param for _, param in util.params_matching(layers, self.pattern) if param.ndim > 1]
         return _mean(self.penalty(param).mean() for param in params)
@@ -201,12 +207,16 @@ class HiddenL1(Regularizer):
 
     __extra_registration_keys__ = ["hidden_l1", "hidden_sparsity"]
 
+    watches: str | None = "outputs"
+
     def loss(self, layers, outputs):
         return _mean(_average(abs(util.dense(h)), outputs) for h in _hidden_outputs(self.pattern, layers, outputs))
 
 
 class _SequencePenalty:
     """A penalty on how sequences change from one step to the next."""
+
+    watches: str | None = "outputs"
 
     def __init__(self, pattern=None, weight=0.0, **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)
@@ -280,6 +290,8 @@ class Contractive(Regularizer):
     After S Rifai, P Vincent, X Muller, X Glorot, Y Bengio, "Contractive Auto-Encoders", ICML 2011
     """
 
+    watches: str | None = "outputs"
+
     def __init__(self, pattern=None, weight=0.0, wrt="*", **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)
         self.wrt = "*" if wrt is None else wrt
@@ -344,6 +356,8 @@ class _Stochastic:
     """
 
     DEFAULT_PATTERN = "*:out"
+
+    watches: str | None = "outputs"
 
     def __init__(self, pattern=None, weight=0.0, rng=13, **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)

@@ -21,7 +21,7 @@ VARIABLE = "THEANETS_STORE"
 
 
 class _Choice:
-    is_on = None
+    is_on: bool | None = None
 
 
 class Store:
@@ -109,7 +109,9 @@ def set_store(on: bool | None) -> None:
 
 def is_on() -> bool:
     """Tell whether networks use what was compiled for others."""
-    return os.environ.get(VARIABLE, "").lower() not in ("0", "false", "off", "no") if _Choice.is_on is None else _Choice.is_on
+    if _Choice.is_on is not None:
+        return _Choice.is_on
+    return os.environ.get(VARIABLE, "").lower() not in ("0", "false", "off", "no")
 
 
 def clear() -> None:

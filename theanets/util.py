@@ -391,6 +391,10 @@ def _matches(name, patterns):
     return any(name == p or not isinstance(p, ExactName) and fnmatch.fnmatchcase(name, p) for p in patterns)
 
 
+def _matches_any(names, pattern):
+    return any(_matches(name, (pattern,)) for name in names)
+
+
 def _as_patterns(patterns):
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 

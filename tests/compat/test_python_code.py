@@ -9,6 +9,7 @@ import scipy.sparse
 import theano
 import theano.sparse
 import theano.tensor as TT
+from theano.compile.debugmode import DebugMode
 from theano.sandbox.rng_mrg import MRG_RandomStreams
 from theano.tensor.shared_randomstreams import RandomStreams
 
@@ -104,3 +105,17 @@ def test_input_is_cast_down_when_asked():
     x = TT.bvector()
     f = theano.function([x], x, allow_input_downcast=True)
     assert f([300, 100]).tolist() == [44, 100]
+
+
+def test_digests_of_arrays():
+    first, second = (theano.printing.hex_digest(array) for array in (np.arange(3), np.arange(4)))
+    assert first != second and first == theano.printing.hex_digest(np.arange(3))
+
+
+def test_debug_mode_with_scalars():
+    x, state = TT.scalar("x"), theano.shared(np.asarray(1, theano.config.floatX))
+    mode = DebugMode(optimizer="fast_run", check_c_code=False, check_py_code=True, stability_patience=1)
+    with theano.change_flags(cxx=""):
+        f = theano.function([theano.In(x, mutable=True)], TT.exp(x * 2) + 1, updates=[(state, state + x)], mode=mode)
+        np.testing.assert_allclose(f(1), np.exp(2) + 1, rtol=1e-6)
+    assert state.get_value() == 2

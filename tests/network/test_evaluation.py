@@ -1,5 +1,6 @@
 """Predictions under many samples of noise and dropout; data and outputs that are not finite; scores of anything."""
 
+import concurrent.futures
 import copy
 import warnings
 
@@ -283,3 +284,81 @@ def test_nothing_has_no_score():
         with pytest.raises(util.DataError, match="nothing to score"):
             network.score(np.zeros((0, 4)), y)
         assert len(network.predict(np.zeros((0, 4)))) == 0
+
+
+# The direct way from predict() to what was compiled.
+
+
+@pytest.fixture
+def by_xla():
+    theanets.set_mode("XLA")
+    yield
+    theanets.set_mode(None)
+
+
+def is_direct(network, name="out:out"):
+    """Tell whether an output of the network has a direct way."""
+    return any(key[0] == name for key in network._direct_functions)
+
+
+def test_the_direct_way_gives_what_the_other_one_gives(by_xla):
+    network, x = theanets.Regressor([4, 3, 2]), X.astype("float32")
+    expected = network.predict(x, batch_size=len(x))
+    for _ in range(3):
+        found = network.predict(x)
+        assert np.array_equal(found, expected) and found.flags.writeable
+        found[:] = 0
+    assert is_direct(network)
+    classifier = theanets.Classifier([4, 3, 2])
+    assert np.array_equal(classifier.predict_proba(x), classifier.predict_proba(x, batch_size=len(x)))
+    assert np.array_equal(classifier.predict_proba(x).argmax(axis=1), classifier.predict(x))
+    large = np.tile(x, (3000, 1))
+    for _ in range(2):
+        found = network.predict(large)
+        assert np.allclose(found, np.tile(expected, (3000, 1)), atol=1e-6) and found.flags.writeable
+        found[:] = 0
+
+
+def test_the_direct_way_sees_new_parameters_layers_and_modes(by_xla):
+    network, x = theanets.Regressor([4, 3, 2]), X.astype("float32")
+    before = network.predict(x)
+    network.predict(x)
+    bias = network.find("out", "b")
+    bias.set_value(bias.get_value() + 1)
+    assert np.allclose(network.predict(x), before + 1, atol=1e-6)
+    network.train([x, before], algo="sgd", epochs=1, learning_rate=0.1)
+    trained = network.predict(x)
+    assert not np.allclose(trained, before + 1)
+    weights = [param.get_value() for param in network.params]
+    hidden = np.maximum(x @ weights[0] + weights[1], 0)
+    assert np.allclose(trained, hidden @ weights[2] + weights[3], atol=1e-5)
+    network.layers[1].activate = theanets.activations.build("tanh", network.layers[1])
+    assert np.allclose(network.predict(x), np.tanh(x @ weights[0] + weights[1]) @ weights[2] + weights[3], atol=1e-5)
+    theanets.set_mode("FAST_COMPILE")
+    try:
+        by_theano = network.predict(x)
+    finally:
+        theanets.set_mode("XLA")
+    assert np.allclose(by_theano, network.predict(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.ones((2, 5), "f"), np.ones(4, "f"), np.full((2, 4), np.nan, "f"), "text"])
+def test_the_direct_way_refuses_in_the_same_words(value, by_xla):
+    fresh, used = theanets.Regressor([4, 3, 2]), theanets.Regressor([4, 3, 2])
+    for _ in range(2):
+        used.predict(X.astype("float32"))
+    words = []
+    for network in (fresh, used):
+        with pytest.raises(util.DataError) as error:
+            network.predict(value)
+        words.append(str(error.value))
+    assert words[0] == words[1]
+
+
+def test_threads_take_the_direct_way_together(by_xla):
+    network, x = theanets.Regressor([4, 30, 2]), X.astype("float32")
+    network.predict(x[:1])
+    expected = [network.predict(x[i : i + 1], batch_size=1) for i in range(len(x))]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda i: network.predict(x[i % len(x)][None]), range(200)))
+    assert all(np.array_equal(value, expected[i % len(x)]) for i, value in enumerate(found))

@@ -3,12 +3,16 @@
 import contextlib
 import itertools
 import os
+import random
 import shutil
+import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse
 import theanets
 from theanets import storage, util
+from theanets.storage import archive
 from theanets.trainer import run as run_module
 
 from tests.helpers import assert_same_values, names, python, values
@@ -22,6 +26,10 @@ SEQUENCES = [RNG.randn(n, 3).astype("f") for n in (3, 5, 4, 3, 6, 4, 5, 3)]
 
 def regressor(rng=13):
     return theanets.Regressor([6, (5, "tanh"), 2], rng=rng)
+
+
+def abs_difference(output, target):
+    return abs(output - target)
 
 
 def without_seconds(network):
@@ -240,7 +248,15 @@ def test_how_often_it_is_written(tmp_path):
     (regressor, [X[:9], Y[:9]], {}, "data"),
     (regressor, [X, Y], dict(batch_size=4), "batch_size"),
     (regressor, [X, Y], dict(algo="adam"), "algo"),
-    (regressor, [X, Y], dict(hidden_dropout=0.2), "options"),
+    (regressor, [X, Y], dict(hidden_dropout=0.2), "regularizers"),
+    (regressor, [X, Y], dict(weight_l2=0.1), "regularizers"),
+    (regressor, [X, Y], dict(momentum=0.5), "momentum"),
+    (regressor, [X, Y], dict(max_gradient_norm=1), "max_gradient_norm"),
+    (regressor, [X, Y], dict(freeze=["hid1"]), "frozen"),
+    (regressor, [X, Y], dict(rng=14), "rng"),
+    (regressor, [X[::-1], Y], {}, "values of the train data and the values of the valid data"),
+    (regressor, [X, Y + 1], {}, "values of the train"),
+    (lambda: theanets.Regressor([6, (5, "tanh"), 2], loss=abs_difference), [X, Y], {}, "losses"),
 ])
 def test_checkpoints_of_another_training_are_refused(make, data, run, words, tmp_path):
     regressor().train([X, Y], algo="sgd", epochs=1, checkpoint=tmp_path / "c")
@@ -250,6 +266,154 @@ def test_checkpoints_of_another_training_are_refused(make, data, run, words, tmp
         network.train(data, epochs=3, checkpoint=tmp_path / "c", **{"algo": "sgd", **run})
     assert (tmp_path / "c").read_bytes() == content
     assert_same_values(values(network), before)
+
+
+def test_a_fold_does_not_get_the_network_of_another_one(tmp_path):
+    """Cross-validation with one path: the folds have the same shapes."""
+    run = dict(algo="sgd", epochs=1, checkpoint=tmp_path / "c")
+    folds = [np.delete(np.arange(40), range(i, i + 10)) for i in range(0, 40, 10)]
+    regressor().train([X[folds[0]], Y[folds[0]]], **run)
+    for fold in folds[1:]:
+        network = regressor()
+        before = values(network)
+        with pytest.raises(util.ConfigurationError, match="values of the train"):
+            network.train([X[fold], Y[fold]], **run)
+        assert_same_values(values(network), before)
+    with pytest.raises(util.ConfigurationError, match="values of the valid data"):
+        regressor().train([X[folds[0]], Y[folds[0]]], [X[folds[1]], Y[folds[1]]], **run)
+
+
+def sparse_rows(x):
+    return scipy.sparse.csr_matrix(x)
+
+
+@pytest.mark.parametrize("make, one, same, other", [
+    (regressor, [X, Y], [X.astype("f8"), np.asfortranarray(Y)], [X + 1e-3, Y]),
+    (lambda: theanets.Regressor([dict(size=6, sparse="csr"), 2]), [sparse_rows(X), Y],
+     [scipy.sparse.csc_matrix(X), Y], [sparse_rows(X[::-1]), Y]),
+    (lambda: theanets.recurrent.Regressor([3, (3, "rnn"), 1]), [SEQUENCES, [x[:, :1] for x in SEQUENCES]],
+     [[x.tolist() for x in SEQUENCES], [x[:, :1] for x in SEQUENCES]],
+     [SEQUENCES, [x[:, 1:2] for x in SEQUENCES]]),
+])
+def test_data_are_known_by_their_values(make, one, same, other, tmp_path):
+    run = dict(algo="sgd", epochs=1, checkpoint=tmp_path / "c")
+    make().train(one, **run)
+    make().itertrain(same, **run).close()
+    with pytest.raises(util.ConfigurationError, match="values of the train"):
+        make().itertrain(other, **run)
+
+
+def test_callables_are_known_by_their_code_and_their_data(tmp_path):
+    run = dict(valid=[X, Y], algo="sgd", epochs=1, train_batches=2, checkpoint=tmp_path / "c")
+
+    def batches_of(x, factor=1):
+        state = {"count": 0}
+
+        def make():
+            state["count"] += 1
+            return [x[:8], factor * Y[:8]]
+
+        return make
+
+    make = batches_of(X)
+    regressor().train(make, **run)
+    # one that has been used, and a new one.
+    for same in (make, batches_of(X.copy())):
+        regressor().itertrain(same, **run).close()
+    for other in (batches_of(X + 1), batches_of(X, 2), lambda: [X[:8], Y[:8]]):
+        with pytest.raises(util.ConfigurationError, match="what makes the train data"):
+            regressor().itertrain(other, **run)
+
+
+def test_a_loss_is_known_by_its_code(tmp_path):
+    make = lambda power: theanets.Regressor([6, 2], loss=lambda output, target: abs(output - target) ** power)  # noqa: E731
+    run = dict(algo="sgd", epochs=1, checkpoint=tmp_path / "c")
+    make(2).train([X, Y], **run)
+    make(2).itertrain([X, Y], **run).close()
+    with pytest.raises(util.ConfigurationError, match="code of loss 0"):
+        make(3).itertrain([X, Y], **run)
+
+
+def test_what_may_change_changes(tmp_path, caplog):
+    run = dict(algo="sgd", epochs=1, batch_size=20, checkpoint=tmp_path / "c")
+    regressor().train([X, Y], learning_rate=0.1, **run)
+    network = regressor()
+    network.train([X, Y], learning_rate=0.05, patience=3, validate_every=2, max_seconds=100, min_improvement=0.1,
+                  callbacks=[lambda *_: None], schedule="exponential", **dict(run, epochs=2))
+    assert network.history["learning_rate"] == [0.1, 0.05] or network.history["learning_rate"][0] == 0.1
+    assert "0.05" in caplog.text and "learning rate" in caplog.text
+
+
+def edited(path, change):
+    """Change the section of the training in a checkpoint."""
+    sections = storage.load_sections(path)
+    change(sections["training"])
+    storage.write_atomically(path, archive.pack(regressor(), sections))
+
+
+def test_checkpoints_of_earlier_releases_go_on_with_a_warning(tmp_path):
+    run = dict(algo="sgd", epochs=1, checkpoint=tmp_path / "c")
+    regressor().train([X, Y], **run)
+
+    def forget(training):
+        for key in ("contents", "functions", "python", "options", "regularizers", "rng", "frozen", "loss options",
+                    "class_weight"):
+            del training["identity"][key]
+
+    edited(tmp_path / "c", forget)
+    with pytest.warns(UserWarning, match="earlier release.*contents"):
+        regressor().train([X, Y], **run)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        regressor().train([X, Y], **run)
+
+
+def test_code_of_another_python_is_not_compared(tmp_path):
+    run = dict(algo="sgd", epochs=1, checkpoint=tmp_path / "c")
+    regressor().train(lambda: [X, Y], [X, Y], train_batches=1, **run)
+    edited(tmp_path / "c", lambda training: training["identity"].update(python="2.7"))
+    regressor().itertrain(lambda: [X, Y][:2], [X, Y], train_batches=1, **run).close()
+
+
+def places_in(tree, path=()):
+    """The paths of all entries of dicts, and of the first ones of lists."""
+    if path:
+        yield path
+    items = tree.items() if isinstance(tree, dict) else list(enumerate(tree))[:2] if isinstance(tree, list) else ()
+    for key, item in items:
+        yield from places_in(item, (*path, key))
+
+
+def test_checkpoints_that_were_edited_change_nothing(tmp_path):
+    """Each entry in turn is removed, or is something else: an error of ours before anything changes, or a training."""
+    path, network = tmp_path / "c", regressor()
+    run = dict(algo="sgd", learning_rate=0.1, batch_size=20, validate_every=1, checkpoint=path)
+    regressor().train([X, Y], epochs=2, **run)
+    content, sections = path.read_bytes(), storage.load_sections(path)
+    before, chance, refused = values(network), random.Random(3), 0
+    places = [place for place in places_in(sections["training"]) if place[0] != "identity"]
+    strange = [None, -1, 7, 0.5, "x", [], {}, [1, 2, 3], True, np.zeros(3), np.zeros((2, 2), "f")]
+    for place in chance.choices(places, k=int(60 * float(os.environ.get("THEANETS_FUZZ", 1)))):
+        training = storage.load_sections(path)["training"]
+        inner = training
+        for key in place[:-1]:
+            inner = inner[key]
+        if chance.random() < 0.3 and isinstance(inner, dict):
+            del inner[place[-1]]
+        else:
+            inner[place[-1]] = chance.choice(strange)
+        path.write_bytes(archive.pack(regressor(), {"training": training}))
+        try:
+            with contextlib.closing(network.itertrain([X, Y], epochs=3, **run)) as epochs:
+                next(epochs, None)
+        except util.ConfigurationError:
+            refused += 1
+            assert_same_values(values(network), before)
+        else:
+            for param in network.params:
+                param.set_value(before[param.name])
+        path.write_bytes(content)
+    assert refused > 25
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 and so on"])

@@ -47,6 +47,14 @@ def both(inputs, outputs):
     return check
 
 
+def results_of_both(inputs, outputs, arrays):
+    """Return what XLA computes, and what Theano does, of the same types and shapes."""
+    results = run(inputs, outputs, arrays), run(inputs, outputs, arrays, REFERENCE)
+    for variable, a, b in zip(outputs, *results):
+        assert (a.dtype, a.shape) == (b.dtype, b.shape), (variable, a.dtype, b.dtype, a.shape, b.shape)
+    return results
+
+
 def weighted_gradients(output, wrt):
     """Gradients of a sum of an expression's elements, each of which has a weight of its own."""
     weights = TT.cos(TT.arange(output.size).reshape(output.shape, ndim=output.ndim)).astype(output.dtype)

@@ -65,7 +65,8 @@ def test_channels_come_last_in_all_that_xla_is_given(options):
     output = TT.nnet.conv2d(x, w, **options)
     function = theano.function([x, w], [output, *TT.grad(TT.sqr(output).sum(), [x, w])], mode="XLA")
     arrays = normal(2, 4, 7, 8), normal(6, 4 // options.get("num_groups", 1), 3, 2)
-    forms = re.findall(r"dim_numbers = ([^,]*(?:, [^,]*)*?), window", function.fn.code.plain.lower((), arrays, ()).as_text())
+    text = function.fn.code.plain.lower((), arrays, ()).as_text()
+    forms = re.findall(r"dim_numbers = ([^,]*(?:, [^,]*)*?), window", text)
     assert len(forms) >= 3 and set(forms) == {"[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
 
 

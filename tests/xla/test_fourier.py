@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import theano
 import theano.tensor as TT
-from theano.tensor import fft
+from theano.tensor import fft, fourier
 
 from . import helpers
 
@@ -22,3 +22,12 @@ def test_transforms(shape, norm):
     (result,) = helpers.agree([x], [back], [array], rtol=1e-4, atol=1e-4)
     if norm:
         np.testing.assert_allclose(result, array, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("length, axis", [(None, None), (3, 0), (9, 1)])
+def test_along_an_axis(length, axis):
+    x = TT.dmatrix("x")
+    f = theano.function([x], fourier.fft(x, length, axis), mode="XLA")
+    array = np.random.RandomState(1).randn(4, 6)
+    np.testing.assert_allclose(f(array), np.fft.fft(array, length, -1 if axis is None else axis), atol=1e-12)
+    assert f.fn.code.entries is None

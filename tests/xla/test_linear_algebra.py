@@ -133,12 +133,52 @@ def test_exponentials_and_tensors():
     helpers.agree([x, t, b], outputs, arrays, rtol=1e-6)
 
 
-def test_decompositions_without_a_translation_run_on_the_host():
-    x = TT.dmatrix("x")
-    array = np.random.RandomState(1).randn(4, 4)
-    array = array + array.T
-    f = theano.function([x], nlinalg.eig(x)[0], mode="XLA")
-    np.testing.assert_allclose(f(array), np.linalg.eig(array)[0])
+def hilbert(size):
+    return (1 / (np.add.outer(np.arange(size), np.arange(size)) + 1)).astype("float32")
+
+
+@pytest.mark.parametrize("kind", ["ill-conditioned", "singular", "symmetric", "any"])
+def test_single_precision_is_decomposed_in_double_as_numpy_does(kind):
+    """To the last digits, and with the same signs of vectors."""
+    x = TT.fmatrix("x")
+    array = np.random.RandomState(2).randn(5, 5).astype("float32")
+    array = {
+        "ill-conditioned": hilbert(6),
+        "singular": np.ones((3, 3), "float32"),
+        "symmetric": array + array.T,
+        "any": array,
+    }[kind]
+    outputs = [nlinalg.pinv(x), nlinalg.det(x), *nlinalg.eigh(x, "L"), *nlinalg.eigh(x, "U"), *nlinalg.svd(x)]
+    outputs += [*nlinalg.svd(x, 0), nlinalg.svd(x, compute_uv=0), *nlinalg.qr(x), *nlinalg.qr(x, "complete")]
+    outputs += [nlinalg.qr(x, "r")]
+    if kind != "singular":
+        outputs += [nlinalg.matrix_inverse(x), TT.grad(TT.log(abs(nlinalg.det(x))), x)]
+        outputs += [*nlinalg.eig(x), nlinalg.TensorInv(1)(x)]
+    for result, expected in zip(*helpers.results_of_both([x], outputs, [array])):
+        np.testing.assert_allclose(result, expected, rtol=1e-6, atol=3e-7 * abs(expected).max())
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4)])
+def test_least_squares(shape):
+    a, b = TT.dmatrix("a"), TT.dmatrix("b")
+    rng = np.random.RandomState(3)
+    arrays = [rng.randn(*shape), rng.randn(shape[0], 2)]
+    results = helpers.run([a, b], nlinalg.lstsq()(a, b, -1), arrays)
+    for result, expected, rtol in zip(results, np.linalg.lstsq(*arrays, rcond=-1), (1e-5, 1e-9, 0, 1e-9)):
+        np.testing.assert_allclose(result, expected, rtol=rtol)
+    assert results[0].dtype == FLOAT
+
+
+def test_gradients_by_ops_of_their_own():
+    x, weights = TT.dmatrix("x"), TT.dmatrix("weights")
+    rng = np.random.RandomState(1)
+    root = rng.randn(4, 4)
+    outputs = [TT.grad((slinalg.expm(x / 5) * weights).sum(), x)]
+    outputs += [slinalg.CholeskyGrad(lower)(x, slinalg.Cholesky(lower)(x), weights) for lower in (True, False)]
+    helpers.agree([x, weights], outputs, [root.dot(root.T) + np.eye(4), rng.randn(4, 4)], rtol=1e-8)
+    # where eigenvalues are equal, Theano's way divides by zero.
+    [result] = helpers.run([x, weights], outputs[:1], [np.eye(3), np.ones((3, 3))])
+    np.testing.assert_allclose(result, np.full((3, 3), np.exp(0.2) / 5), rtol=1e-6)
 
 
 def test_a_decomposition_that_may_fail():

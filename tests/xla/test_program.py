@@ -1,5 +1,6 @@
 """Values that tracing has to know, graphs that XLA cannot run, and the errors of both."""
 
+import functools
 import warnings
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import theano
 import theano.tensor as TT
 from theanets import xla
+from theanets.xla import program
 from theanets.xla.host import FallbackWarning
 
 from ..compat import support
@@ -55,7 +57,7 @@ def test_an_op_without_a_translation_runs_on_the_host(with_shape):
     with pytest.raises(ArithmeticError, match="negative"):
         f(-array)
     assert state.get_value() == 2
-    assert f.fn.code.entries is None, "all the rest still runs by XLA"
+    assert not f.fn.code.stays_on_host and (f.fn.code.entries is None) == with_shape, "all the rest still runs by XLA"
 
 
 def test_the_warning_names_the_op(monkeypatch):
@@ -241,3 +243,16 @@ def test_shapes_of_another_length_are_refused():
         with warnings.catch_warnings(), pytest.raises(AssertionError):
             warnings.simplefilter("ignore", FallbackWarning)
             f(np.zeros(2, FLOAT), wrong)
+
+
+def test_wide_products_are_left_to_eigen_where_there_is_much_to_do(monkeypatch):
+    monkeypatch.setattr(program.devices, "may_have", bool)
+    x, y = TT.fmatrices("xy")
+    value = np.ones((4, 3), "f")
+    w = theano.shared(value)
+    make = functools.partial(theano.function, mode="XLA")
+    few, many = np.ones((5, 4), "f"), np.broadcast_to(np.float32(1), (program.WIDE // 12 + 1, 4))
+    plain = make([x], x.dot(w)).fn.code
+    assert plain.suited([few, value]) is plain.plain and plain.suited([many, value]) is plain.wide
+    others = [make([x], x.dot(w.T)), make([x, y], x.dot(y)), make([x], x.dot(w).sum(), updates=[(w, w + 1)])]
+    assert all(other.fn.code.suited([many, value]) is other.fn.code.plain for other in others)

@@ -122,3 +122,10 @@ def test_empty_arrays():
     x = TT.matrix("x")
     outputs = [x.T, x.reshape((0,)), TT.concatenate([x, x]), x.sum(0), x[:0], TT.arange(x.shape[0]), TT.dot(x, x.T)]
     helpers.agree([x], outputs, [np.zeros((0, 3), FLOAT)])
+
+
+def test_window():
+    n = TT.iscalar("n")
+    f = theano.function([n], extra_ops.bartlett(n), mode="XLA")
+    for length in (-1, 0, 1, 5):
+        np.testing.assert_array_equal(f(length), np.bartlett(length))

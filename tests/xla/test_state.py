@@ -197,6 +197,51 @@ def test_errors_leave_the_state_as_it_was():
     assert f([3, 1]) == 2
 
 
+def aliased(kind):
+    """Return two shared variables of one value: in one cell, or one array in two cells."""
+    w = theano.shared(np.arange(3, dtype=FLOAT), "w")
+    if kind == "clone":
+        return w, w.clone()
+    if kind == "graph":
+        inputs = theano.gof.graph.inputs([theano.clone(w * 2, share_inputs=False)])
+        [copied] = [variable for variable in inputs if hasattr(variable, "get_value")]
+        return w, copied
+    v = theano.shared(np.zeros(3, FLOAT), "v")
+    theano.function([], [], updates=[(w, w + 0)], mode="XLA")()
+    v.container.storage[0] = w.container.storage[0]
+    return w, v
+
+
+@pytest.mark.parametrize("kind", ["clone", "graph", "array"])
+def test_two_variables_of_one_value(kind):
+    w, v = aliased(kind)
+    x = TT.vector("x")
+    f = theano.function([x], (w * v * x).sum(), updates=[(w, w + 1)], mode="XLA")
+    assert f(np.ones(3, FLOAT)) == 5
+    expected = 5 + 2 * 3 + 3 if kind != "array" else 5 + 3
+    assert f(np.ones(3, FLOAT)) == expected
+    np.testing.assert_array_equal(w.get_value(), [2, 3, 4])
+    np.testing.assert_array_equal(v.get_value(), [0, 1, 2] if kind == "array" else [2, 3, 4])
+
+
+@pytest.mark.parametrize("kind", ["clone", "array"])
+def test_two_variables_of_one_value_that_are_both_updated(kind):
+    w, v = aliased(kind)
+    f = theano.function([], [w.sum(), v.sum()], updates=[(w, w + 1), (v, v + 2)], mode="XLA")
+    for _ in range(2):
+        f()
+    expected = {"array": [[2, 3, 4], [4, 5, 6]], "clone": [[4, 5, 6], [4, 5, 6]]}[kind]
+    np.testing.assert_array_equal([w.get_value(), v.get_value()], expected)
+
+
+def test_one_container_for_two_inputs():
+    a, b = TT.vectors("ab")
+    cell = theano.gof.Container(a, [np.ones(3, FLOAT)])
+    inputs = [theano.In(a, value=cell, update=a + b), theano.In(b, value=cell)]
+    f = theano.function(inputs, (a * b).sum(), mode="XLA")
+    assert [f(), f()] == [3, 12]
+
+
 READS = {
     "get_value": lambda state: state.get_value(),
     "internal": lambda state: state.get_value(return_internal_type=True),

@@ -70,6 +70,22 @@ def gemm_of_scalars(module):
     module.Gemm.perform = perform
 
 
+@after_importing("theano.compile.debugmode", needed=_no_itemset)
+def debugmode_with_scalars(module):
+    """``ndarray.itemset`` again; _Linker.make_all (theano/compile/debugmode.py:2096), for scalars in place."""
+    rewrite(
+        module._Linker,
+        "make_all",
+        ("storage_map[r][0].itemset(dr_vals[r][0])", "storage_map[r][0][...] = dr_vals[r][0]"),
+    )
+
+
+@after_importing("theano.printing", needed=lambda: not hasattr(np.ndarray, "tostring"))
+def digests_of_arrays(module):
+    """``ndarray.tostring``, gone from NumPy 2.3 on; hex_digest (theano/printing.py:1268)."""
+    rewrite(module, "hex_digest", ("x.tostring()", "x.tobytes()"))
+
+
 def _inverse_keeps_shape():
     return np.unique(np.zeros((2, 2)), return_inverse=True)[1].ndim != 1
 

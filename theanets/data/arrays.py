@@ -29,6 +29,7 @@ __all__ = [
     "lengths_of",
     "make_mask",
     "numbers_of",
+    "pad_steps",
 ]
 
 
@@ -85,6 +86,13 @@ class Slot:
             and value.flags.aligned
             and 0 not in value.strides
         )
+
+    def fits(self, value):
+        """Tell, quickly, whether a value is an array that needs no cast, and has the expected shape."""
+        if not self.takes(value) or self.shape is None:
+            return False
+        found = value.shape[1:]
+        return found == self.shape or self.is_sequence and found[0] > 0 and found[1:] == self.shape[1:]
 
     def of_step(self):
         """Describe one step of a sequence, for several sequences; the slot itself if it holds no sequences."""
@@ -370,7 +378,8 @@ def cast(value, slot, axis=0):
 
 def numbers_of(array):
     """Return an array, or the numbers that a scipy matrix holds beside its zeros."""
-    return array.data if scipy.sparse.issparse(array) else array
+    # a NumPy array first, which is recognized at once.
+    return array.data if type(array) is not np.ndarray and scipy.sparse.issparse(array) else array
 
 
 def is_finite(array):
@@ -383,8 +392,8 @@ def is_finite(array):
     if numbers.dtype.kind != "f":
         return True
     if numbers.flags.forc:
-        flat = numbers.ravel("K")
-        if math.isfinite(np.dot(flat, flat)):
+        flat = numbers if numbers.flags.c_contiguous else numbers.ravel("K")
+        if math.isfinite(np.vdot(flat, flat)):
             return True
     return bool(np.isfinite(numbers).all())
 
@@ -642,6 +651,11 @@ def _pad(sequences):
     for row, sequence in zip(padded, sequences):
         row[: len(sequence)] = sequence
     return padded
+
+
+def pad_steps(array, count):
+    """Return sequences with so many steps of zeros behind them."""
+    return np.pad(array, [(0, 0), (0, count)] + [(0, 0)] * (array.ndim - 2)) if count else array
 
 
 def lengths_of(arrays, slots, surplus=False):

@@ -5,7 +5,7 @@ import numpy as np
 
 from .. import util
 
-__all__ = ["ORDERS", "MixedRows", "Ordered", "Trimmed", "read_shuffle"]
+__all__ = ["ORDERS", "MixedRows", "Ordered", "Trimmed", "padded_length", "read_shuffle", "saves_by_trimming"]
 
 #: What ``shuffle`` may be.
 ORDERS = ("batches", "rows", False)
@@ -104,8 +104,47 @@ class Ordered:
         return self.dataset.iterate(shuffle=False)
 
 
+#: Batches are trimmed if that saves more than this part of the steps: those of one shape run together.
+SAVED = 1 / 3
+
+
+def padded_length(length):
+    """Return the length that sequences are padded to: one of four between two powers of two.
+
+    XLA compiles a program for each length that it meets.
+
+    Examples
+    --------
+    >>> [padded_length(length) for length in (3, 9, 33, 40, 41, 64)]
+    [3, 10, 40, 40, 48, 64]
+    """
+    step = 1 << max(int(length - 1).bit_length() - 3, 0)
+    return -(-length // step) * step
+
+
+def saves_by_trimming(lengths, size, is_mixed=False):
+    """Tell whether much is saved by cutting batches of padded sequences to the longest sequence in each.
+
+    Parameters
+    ----------
+    lengths : list of int
+        The lengths of all sequences.
+    size : int
+        Number of sequences in a batch.
+    is_mixed : bool, optional
+        Whether batches are made of any sequences rather than of consecutive ones. Default False.
+    """
+    lengths = np.asarray(lengths)
+    if is_mixed:
+        lengths = np.random.RandomState(0).permutation(lengths)
+    longest = np.maximum.reduceat(lengths, np.arange(0, len(lengths), size if size > 0 else len(lengths)))
+    return sum(map(padded_length, longest)) < (1 - SAVED) * lengths.max() * len(longest)
+
+
 class Trimmed:
-    """Batches of padded sequences, cut to the length of the longest sequence in each.
+    """Batches of padded sequences, cut to about the length of the longest sequence in each.
+
+    There are only a few lengths, see :func:`padded_length`.
 
     Parameters
     ----------
@@ -121,6 +160,6 @@ class Trimmed:
 
     def __iter__(self):
         for *arrays, mask in self.dataset:
-            length = int(mask.sum(axis=1).max())
+            length = padded_length(int(mask.sum(axis=1).max()))
             cut = [array[:, :length] if slot.is_sequence else array for array, slot in zip(arrays, self.slots)]
             yield [*cut, mask[:, :length]]

@@ -26,10 +26,11 @@ from .arrays import (
     count_axes,
     lengths_of,
     make_mask,
+    pad_steps,
     split_example,
     stack_examples,
 )
-from .batches import MixedRows, Ordered, Trimmed
+from .batches import MixedRows, Ordered, Trimmed, padded_length, saves_by_trimming
 
 __all__ = [
     "Exhausted",
@@ -84,6 +85,10 @@ class ArraySource:
         """Tell whether there are sequences of different lengths."""
         return self.lengths is not None and len(set(self.lengths)) > 1
 
+    def varies(self):
+        """Tell whether batches may have different numbers of steps although the sequences of each are equally long."""
+        return False
+
     def dataset(self, name, masked=False, shuffle="batches", batch_size=32, iteration_size=None, rng=None):
         """Make a dataset.
 
@@ -117,7 +122,9 @@ class ArraySource:
         )
         if shuffle is False:
             dataset = Ordered(dataset, self.axis)
-        return Trimmed(dataset, self.slots) if masked else dataset
+        if masked and self.lengths is not None and saves_by_trimming(self.lengths, batch_size, shuffle == "rows"):
+            return Trimmed(dataset, self.slots)
+        return dataset
 
     def _mask(self):
         if self.lengths is not None:
@@ -132,7 +139,10 @@ def _prepare(batch, slots, surplus, masked):
     lengths = lengths_of(batch, slots, surplus)
     if masked:
         steps = next(array.shape[1] for array, slot in zip(arrays, slots) if slot.is_sequence)
-        return [*arrays, make_mask(lengths or [steps] * len(arrays[0]))]
+        mask = make_mask(lengths or [steps] * len(arrays[0]))
+        missing = padded_length(steps) - steps
+        arrays = [pad_steps(array, missing) if slot.is_sequence else array for array, slot in zip(arrays, slots)]
+        return [*arrays, pad_steps(mask, missing)]
     if _differ(lengths):
         raise util.DataError(
             "a batch holds sequences of different lengths, but the first one did not; make them all lists of "
@@ -143,6 +153,16 @@ def _prepare(batch, slots, surplus, masked):
 
 def _differ(lengths):
     return lengths is not None and len(set(lengths)) > 1
+
+
+def _have_steps_of_their_own(first, second, slots, surplus):
+    """Tell whether two batches differ in the number of steps of their sequences."""
+    try:
+        arrays = [cast_all(batch, slots, surplus=surplus) for batch in (first, second)]
+    except util.DataError:
+        # what is wrong with a batch is said when it is its turn.
+        return False
+    return any(a.shape[1] != b.shape[1] for slot, a, b in zip(slots, *arrays) if slot.is_sequence)
 
 
 class StreamSource:
@@ -172,7 +192,10 @@ class StreamSource:
 
     def _next(self):
         if self.waiting:
-            return self.waiting.pop()
+            return self.waiting.pop(0)
+        return self._new()
+
+    def _new(self):
         try:
             return self.make() if callable(self.make) else next(self.make)
         except StopIteration:
@@ -198,11 +221,30 @@ class StreamSource:
             return False
         if self.passes is not None:
             return self.passes.is_ragged()
-        return _differ(lengths_of(self.waiting[-1], self.slots, self.surplus))
+        return _differ(lengths_of(self.waiting[0], self.slots, self.surplus))
+
+    def varies(self):
+        """Tell whether the first two batches have different numbers of steps; both are kept for their turn."""
+        if not any(slot.is_sequence for slot in self.slots):
+            return False
+        try:
+            self.look()
+            if self.passes is not None:
+                return self.passes.varies()
+            if len(self.waiting) < 2:
+                self.waiting.append(self._new())
+        except Exhausted:
+            return False
+        return _have_steps_of_their_own(*self.waiting[:2], self.slots, self.surplus)
 
     def __call__(self):
         """Return the next batch, cast and checked."""
         batch = self._next()
+        if batch is None or isinstance(batch, (str, bytes)) or np.isscalar(batch):
+            raise util.DataError(
+                f"{self.label} data: {_name(self.make)} has made {_words(batch)}, expected a list of arrays for a "
+                f"batch: {_expectation(self.slots)}"
+            )
         try:
             return _prepare(batch, self.slots, self.surplus, self.masked)
         except util.DataError as error:
@@ -279,7 +321,8 @@ class PassSource:
         self.label = label
         self.surplus = surplus
         self.length = length
-        first = next(iter(start()), None)
+        self.batches = list(itertools.islice(start(), 2 if any(slot.is_sequence for slot in slots) else 1))
+        first = self.batches[0] if self.batches else None
         if first is None:
             raise util.DataError(f"{label} data: there is no batch in {_name(start)}")
         self.holds_examples = split_example(first, slots, surplus) is not None
@@ -306,6 +349,13 @@ class PassSource:
         if self.holds_examples:
             return any(slot.is_sequence for slot in self.slots)
         return _differ(self.lengths)
+
+    def varies(self):
+        """Tell whether the first two batches have different numbers of steps."""
+        found, self.batches = self.batches, []
+        if self.holds_examples or len(found) < 2:
+            return False
+        return _have_steps_of_their_own(*found, self.slots, self.surplus)
 
     def items(self, batch_size):
         """Make a pass, yielding batches as they come, or batches of ``batch_size`` examples."""
@@ -379,6 +429,11 @@ class Passes:
         return self._prepare(batch)
 
 
+def _words(batch):
+    """Return a few words for what was made in the place of a batch."""
+    return "None" if batch is None else f"a {type(batch).__name__}, {str(batch)[:40]!r}"
+
+
 def _name(start):
     """Return the name, for messages, of an object that makes batches."""
     owner = getattr(start, "__self__", getattr(start, "func", start))
@@ -423,6 +478,10 @@ class DatasetSource:
 
     def is_ragged(self):
         """Tell whether there are sequences of different lengths, which such a dataset cannot hold."""
+        return False
+
+    def varies(self):
+        """Tell whether batches may have different numbers of steps; nothing could be done about that."""
         return False
 
     def __iter__(self):

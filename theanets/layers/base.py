@@ -24,6 +24,15 @@ __all__ = ["Layer"]
 PER_PARAMETER = re.compile(r"(mean|std|sparsity|diagonal|radius)_(.+)")
 
 
+#: What initial values are drawn by, and the ranges of these options where they are numbers.
+SETTINGS = {
+    "mean": arguments.FINITE,
+    "std": arguments.FINITE,
+    "sparsity": arguments.Range(0, 1),
+    "diagonal": arguments.FINITE,
+}
+
+
 class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  # type: ignore[misc]
     """Base class of layers.
 
@@ -511,7 +520,7 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
         output : str
             Name of an output, without the layer's name.
         layers : sequence of Layer, optional
-            The layers of the network, needed for outputs that :meth:`resolve_outputs` says nothing of.
+            The layers of the network, needed for outputs that :meth:`resolve_outputs` does not declare.
 
         Raises
         ------
@@ -553,7 +562,10 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
     def _setting(self, setting, name, default, general=True):
         self._settings_read.add(f"{setting}_{name}")
         default = self.kwargs.get(setting, default) if general else default
-        return self.kwargs.get(f"{setting}_{name}", default)
+        value = self.kwargs.get(f"{setting}_{name}", default)
+        if setting in SETTINGS and not isinstance(value, (list, tuple, np.ndarray)):
+            SETTINGS[setting].check(f"layer {self.name!r}: {setting} of {name!r}", value)
+        return value
 
     def _add_param(self, name, shape, draw):
         """Append a parameter, keeping an existing one of the same name and shape."""

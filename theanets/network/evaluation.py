@@ -17,6 +17,9 @@ from .part import Part
 
 __all__ = ["Evaluation"]
 
+#: There is no direct way to a function.
+NOT_DIRECT = None, None
+
 
 class Guarded:
     """A compiled function that several threads may call: it keeps its values in one place, and so takes turns.
@@ -168,6 +171,31 @@ class Evaluation(Part):
             self._plain_functions, key, lambda: self._output_function(names, slots, (), self._context())
         )
 
+    def _evaluate_directly(self, name, x, check):
+        """Compute one output for an array that needs no cast, by a function that has run before, in the fewest steps.
+
+        Returns
+        -------
+        value : ndarray or None
+            None where it takes more than that: whatever is wrong with the array, :meth:`_evaluate` finds out.
+        """
+        key = name, self._layers_memo.fingerprint(self.layers), modes.key()
+        slot, compute = self._direct_functions.get(key, NOT_DIRECT)
+        if slot is None or not slot.fits(x) or check and not data.is_finite(x):
+            return None
+        value = compute(x)
+        if check and value is not None:
+            self._notice_nan((value,))
+        return value
+
+    def _keep_direct(self, name, slot, function):
+        """Keep how to compute an output directly from an array, if the function can do that."""
+        compute = getattr(getattr(function.function, "fn", None), "compute_directly", None)
+        if compute is not None:
+            key = name, self._layers_memo.fingerprint(self.layers), modes.key()
+            # replaced rather than changed, as other threads may be reading it; two outputs are enough.
+            self._direct_functions = dict([*self._direct_functions.items()][-1:]) | {key: (slot, compute)}
+
     def _output_function(self, names, slots, regs, context, state=None):
         """Return the compiled function for some outputs, and for the states that follow."""
         key = self._graph_key(regs, context)
@@ -198,6 +226,8 @@ class Evaluation(Part):
             function = self._output_function(names, slots, regs, self._context(masked, state), state)
         else:
             function = self._plain_function(names, slots)
+            if len(slots) == len(names) == 1:
+                self._keep_direct(names[0], slots[0], function)
         if function.by_xla and not regs and not state and self._is_known_by_row():
             function = functools.partial(self._compute_filled, function, names, slots, masked)
         results = in_batches(function, [*arrays, *(state or {}).values()], batch_size)
@@ -322,6 +352,10 @@ class Evaluation(Part):
 
     def _output(self, name, x, batch_size, kwargs, where, state=None, check=True):
         self._require_layers()
+        if state is None and batch_size is None and not kwargs:
+            value = self._evaluate_directly(name, x, check)
+            if value is not None:
+                return value
         regs = self._regularizers(kwargs, where)
         if state is not None:
             state = self._check_state(state, check)

@@ -4,8 +4,9 @@ import theano.tensor as TT
 
 from .. import util
 from ..layers import means
+from ..regularizers import CLEAN_SUFFIXES
 
-__all__ = ["counted", "measure", "read"]
+__all__ = ["check_patterns", "counted", "measure", "read"]
 
 
 def counted(value, context):
@@ -55,3 +56,49 @@ def _read_levels(levels):
             raise util.ConfigurationError(
                 f"monitor level {level!r}: expected a number, a callable, or a pair of a label and a callable"
             )
+
+
+def check_patterns(network, regularizers, monitors):
+    """Refuse patterns of regularizers and of monitors that stand for nothing in a network.
+
+    Parameters
+    ----------
+    network : :class:`theanets.Network`
+        The network.
+    regularizers : list of :class:`theanets.regularizers.Regularizer`
+        The regularizers. The default of a class may stand for nothing.
+    monitors : dict or sequence of pairs
+        See :func:`read`.
+
+    Raises
+    ------
+    UnknownNameError
+        The message lists the names that there are.
+    """
+    wanted = [
+        (f"regularizer {type(reg).__name__}: pattern", reg.pattern, reg.watches)
+        for reg in regularizers
+        if reg.pattern != reg.DEFAULT_PATTERN
+    ]
+    wanted += [("monitors", pattern, None) for pattern, _ in read(monitors)]
+    for where, patterns, watches in wanted:
+        for pattern in [patterns] if isinstance(patterns, str) else patterns:
+            _check_pattern(network, where, pattern, watches)
+
+
+def _check_pattern(network, where, pattern, watches):
+    params = [param for layer in network.layers for param in layer.params]
+    # vectors are penalized by none of the regularizers that watch parameters.
+    names = [param.name for param in params if watches is None or param.ndim > 1] if watches != "outputs" else []
+    outputs = [layer.full_name(output) for layer in network.layers for output in layer.shapes]
+    outputs = [] if watches == "parameters" else outputs
+    if isinstance(pattern, util.ExactName) or util._matches_any([*names, *outputs], pattern):
+        return
+    if watches != "parameters":
+        # of some outputs the layers know nothing until they are connected.
+        outputs, _ = network.build_graph()
+        names += [name + suffix for suffix in ("", *CLEAN_SUFFIXES) for name in outputs]
+        if util._matches_any(names, pattern):
+            return
+        names = [name for name in names if not name.endswith(CLEAN_SUFFIXES)]
+    raise util.unknown(f"{where}: no {watches or 'output or parameter'} of the name", pattern, names)

@@ -72,7 +72,7 @@ def _is_known_activation(activation):
 
 
 def is_ours(network):
-    """Tell whether a network consists of what this library has, so that what it computes for a row is for that alone."""
+    """Tell whether a network consists of parts of this library, which compute each row from the same row alone."""
     builds = type(network).build_graph, type(network)._connect
     return all(method.__module__.partition(".")[0] == _PACKAGE for method in builds) and all(
         _is_known(layer) and _is_known_activation(getattr(layer, "activate", None)) for layer in network.layers

@@ -120,6 +120,7 @@ class Training(Part):
         class_weight: str | dict | Sequence[float] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float | None = None,
+        save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
         **kwargs: Any,
@@ -137,8 +138,8 @@ class Training(Part):
             Values of the monitors on the training data in the last epoch, while it learned from them; and on the
             validation data with the parameters that the network is left with, so that ``valid['acc']`` of a classifier
             is what :meth:`score` gives. If no epoch was completed, those on the training data are "not a number".
-            With a ``checkpoint`` of a training that is done already, those of that training. A trainer of one's own
-            has its last pair returned as it is; ``algo='pretrain'`` has the values of the autoencoder that it trains.
+            With a ``checkpoint`` of a training that is done already, those of that training. A user-defined trainer
+            has its last pair returned unchanged; ``algo='pretrain'`` has the values of the autoencoder that it trains.
 
         Examples
         --------
@@ -203,6 +204,7 @@ class Training(Part):
         class_weight: str | dict | Sequence[float] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float | None = None,
+        save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
         **kwargs: Any,
@@ -212,14 +214,15 @@ class Training(Part):
         However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
         parameters at the end is computed on the way out.
 
-        What is compiled is kept with the network, for the next training by the same algorithm and the same options.
+        What is compiled is kept, for the next training by the same algorithm and the same options, of this network or
+        of another one of the same structure; see :func:`theanets.set_store`.
 
         Parameters
         ----------
         train : array, list of arrays, dict, dataset, iterable, callable, iterator or downhill.Dataset
             The data: an array for each of :attr:`variables`, in their order or by name; or a dataset of examples with
             ``__len__`` and ``__getitem__``, which is read at once. Something that can be iterated over again and
-            again, such as a loader of batches or a generator function, is gone through once in an epoch. A callable
+            again, such as a loader of batches or a generator function, is iterated over once in an epoch. A callable
             returns a list of arrays each time it is called, for one batch; an iterator yields them.
         valid : the same, optional
             Data to validate on. Default: the training data.
@@ -299,6 +302,10 @@ class Training(Part):
             that the arguments ask for. See docs/guide/training.md.
         checkpoint_every : int or float, optional
             Write it after so many epochs (int) or minutes (float). Default: after each epoch.
+        save_errors : str, optional
+            What to do when one of the two files above cannot be written in the middle, as on a disk that is full:
+            ``'warn'`` and go on, with another warning at the end if it is still so; or ``'raise'`` the error, which
+            ends training. Default ``'warn'``.
         resume : bool, optional
             Go on from the training before, in the same process: with the state of the optimizer and of the schedule,
             the history, the random numbers and the parameters of its last epoch, as one long training does.
@@ -324,7 +331,7 @@ class Training(Part):
         Raises
         ------
         ConfigurationError
-            At the call, for arguments that nobody uses (an ``ArgumentError``), for data that does not fit or is not
+            At the call, for unknown arguments (an ``ArgumentError``), for data that does not fit or is not
             finite (a ``DataError``), for weights that are negative or all zero, for a checkpoint of another training,
             and where there is no training to resume.
         """
@@ -361,6 +368,7 @@ class Training(Part):
         if before is not None and util.is_int(total):
             total += before.epoch
         bar = {"progress": kwargs.pop("progress", None), "total": total}
+        save_errors = kwargs.pop("save_errors", None)
         runner = trainer.build(algo, subalgo, self)
         if before is not None:
             if not isinstance(runner, trainer.DownhillTrainer):
@@ -369,8 +377,8 @@ class Training(Part):
                 )
             runner.before = before
         make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
-        saver = storage.Saver(self, save_progress, save_every)
-        session = self._make_session(runner, found, shuffle, kwargs)
+        saver = storage.Saver(self, save_progress, save_every, save_errors)
+        session = self._make_session(runner, found, shuffle, kwargs, save_errors)
         session.is_incremental = is_incremental
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
@@ -433,6 +441,10 @@ class Training(Part):
         if before is not None and not before.compiled.is_used:
             before.compiled.release()
 
+    def _check_patterns(self, regularizers, monitors):
+        """Refuse patterns of regularizers and of monitors that stand for nothing."""
+        monitoring.check_patterns(self, regularizers, monitors)
+
     def _dataset_maker(self, train, valid, runner, shuffle, kwargs):
         """Check arguments and data; return a function that makes the two datasets, and their sources by name."""
         slots, surplus = self._slots(), False
@@ -440,9 +452,7 @@ class Training(Part):
             runner.check(kwargs)
             slots, surplus = runner.slots(), runner.ignores_surplus
         options = {key: kwargs[key] for key in trainer.DATA_KEYWORDS if key in kwargs}
-        for key in ("batch_size", "train_batches", "valid_batches", "iteration_size", "axis"):
-            if options.get(key) is not None and not util.is_int(options[key]):
-                raise util.ConfigurationError(f"{key}={options[key]!r}, expected an integer")
+        trainer.check_numbers(options)
         axis = options.get("axis") or 0
         train_source, valid_source = sources.build_both(train, valid, slots, axis, surplus)
         sources.check_shuffle(train_source, shuffle)
@@ -468,12 +478,23 @@ class Training(Part):
 
         def make_both():
             masked = train_source.is_ragged() or valid_source.is_ragged()
+            if not masked and (train_source.varies() or valid_source.varies()):
+                # padded to a few lengths, as each takes a program of its own.
+                masked = self._takes_masks()
             # in this order, as both are shuffled when they are made.
             valid_dataset = make(valid_source, "valid", masked, shuffle and "batches")
             train_dataset = make(train_source, "train", masked, shuffle)
             return train_dataset, valid_dataset, {"masked": True} if masked else {}
 
         return make_both, {"train": train_source, "valid": valid_source}
+
+    def _takes_masks(self):
+        """Tell whether the network can be told which steps of padded sequences count."""
+        try:
+            self.build_graph(context=self._context(masked=True))
+        except util.ConfigurationError:
+            return False
+        return True
 
     def _warn_of_sorted_labels(self, source, batch_size):
         """Warn, once, if batches of the training data hold one class each."""
@@ -488,10 +509,10 @@ class Training(Part):
                 util.warn(f"{found}; give shuffle='rows', which mixes the rows anew each epoch, or mix them yourself")
                 return
 
-    def _make_session(self, runner, found, shuffle, kwargs):
+    def _make_session(self, runner, found, shuffle, kwargs, save_errors=None):
         """Make the session of a training: its history, callbacks, stop condition and checkpoint."""
         if not isinstance(runner, trainer.Trainer):
-            # a trainer of the user's own gets all arguments but these, which work with any trainer.
+            # a user-defined trainer gets all arguments but these, which work with any trainer.
             return trainer.Session(self, kwargs.pop("callbacks", None), kwargs.pop("stop_when", None))
         path, every = kwargs.get("checkpoint"), kwargs.get("checkpoint_every")
         checkpoint = None
@@ -500,8 +521,8 @@ class Training(Part):
             options.update((key, kwargs[key]) for key in trainer.DATA_KEYWORDS if kwargs.get(key) is not None)
             # the default is left out, so that checkpoints of earlier releases still match.
             options["shuffle"] = None if shuffle == "batches" else shuffle
-            identity = trainer.identify(self, runner, found, options)
-            checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs)
+            identity = trainer.identify(self, runner, found, options, kwargs)
+            checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs, save_errors)
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)

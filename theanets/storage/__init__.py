@@ -11,15 +11,17 @@ module is never imported for it. Networks are then built anew by :mod:`theanets.
 out is sound. :mod:`theanets.storage.legacy` does the same for files of the reference release.
 """
 
-from .files import write_atomically
+from .files import check_target, write_atomically
 from .objects import TRANSIENT, register_network
 from .reading import load, load_all, load_sections
-from .saver import Saver
+from .saver import Attempts, Saver
 from .writing import save
 
 __all__ = [
     "TRANSIENT",
+    "Attempts",
     "Saver",
+    "check_target",
     "load",
     "load_all",
     "load_sections",

@@ -1,4 +1,4 @@
-r"""Networks in archives of arrays, a format to rely on.
+r"""The archive format: networks as zip files of arrays with a description in JSON, kept compatible.
 
 An archive is what ``numpy.savez`` makes: a zip file of arrays, each in NumPy's own format, which holds numbers and
 nothing that could be run. Beside the arrays there is a file ``network.json`` that says in words what the network is.
@@ -32,6 +32,7 @@ network always makes the same bytes. Any tool that opens zip files can look into
 (<Regressor: in, hid1, out>, 'A. N.')
 """
 
+import contextlib
 import io
 import json
 import pathlib
@@ -44,17 +45,35 @@ import numpy as np
 from .. import util
 from .._version import __version__
 from . import blueprint, files
-from .objects import Maker, check_extent, families, find_class, is_ours, make_array, make_generator, refuse, subclasses
+from .objects import (
+    WORK,
+    Maker,
+    check_extent,
+    families,
+    find_class,
+    is_ours,
+    make_array,
+    make_generator,
+    refuse,
+    subclasses,
+)
 from .pickles import shorten
 
-__all__ = ["write", "read", "pack", "unpack", "FORMAT", "VERSION"]
+__all__ = ["write", "read", "pack", "load_sections", "FORMAT", "VERSION"]
 
-#: What ``network.json`` calls the format, and the newest version of it that is known here.
+#: Name of the format in ``network.json``, and the newest version that this release can read.
 FORMAT = "theanets network"
 VERSION = 1
 
-#: What every archive begins with.
+#: The first bytes of every archive.
 MAGIC = b"PK\x03\x04"
+
+#: Limit for the total size of JSON texts after decompression: this number of bytes plus a multiple of the file size.
+FREE_TEXT = 8 << 20
+TEXT_RATIO = 8
+
+#: Units of work that reading one member takes.
+READ_WORK = 100
 
 SECTION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
@@ -113,7 +132,7 @@ def read(source, trusted=(), max_bytes=None):
 
 
 def load(source, trusted=()):
-    """Read an archive from an opened :class:`theanets.storage.files.Source`, and leave the file behind it.
+    """Read an archive from a :class:`theanets.storage.files.Source`, and leave the position behind it.
 
     Returns
     -------
@@ -122,10 +141,29 @@ def load(source, trusted=()):
     """
     if not source.peek(len(MAGIC)).startswith(MAGIC):
         raise util.LoadError("it is no archive")
-    content = source.read()
-    network, sections, end = unpack(content, source.allowed(len(content)), trusted)
-    source.handle.seek(source.start + end)
+    with _damage("it is an archive that is damaged, or ends too early"):
+        length = _length(source.part())
+    members, spec = _open(source, length)
+    network, sections = _build(members, spec, trusted)
+    source.handle.seek(source.end if length is None else source.start + length)
     return network, sections
+
+
+def load_sections(source):
+    """Read the sections of an archive, and nothing else.
+
+    Parameters
+    ----------
+    source : :class:`theanets.storage.files.Source`
+        The file.
+
+    Returns
+    -------
+    sections : dict
+    """
+    members, spec = _open(source)
+    with _damage("it is damaged"):
+        return _Reader(members, ()).sections(spec)
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -182,7 +220,7 @@ def _heading():
 
 
 def _check_activation(name, activation):
-    """Refuse activations of a user's that hold what their name and their parameters do not tell."""
+    """Refuse user-defined activations with state beyond their name and parameters."""
     if hasattr(activation, "f") and hasattr(activation, "g"):
         _check_activation(name, activation.f)
         _check_activation(name, activation.g)
@@ -387,84 +425,40 @@ def _describe_variable(variable):
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def unpack(content, allowed, trusted=()):
-    """Read a network out of the bytes of an archive.
-
-    Parameters
-    ----------
-    content : bytes
-        The archive, and anything behind it.
-    allowed : int
-        The largest size of all members together.
-    trusted : iterable, optional
-        See :func:`theanets.storage.load`.
-
-    Returns
-    -------
-    network : :class:`theanets.Network`
-    sections : dict
-    end : int
-        Where the archive ends.
-    """
+@contextlib.contextmanager
+def _damage(words):
+    """Context that turns errors about the contents of a file into LoadError."""
     try:
-        end = _length(content) or len(content)
-    except struct.error as error:
-        raise util.LoadError("it is an archive that is damaged, or ends too early") from error
-    members, spec = _open(content[:end], allowed)
-    if "left_out" in spec:
-        raise util.LoadError(
-            f"it is the checkpoint of a training, without its network ({shorten(spec['left_out'])}); make the network, "
-            "and go on by train(..., checkpoint='path')"
-        )
-    try:
-        reader = _Reader(members, trusted)
-        plan = reader.network(spec)
-        sections = reader.sections(spec)
-        plan.history = sections.get("history")
-        network = blueprint.build(plan)
+        yield
     except util.LoadError:
         raise
     except util.ConfigurationError as error:
         raise util.LoadError(f"it describes no network: {error}") from error
     except Exception as error:
+        raise util.LoadError(f"{words} ({type(error).__name__}: {shorten(error)})") from error
+
+
+def _build(members, spec, trusted):
+    """Build the network of an archive, and return it with the sections."""
+    if "left_out" in spec:
         raise util.LoadError(
-            f"it is damaged, or describes no network ({type(error).__name__}: {shorten(error)})"
-        ) from error
-    return network, sections, end
+            f"it is the checkpoint of a training, without its network ({shorten(spec['left_out'])}); make the network, "
+            "and go on by train(..., checkpoint='path')"
+        )
+    with _damage("it is damaged, or describes no network"):
+        reader = _Reader(members, trusted)
+        plan = reader.network(spec)
+        sections = reader.sections(spec)
+        plan.history = sections.get("history")
+        network = blueprint.build(plan, members.budget)
+    return network, sections
 
 
-def unpack_sections(content, allowed):
-    """Read the sections of an archive, and nothing else.
-
-    Parameters
-    ----------
-    content : bytes
-        The archive.
-    allowed : int
-        The largest size of all members together.
-
-    Returns
-    -------
-    sections : dict
-    """
-    members, spec = _open(content, allowed)
-    try:
-        return _Reader(members, ()).sections(spec)
-    except util.LoadError:
-        raise
-    except Exception as error:
-        raise util.LoadError(f"it is damaged ({type(error).__name__}: {shorten(error)})") from error
-
-
-def _open(content, allowed):
+def _open(source, length=None):
     """Return the members of an archive, and what it says of itself."""
-    try:
-        members = _Members(content, allowed)
+    with _damage("it is damaged, or no archive of a network"):
+        members = _Members(source, length)
         spec = members.json("network.json")
-    except util.LoadError:
-        raise
-    except Exception as error:
-        raise util.LoadError(f"it is damaged, or no archive of a network ({shorten(error)})") from error
     _check_version(spec)
     return members, spec
 
@@ -479,41 +473,64 @@ def _check_version(spec):
         )
 
 
-def _length(content):
+def _length(part):
     """Return the length of an archive, if its members tell their sizes in front."""
     position = 0
-    while content[position : position + 4] == MAGIC:
-        flags, _, _, _, _, size, _, name, extra = struct.unpack_from("<HHHHIIIHH", content, position + 6)
+
+    def take(form, offset):
+        part.seek(position + offset)
+        return struct.unpack(form, part.read(struct.calcsize(form)))
+
+    def signature():
+        part.seek(position)
+        return part.read(4)
+
+    while (start := signature()) == MAGIC:
+        flags, _, _, _, _, size, _, name, extra = take("<HHHHIIIHH", 6)
         if flags & 8 or size == 0xFFFFFFFF:
             return None
         position += 30 + name + extra + size
-    while content[position : position + 4] == b"PK\x01\x02":
-        position += 46 + sum(struct.unpack_from("<HHH", content, position + 28))
-    if content[position : position + 4] != b"PK\x05\x06":
+    while start == b"PK\x01\x02":
+        position += 46 + sum(take("<HHH", 28))
+        start = signature()
+    if start != b"PK\x05\x06":
         return None
-    return position + 22 + struct.unpack_from("<H", content, position + 20)[0]
+    return position + 22 + take("<H", 20)[0]
 
 
 class _Members:
-    """The files in an archive."""
+    """The files in an archive, of which those are read that are asked for.
 
-    def __init__(self, content, allowed):
-        self.archive = zipfile.ZipFile(io.BytesIO(content))
+    Parameters
+    ----------
+    source : :class:`theanets.storage.files.Source`
+        The file.
+    length : int, optional
+        Length of the archive. Default: up to the end of the file.
+    """
+
+    def __init__(self, source, length=None):
+        size = source.end - source.start if length is None else length
+        if size > source.limit:
+            raise source.too_large()
+        self.archive = zipfile.ZipFile(source.part(length))
         infos = self.archive.infolist()
-        names = {info.filename for info in infos}
-        if len(names) != len(infos):
+        self.infos = {info.filename: info for info in infos}
+        if len(self.infos) != len(infos):
             raise util.LoadError("it is an archive with several members of the same name")
-        if "network.json" not in names:
+        if "network.json" not in self.infos:
             raise util.LoadError("it is an archive without a member network.json, not one of a network")
         for info in infos:
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
                 raise util.LoadError(f"member {shorten(info.filename)} is encrypted, or compressed in an unknown way")
-        if sum(info.file_size for info in infos) > allowed:
+        held, allowed = sum(info.file_size for info in infos), source.allowed(size)
+        if held > allowed:
             raise util.LoadError(
                 f"its members are larger than {allowed} bytes together; if you know where the file is from, say how "
                 "many bytes it may take, as in load(path, max_bytes=2**33)"
             )
-        self.names = names
+        self.budget = source.budget(size, held)
+        self.text_left = FREE_TEXT + TEXT_RATIO * min(size, source.packed or size)
 
     def json(self, name):
         """Return the content of a text."""
@@ -521,16 +538,26 @@ class _Members:
         def fail(constant):
             raise ValueError(constant)
 
-        return json.loads(self.archive.read(name).decode(), parse_constant=fail)
+        self.budget.take_work(READ_WORK)
+        self.text_left -= self.infos[name].file_size
+        if self.text_left < 0:
+            raise util.LoadError(f"it holds a description that is too long ({shorten(name)})")
+        content = self.archive.read(name)
+        # an upper bound for the number of entries, counted before the text is parsed.
+        self.budget.take_work(sum(map(content.count, (b",", b"[", b"{"))))
+        return json.loads(content.decode(), parse_constant=fail)
 
     def array(self, name):
         """Return the array of a member."""
-        content = self.archive.read(f"{name}.npy")
+        name = f"{name}.npy"
+        self.budget.take_bytes(self.infos[name].file_size)
+        self.budget.take_work(READ_WORK)
+        content = self.archive.read(name)
         handle = io.BytesIO(content)
         version = np.lib.format.read_magic(handle)
         header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         shape, is_fortran, dtype = header(handle)
-        return make_array(dtype, shape, content[handle.tell() :], "F" if is_fortran else "C")
+        return make_array(dtype, shape, memoryview(content)[handle.tell() :], "F" if is_fortran else "C")
 
 
 class _Reader:
@@ -538,9 +565,11 @@ class _Reader:
 
     def __init__(self, members, trusted):
         self.members = members
+        self.budget = members.budget
         self.trusted = Maker(trusted).trusted
         self.sequence = tuple
         self.generators = []
+        self.classes, self.known = {}, {}
 
     def value(self, tree):
         """Return the value that a tree of JSON stands for."""
@@ -555,7 +584,7 @@ class _Reader:
         if mark in ("@list", "@tuple"):
             return {"@list": list, "@tuple": tuple}[mark](self.value(item) for item in content)
         if mark == "@dict":
-            return {self.value(key): self.value(item) for key, item in content}
+            return self._dict(content)
         if mark == "@float":
             return {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}[content]
         if mark == "@array":
@@ -572,9 +601,21 @@ class _Reader:
             return blueprint.Reference(content)
         raise ValueError(f"unknown mark {mark}")
 
+    def _dict(self, pairs):
+        """Return a dict with keys of any kind."""
+        result = {}
+        for key, item in pairs:
+            key = self.value(key)
+            self.budget.check_key(key, len(result))
+            result[key] = self.value(item)
+        return result
+
     def find_class(self, name, family=None):
         """Return a class of layers, losses, activations or models."""
-        found = find_class(name, self.trusted)
+        if name not in self.classes:
+            self.budget.take_work(WORK["variable"])
+            self.classes[name] = find_class(name, self.trusted)
+        found = self.classes[name]
         if found is None:
             raise refuse(shorten(name))
         if family is not None and not (isinstance(found, type) and issubclass(found, family)):
@@ -584,7 +625,8 @@ class _Reader:
     def network(self, spec):
         """Return the description of a network."""
         model, layer, loss = families()[:3]
-        self.generators = [make_generator(self.value(state)) for state in spec["generators"]]
+        self.generators = self._generators(spec)
+        self.budget.take_work(WORK["variable"] * len(spec["variables"]))
         variables = {label: _make_variable(item) for label, item in spec["variables"].items()}
         return blueprint.Blueprint(
             self.find_class(spec["model"], model),
@@ -599,17 +641,23 @@ class _Reader:
     def sections(self, spec):
         """Return the sections by name."""
         if not self.generators:
-            self.generators = [make_generator(self.value(state)) for state in spec["generators"]]
+            self.generators = self._generators(spec)
         before, self.sequence = self.sequence, list
         try:
             return {name: self.value(self.members.json(f"sections/{name}.json")) for name in spec["sections"]}
         finally:
             self.sequence = before
 
+    def _generators(self, spec):
+        self.budget.take_work(WORK["generator"] * len(spec["generators"]))
+        return [make_generator(self.value(state)) for state in spec["generators"]]
+
     def _class(self, spec, family):
         if "class" in spec:
             return self.find_class(spec["class"], family)
-        known = {_form(cls): cls for cls in subclasses(family) if is_ours(cls)}
+        if family not in self.known:
+            self.known[family] = {_form(cls): cls for cls in subclasses(family) if is_ours(cls)}
+        known = self.known[family]
         if spec.get("form") not in known:
             raise util.unknown(family.kind, shorten(spec.get("form")), known)
         return known[spec["form"]]

@@ -24,12 +24,14 @@ __all__ = ["Blueprint", "LayerPlan", "LossPlan", "Reference", "describe", "build
 #: The largest number of layers, and of losses; the time to bind layers grows with the square of their number.
 MAX_PARTS = 2000
 
-#: How many numbers constructors may draw beyond those that the file holds values for.
+#: How many initial values constructors may draw in addition to the number of values in the file.
 ALLOWANCE = 1_000_000
 
+#: Units of work, see :class:`theanets.storage.budget.Budget`, that it takes to describe or to build a layer or a loss.
+PART_WORK = 100
 
-#: The largest number of entries in the options of a layer or loss, and the greatest length of a word there. What is
-#: larger makes messages about it take forever.
+#: The largest number of entries in the options of a layer or loss, and the greatest length of a word there. Error
+#: messages about larger ones would take too long.
 MAX_OPTIONS = 100_000
 MAX_TEXT = 10_000
 
@@ -163,7 +165,7 @@ def whole_of(network):
 
 
 class Blank(np.random.RandomState):
-    """A generator of zeros, for initial values that are going to be replaced, up to a number of them.
+    """A generator that returns zeros, up to a total number, for initial values that are replaced by those of a file.
 
     A short file that asks for large layers would fill the memory otherwise.
     """
@@ -198,7 +200,7 @@ class Blank(np.random.RandomState):
 # -- from a network to its description --------------------------------------------------------------------------------
 
 
-def describe(network, keep_own=False):
+def describe(network, keep_own=False, budget=None):
     """Describe a network.
 
     Parameters
@@ -207,6 +209,8 @@ def describe(network, keep_own=False):
         The network, which need not be fit for use as long as its attributes are there.
     keep_own : bool, optional
         Whether to keep layers and losses of classes from outside the library, and to build the others in place.
+    budget : :class:`theanets.storage.budget.Budget`, optional
+        What describing one that was read from a file may take.
 
     Returns
     -------
@@ -216,6 +220,8 @@ def describe(network, keep_own=False):
     layers, losses = whole_of(network)
     if len(layers) > MAX_PARTS or len(losses) > MAX_PARTS:
         raise util.LoadError(f"it holds more than {MAX_PARTS} layers or losses")
+    if budget is not None:
+        budget.take_work(PART_WORK * (len(layers) + len(losses)))
     twin = network_base()()
     with _quietly():
         return Blueprint(
@@ -237,7 +243,7 @@ def _describe_history(history):
 
 
 class _quietly(warnings.catch_warnings):
-    """Keep constructors from repeating what they said when the network was made, and from counting layers."""
+    """Suppress warnings of constructors, and restore the counter of layers."""
 
     def __enter__(self):
         self.count = Layer._count
@@ -315,13 +321,15 @@ def _describe_loss(loss, layers, keep_own):
 # -- from a description to a network ----------------------------------------------------------------------------------
 
 
-def build(plan):
+def build(plan, budget=None):
     """Build a network.
 
     Parameters
     ----------
     plan : Blueprint
         What it is to consist of.
+    budget : :class:`theanets.storage.budget.Budget`, optional
+        What building may take. Default: any amount.
 
     Returns
     -------
@@ -334,6 +342,8 @@ def build(plan):
     """
     if len(plan.layers) > MAX_PARTS or len(plan.losses) > MAX_PARTS:
         raise util.LoadError(f"it holds more than {MAX_PARTS} layers or losses")
+    if budget is not None:
+        budget.take_work(PART_WORK * (len(plan.layers) + len(plan.losses)))
     _check_rest(plan)
     _warn_of_types(plan)
     sizes = [np.size(_value_of(value)) for layer in plan.layers for value in layer.values.values()]
@@ -458,7 +468,7 @@ def _finish_layer(layer, plan, network):
 
 
 def _resolve(value, found):
-    """Return what a reference stands for, or None as long as that is not there."""
+    """Replace a reference by its variable, or by None if that does not exist yet."""
     return found.get(value.name) if isinstance(value, Reference) else value
 
 

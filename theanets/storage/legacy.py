@@ -16,7 +16,7 @@ from . import blueprint, objects, pickles
 
 __all__ = ["is_legacy", "build", "read"]
 
-#: Packages whose objects are known by their names.
+#: Packages whose objects are replaced by their names in layer specs.
 RECORDED = ("theanets", "theano")
 
 #: Layers of 0.7.3 that computed something else.
@@ -39,13 +39,15 @@ def read(handle):
     return build(pickles.read(handle.read())[0])
 
 
-def build(record):
+def build(record, budget=None):
     """Build the network that a record stands for.
 
     Parameters
     ----------
     record : :class:`theanets.storage.pickles.Record`
         What the file holds.
+    budget : :class:`theanets.storage.budget.Budget`, optional
+        What building may take. Default: that of an empty file.
 
     Returns
     -------
@@ -63,16 +65,18 @@ def build(record):
     layer_records, loss_records = _split_state(record)
     if len(layer_records) > blueprint.MAX_PARTS or len(loss_records) > blueprint.MAX_PARTS:
         raise util.LoadError(f"it holds more than {blueprint.MAX_PARTS} layers or losses")
+    maker = objects.Maker(budget=budget)
+    maker.budget.take_work(blueprint.PART_WORK * (len(layer_records) + len(loss_records)))
     is_07 = any(layer.get("_input_shapes") is None for layer in layer_records)
     values = {}
-    _collect(layer_records, values, set())
+    _collect(layer_records, values, set(), maker)
     # no random initial values: the stored ones replace them.
     blank = blueprint.Blank(sum(value.size for value in values.values()) + blueprint.ALLOWANCE)
-    network = model(_specs(layer_records, is_07), loss=None, rng=blank)
+    network = model(_specs(layer_records, is_07, maker), loss=None, rng=blank)
     inputs = [layer.get("input") for layer in layer_records]
     for loss in loss_records:
-        options = _loss_options(loss, inputs)
-        # heads that share a target do so here, as there was no way to say it.
+        options = _loss_options(loss, inputs, maker)
+        # losses on the same target variable share their target.
         network._append_loss(network._build_loss(options.pop("form"), options))
     _set_values(network, values, is_07)
     network.rng = 13
@@ -105,27 +109,28 @@ def _find_model(record):
     )
 
 
-def _plain(value):
+def _plain(value, maker):
     """Turn a value into one that may stand in a layer spec."""
     if isinstance(value, pickles.Record):
         if value.module.partition(".")[0] in RECORDED:
             # a layer, or an activation.
             return value.get("name")
-        value = objects.Maker().make(value)
+        value = maker.make(value)
     if isinstance(value, np.ndarray):
+        maker.budget.take_work(value.size)
         return tuple(value.tolist())
     return value
 
 
-def _specs(records, is_07):
+def _specs(records, is_07, maker):
     specs, before = [], None
     for record in records:
-        specs.append(_layer_spec(record, before, is_07))
+        specs.append(_layer_spec(record, before, is_07, maker))
         before = record
     return specs
 
 
-def _layer_spec(record, before, is_07):
+def _layer_spec(record, before, is_07, maker):
     form, name = record.name.lower(), record.get("name")
     who = f"layer {pickles.shorten(name)!r}"
     cls = _find_class(layers.Layer, form, f"{who} is a {record.full_name}, which is no layer of theanets")
@@ -141,9 +146,9 @@ def _layer_spec(record, before, is_07):
         if record.get(key, record.get(f"_{key}")) is not None:
             options.setdefault(key, record.get(key, record.get(f"_{key}")))
     objects.check_extent([name, options], blueprint.MAX_OPTIONS, blueprint.MAX_TEXT)
-    options = {key: _plain(value) for key, value in options.items()}
+    options = {key: _plain(value, maker) for key, value in options.items()}
     if "direction" in options:
-        # any word with "back" in it, and no other, meant backwards.
+        # the reference release checked only for the substring "back".
         options["direction"] = "backward" if "back" in str(options["direction"]).lower() else "forward"
     if isinstance(record.get("forward"), pickles.Record):
         # some releases store the class of the workers only here.
@@ -184,11 +189,11 @@ def _inputs_07(record, before):
     return [name if ":" in name else f"{before.get('name')}:out" for name in names] if before is not None else None
 
 
-def _loss_options(record, inputs):
+def _loss_options(record, inputs, maker):
     form = record.name.lower()
     _find_class(losses.Loss, form, f"it holds a {record.full_name}, which is no loss of theanets")
     options = {key: record.get(key) for key in ("weight", "output_name", "mean_name", "covar_name", "covar_eps")}
-    options = {key: _plain(value) for key, value in options.items() if value is not None}
+    options = {key: _plain(value, maker) for key, value in options.items() if value is not None}
     objects.check_extent(options, blueprint.MAX_OPTIONS, blueprint.MAX_TEXT)
     target = record.get("_target")
     if not any(target is variable for variable in inputs):
@@ -199,9 +204,8 @@ def _loss_options(record, inputs):
 # -- values of parameters ---------------------------------------------------------------------------------------------
 
 
-def _collect(value, found, seen, maker=None):
+def _collect(value, found, seen, maker):
     """Gather the arrays of all shared variables within a record, by name."""
-    maker = maker or objects.Maker()
     if id(value) in seen:
         return
     seen.add(id(value))

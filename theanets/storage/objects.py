@@ -1,4 +1,4 @@
-"""From the records of a pickle to objects, by code of this library and nothing else.
+"""Conversion of the records of a pickle to objects, without running code that the pickle names.
 
 Each kind of object that a saved network consists of has a method here that checks what the record holds and makes the
 object itself. Layers, losses, activations and models get the attributes that they had; their classes are found among
@@ -11,6 +11,7 @@ import re
 import numpy as np
 
 from .. import activations, layers, losses, util
+from .budget import MAX_DEPTH, Budget, Extent
 from .pickles import Global, Record, shorten
 
 __all__ = ["Maker", "TRANSIENT", "find_class", "make_array", "make_generator", "is_ours", "families", "subclasses"]
@@ -18,18 +19,16 @@ __all__ = ["Maker", "TRANSIENT", "find_class", "make_array", "make_generator", "
 #: Element types that arrays may have: booleans, integers, floating point and complex numbers.
 DTYPE = re.compile(r"b1|[iu][1248]|f(2|4|8|12|16)|c(8|16|24|32)")
 
-#: How deep containers may be nested.
-MAX_DEPTH = 100
+#: Cost of making an object in units of work, see :class:`theanets.storage.budget.Budget`.
+WORK = {"generator": 100, "variable": 60, "array": 10, "instance": 20}
 
-#: How many entries nested containers may have if each is counted as often as it occurs.
-MAX_ENTRIES = 10_000_000
-
-#: Attributes of networks that are not saved, but made anew.
+#: Attributes of networks that are not saved, but recomputed.
 TRANSIENT = frozenset(
     [
         "_graphs",
         "_functions",
         "_plain_functions",
+        "_direct_functions",
         "_layers_memo",
         "_symbols",
         "_carried",
@@ -127,7 +126,7 @@ def make_array(dtype, shape, content, order="C"):
         Type of the elements.
     shape : tuple of int
         Shape of the array.
-    content : bytes
+    content : bytes or memoryview
         The elements.
     order : str, optional
         ``'C'`` if the last axis runs fastest in these bytes, ``'F'`` if the first one does.
@@ -141,7 +140,7 @@ def make_array(dtype, shape, content, order="C"):
         raise util.LoadError(f"it holds an array of the type {shorten(dtype)}, expected numbers")
     if not isinstance(shape, tuple) or len(shape) > 32 or not all(util.is_int(n) and n >= 0 for n in shape):
         raise util.LoadError(f"it holds an array of the shape {shorten(shape)}")
-    if not isinstance(content, bytes):
+    if not isinstance(content, (bytes, memoryview)):
         raise util.LoadError(f"it holds an array made of a {type(content).__name__}, expected bytes")
     if math.prod(shape) * dtype.itemsize != len(content):
         raise util.LoadError(f"it holds an array of the shape {shape} and type {dtype} in {len(content)} bytes")
@@ -152,7 +151,7 @@ def make_array(dtype, shape, content, order="C"):
 
 
 def make_generator(state):
-    """Make a generator that goes on where another one was.
+    """Make a random number generator from a saved state.
 
     Parameters
     ----------
@@ -180,11 +179,16 @@ def make_generator(state):
     return generator
 
 
+def _length(value):
+    """Return the length of an array, list or tuple, and -1 for others; checked before a long list is converted."""
+    return len(value) if isinstance(value, (np.ndarray, list, tuple)) and np.ndim(value[:1]) == 1 else -1
+
+
 def _check_generator(name, state):
-    """Refuse positions outside of what they point into, and states that only ever give zeros."""
+    """Refuse positions outside of the key or buffer, and states that only produce zeros."""
     inner = state["state"]
     if name == "MT19937":
-        key = np.asarray(inner["key"])
+        key = np.asarray(inner["key"]) if _length(inner["key"]) == 624 else np.zeros(0)
         # only the top bit of the first word belongs to the state of MT19937.
         if key.shape != (624,) or key.dtype.kind not in "iu" or not (key[1:].any() or int(key[0]) >> 31):
             raise ValueError("the key is not one of 624 numbers")
@@ -192,18 +196,18 @@ def _check_generator(name, state):
             raise ValueError("the position is outside of the key")
     elif name == "Philox":
         for key, size in (("counter", 4), ("key", 2)):
-            if np.shape(inner[key]) != (size,):
+            if _length(inner[key]) != size or np.shape(inner[key]) != (size,):
                 raise ValueError(f"{key} is not one of {size} numbers")
-        if np.shape(state["buffer"]) != (4,) or not 0 <= state["buffer_pos"] <= 4:
+        if _length(state["buffer"]) != 4 or np.shape(state["buffer"]) != (4,) or not 0 <= state["buffer_pos"] <= 4:
             raise ValueError("the position is outside of the buffer")
-    elif name == "SFC64" and np.shape(inner["state"]) != (4,):
+    elif name == "SFC64" and (_length(inner["state"]) != 4 or np.shape(inner["state"]) != (4,)):
         raise ValueError("the state is not one of 4 numbers")
     if not np.isfinite(float(state["gauss"])):
         raise ValueError("the number in reserve is not finite")
 
 
-def check_extent(value, entries=MAX_ENTRIES, text=None):
-    """Refuse containers that are nested too deeply, or hold each other over and over.
+def check_extent(value, entries=10_000_000, text=None):
+    """Refuse containers that are nested too deeply, or that share parts so often that they expand to too many entries.
 
     Parameters
     ----------
@@ -219,28 +223,7 @@ def check_extent(value, entries=MAX_ENTRIES, text=None):
     LoadError
         If there is more.
     """
-    sizes = {}
-
-    def measure(item, depth):
-        if text is not None and isinstance(item, (str, bytes)) and len(item) > text:
-            raise util.LoadError(f"it holds a text of {len(item)} characters where there should be a word")
-        if not isinstance(item, (list, tuple, dict, set, frozenset)):
-            return 1
-        if id(item) in sizes:
-            if sizes[id(item)] is None:
-                raise util.LoadError("it holds a container that holds itself")
-            return sizes[id(item)]
-        if depth > MAX_DEPTH:
-            raise util.LoadError(f"it holds containers that are nested more than {MAX_DEPTH} deep")
-        sizes[id(item)] = None
-        parts = [*item.keys(), *item.values()] if isinstance(item, dict) else item
-        size = 1 + sum(measure(part, depth + 1) for part in parts)
-        if size > entries:
-            raise util.LoadError(f"it holds containers of more than {entries} entries")
-        sizes[id(item)] = size
-        return size
-
-    measure(value, 0)
+    Extent(entries, text).check(value)
 
 
 class Maker:
@@ -250,6 +233,8 @@ class Maker:
     ----------
     trusted : iterable of classes and functions, optional
         What may be used besides the classes that a network consists of. These may be called.
+    budget : :class:`theanets.storage.budget.Budget`, optional
+        What the objects may take. Default: that of an empty file.
 
     Attributes
     ----------
@@ -257,8 +242,11 @@ class Maker:
         The networks that were made, none of which is fit for use yet.
     """
 
-    def __init__(self, trusted=()):
+    def __init__(self, trusted=(), budget=None):
         self.trusted = tuple(trusted)
+        self.budget = budget or Budget(0)
+        self.extent = Extent(self.budget.entries)
+        self.classes = {}
         for item in self.trusted:
             if not callable(item) or not hasattr(item, "__qualname__"):
                 raise util.ConfigurationError(f"trusted: {item!r}, expected classes and functions")
@@ -267,7 +255,7 @@ class Maker:
         self.depth = 0
 
     def make(self, value):
-        """Return what a value that was read from a pickle stands for."""
+        """Convert a value that was read from a pickle: records to objects, containers with their contents."""
         if value is None or isinstance(value, (bool, int, float, str, bytes)):
             return value
         if id(value) in self.made:
@@ -280,7 +268,7 @@ class Maker:
         elif isinstance(value, Global):
             result = self._make_name(value)
         else:
-            check_extent(value)
+            self.extent.check(value)
             result = self._make_container(value)
         self.depth -= 1
         # keep a reference to the record, too, so that its id is not reused.
@@ -292,17 +280,35 @@ class Maker:
             # registered before it is filled, because its items may refer back to it.
             result = {}
             self.made[id(value)] = value, result
-            result.update((key, self.make(item)) for key, item in value.items())
+            for key, item in value.items():
+                self.budget.check_key(key, len(result))
+                result[key] = self.make(item)
         elif isinstance(value, list):
             result = []
             self.made[id(value)] = value, result
             result.extend(self.make(item) for item in value)
+        elif isinstance(value, tuple):
+            result = tuple(self.make(item) for item in value)
         else:
-            result = type(value)(self.make(item) for item in value)
+            result = type(value)(self._members(value))
         return result
 
+    def _members(self, items):
+        """Generate the members of a set, checking each of them."""
+        for count, item in enumerate(items):
+            self.budget.check_key(item, count)
+            yield item
+
+    def _find(self, name):
+        """Return the class or function with the name of a record, or None. Results are cached."""
+        key = name.module, name.name
+        if key not in self.classes:
+            self.budget.take_work(WORK["variable"])
+            self.classes[key] = find_class(f"{name.module}.{name.name}", self.trusted)
+        return self.classes[key]
+
     def _make_name(self, value):
-        found = find_class(f"{value.module}.{value.name}", self.trusted)
+        found = self._find(value)
         if found is None:
             raise refuse(value.full_name)
         return found
@@ -327,9 +333,10 @@ class Maker:
     # -- layers, losses, activations, models --------------------------------------------------------------------------
 
     def _make_instance(self, record):
-        cls = find_class(f"{record.module}.{record.name}", self.trusted)
+        cls = self._find(record)
         if cls is None:
             raise refuse(record.full_name)
+        self.budget.take_work(WORK["instance"])
         is_trusted = any(cls is item for item in self.trusted)
         if is_trusted:
             arguments, keywords = self.make(record.arguments), self.make(record.keywords)
@@ -351,6 +358,7 @@ class Maker:
 
     def _set_state(self, record, result, setter):
         state = record.state
+        self.budget.take_work(len(state) if isinstance(state, dict) else 0)
         if setter is not None:
             if state is not None:
                 setter(result, self.make(state))
@@ -365,6 +373,7 @@ class Maker:
     # -- NumPy --------------------------------------------------------------------------------------------------------
 
     def _dtype(self, record, code, *_):
+        self.budget.take_work(WORK["array"])
         state = self.make(record.state)
         if not isinstance(code, str) or not DTYPE.fullmatch(code) or state is not None and any(state[2:5]):
             raise util.LoadError(f"it holds an array of the type {shorten(code)}, expected numbers")
@@ -374,21 +383,31 @@ class Maker:
         if not isinstance(subtype, Global) or (subtype.module, subtype.name) != ("numpy", "ndarray"):
             raise refuse(getattr(subtype, "full_name", type(subtype).__name__), ", as a kind of array")
         _, shape, dtype, is_fortran, content = record.state
+        return self._array_of(dtype, shape, content, "F" if is_fortran else "C")
+
+    def _array_of(self, dtype, shape, content, order="C"):
+        self.budget.take_work(WORK["array"])
         content = self._bytes_of(content)
-        return make_array(self.make(dtype), shape, content, "F" if is_fortran else "C")
+        self.budget.take_bytes(len(content))
+        return make_array(self.make(dtype), shape, content, order)
 
     def _bytes_of(self, content):
         content = self.make(content)
         # pickles from Python 2 store bytes as latin-1 text.
-        return content.encode("latin1") if isinstance(content, str) else content
+        return self._as_latin(content) if isinstance(content, str) else content
+
+    def _as_latin(self, text):
+        self.budget.take_bytes(len(text))
+        return text.encode("latin1")
 
     def _frombuffer(self, record, content, dtype, shape, order):
-        return make_array(self.make(dtype), shape, self._bytes_of(content), order)
+        return self._array_of(dtype, shape, content, order)
 
     def _scalar(self, record, dtype, content):
-        return make_array(self.make(dtype), (), self._bytes_of(content))[()]
+        return self._array_of(dtype, (), content)[()]
 
     def _generator(self, record, *_):
+        self.budget.take_work(WORK["generator"])
         return make_generator(self.make(record.state))
 
     # -- Python -------------------------------------------------------------------------------------------------------
@@ -396,7 +415,7 @@ class Maker:
     def _encode(self, record, text, encoding):
         if encoding not in ("latin1", "latin-1"):
             raise refuse(record.full_name, f" to {shorten(encoding)}")
-        return text.encode("latin1")
+        return self._as_latin(text)
 
     def _bytes(self, record, content=b""):
         content = self._bytes_of(content)
@@ -405,10 +424,10 @@ class Maker:
         return content
 
     def _set(self, record, items=()):
-        return set(self.make(list(items)))
+        return set(self._members(items))
 
     def _frozenset(self, record, items=()):
-        return frozenset(self.make(list(items)))
+        return frozenset(self._members(items))
 
     def _complex(self, record, real, imaginary):
         return complex(real, imaginary)
@@ -416,28 +435,37 @@ class Maker:
     def _ordered_dict(self, record, pairs=()):
         from collections import OrderedDict
 
+        self.budget.take_work(len(pairs))
         pairs = [*pairs, *record.pairs]
-        check_extent(pairs)
-        return OrderedDict((self.make(key), self.make(value)) for key, value in pairs)
+        self.extent.check(pairs)
+        result = OrderedDict()
+        for key, value in pairs:
+            key = self.make(key)
+            self.budget.check_key(key, len(result))
+            result[key] = self.make(value)
+        return result
 
     # -- Theano -------------------------------------------------------------------------------------------------------
 
     def _tensor_type(self, record):
         import theano.tensor as TT
 
+        self.budget.take_work(WORK["variable"])
         broadcastable = record.get("broadcastable")
-        if not all(isinstance(entry, bool) for entry in broadcastable) or len(broadcastable) > 32:
+        if len(broadcastable) > 32 or not all(isinstance(entry, bool) for entry in broadcastable):
             raise ValueError("broadcastable")
         return TT.TensorType(_dtype_name(record.get("dtype")), tuple(broadcastable))
 
     def _sparse_type(self, record):
         import theano.sparse as SS
 
+        self.budget.take_work(WORK["variable"])
         return SS.SparseType(record.get("format"), _dtype_name(record.get("dtype")))
 
     def _variable(self, record):
         from theano.gof.type import Type
 
+        self.budget.take_work(WORK["variable"])
         if record.get("owner") is not None:
             raise util.LoadError("it holds an expression in the place of an input, which cannot be loaded")
         kind, name = self.make(record.get("type")), record.get("name")
@@ -448,6 +476,7 @@ class Maker:
     def _shared(self, record):
         import theano
 
+        self.budget.take_work(WORK["variable"])
         value = self.make(record.get("container").get("storage"))[0]
         if not isinstance(value, (np.ndarray, np.generic)):
             raise ValueError(f"a value of type {type(value).__name__}")
@@ -458,7 +487,7 @@ class Maker:
 
 
 def _own_method(cls, name):
-    """Return a method that a class has from outside this library."""
+    """Return a method that a class inherits from a class outside of this library, or None."""
     return next((vars(base)[name] for base in cls.__mro__ if name in vars(base) and not is_ours(base)), None)
 
 

@@ -14,31 +14,36 @@ reads the pickle, and that tells this module the length and the checksum of what
 ('__builtin__.xrange', (1, 4, 1))
 """
 
+import functools
 import hashlib
 import io
 import pickle
+import reprlib
 
 from .. import util
+from .budget import Budget
 
-__all__ = ["Global", "Record", "read", "seal", "sealed_length", "SEAL_SIZE"]
-
-#: The largest number of instructions in a pickle; a network takes some hundreds for each layer.
-MAX_STEPS = 5_000_000
+__all__ = ["Global", "Record", "read", "read_from", "seal", "sealed_length", "may_begin", "SEAL_SIZE"]
 
 #: The largest size of an integer.
 MAX_BITS = 4096
 
-#: What every seal begins with: an instruction for a string of 48 bytes, and the first of them.
+#: The first bytes of every seal: the instruction for a string of 48 bytes, and the first of these bytes.
 SEAL_START = b"\x80\x05C\x30\x93sealed\n"
 
 #: Number of bytes of a seal.
 SEAL_SIZE = len(SEAL_START) + 8 + 32 + 1
 
-#: Types that can be keys of dicts and members of sets, and tuples of them up to a depth and length. Comparing others
-#: may take forever, or exhaust the stack of the interpreter.
-ATOMS = (type(None), bool, int, float, str, bytes)
-MAX_KEY_DEPTH = 3
-MAX_KEY_LENGTH = 100
+#: The longest line for a name or number, in bytes; and the longest text with characters beyond U+00FF, which take up
+#: to four times as much memory as they do in the file.
+MAX_LINE = 10_000
+MAX_TEXT = 1 << 20
+
+#: Lead bytes of UTF-8 for characters beyond U+00FF.
+NOT_LATIN = bytes(range(0xC4, 0x100))
+
+#: The first bytes of pickles of objects: the protocol, or in protocols 0 and 1 a name or a mark.
+STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"c", b"(", b"]q", b"}q")
 
 
 class Global:
@@ -85,7 +90,7 @@ class Record(Global):
     def __init__(self, module, name, arguments=(), keywords=None, called=False):
         super().__init__(module, name)
         self.arguments = arguments
-        self.keywords = keywords or {}
+        self.keywords = {} if keywords is None else keywords
         self.called = called
         self.state = None
         self.items = []
@@ -96,8 +101,23 @@ class Record(Global):
         return self.state.get(name, default) if isinstance(self.state, dict) else default
 
 
+class _Repr(reprlib.Repr):
+    """Representation of containers by their first entries only, because shared containers can expand without limit."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxlevel = self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 3
+
+
+_repr = _Repr().repr
+
+
 def shorten(text, length=100):
-    """Return a text that came from a file, fit for a message."""
+    """Return a text from a file, or the representation of another value, escaped and shortened for a message."""
+    if isinstance(text, (str, bytes)):
+        text = text[: length + 1]
+    elif isinstance(text, (list, tuple, dict, set, frozenset)):
+        text = _repr(text)
     text = str(text).encode("unicode_escape").decode("ascii")
     return text if len(text) <= length else text[:length] + "..."
 
@@ -120,7 +140,7 @@ def seal(content):
 
 
 def sealed_length(start):
-    """Return the length of what follows a seal.
+    """Return the length of the pickle behind a seal.
 
     Parameters
     ----------
@@ -146,7 +166,7 @@ def sealed_length(start):
 
 
 def _unseal(content):
-    """Return where the pickle begins within the content, having compared the checksum."""
+    """Check the checksum of the seal, if there is one, and return the position where the pickle begins."""
     length = sealed_length(content[:SEAL_SIZE])
     if length is None:
         return 0
@@ -158,13 +178,20 @@ def _unseal(content):
     return SEAL_SIZE
 
 
-def read(content):
+def may_begin(start):
+    """Tell whether a pickle of an object may begin with these bytes (at least two)."""
+    return start.startswith(STARTS)
+
+
+def read(content, budget=None):
     """Read the first pickle of some bytes.
 
     Parameters
     ----------
     content : bytes
         The pickle, and anything behind it.
+    budget : :class:`theanets.storage.budget.Budget`, optional
+        What reading may take. Default: what is reasonable for so many bytes.
 
     Returns
     -------
@@ -178,36 +205,109 @@ def read(content):
     LoadError
         If it is no pickle, is damaged, or holds what no network consists of.
     """
-    # its tables of instructions take as long as all of this package to import, and few programs load a pickle.
-    import pickletools
-
     handle = io.BytesIO(content)
     handle.seek(_unseal(content))
-    machine, position = _Machine(), 0
+    return read_from(handle, len(content), budget or Budget(len(content))), handle.tell()
+
+
+def read_from(handle, end, budget):
+    """Read a pickle from a file, instruction by instruction, and leave the file behind it.
+
+    Parameters
+    ----------
+    handle : readable binary file
+        At the beginning of the pickle.
+    end : int
+        The position where the file ends.
+    budget : :class:`theanets.storage.budget.Budget`
+        What reading may take.
+
+    Returns
+    -------
+    value : object
+        See :func:`read`.
+    """
+    machine = _Machine(budget)
     try:
-        for instruction, argument, place in pickletools.genops(handle):
-            position = place
-            machine.step(instruction.name, argument)
+        machine.run(_Stream(handle, end))
     except util.LoadError:
         raise
     except Exception as error:
-        if not position:
+        if machine.steps < 2:
             raise util.LoadError(f"it is neither an archive nor a pickle ({shorten(error)})") from error
-        raise util.LoadError(f"it is damaged, or no pickle, after {position} bytes ({shorten(error)})") from error
-    return machine.result, position + 1
+        raise util.LoadError(
+            f"it is damaged, or no pickle, after {machine.steps} instructions ({shorten(error)})"
+        ) from error
+    return machine.result
 
 
-#: Instructions that push what comes with them.
+class _Stream:
+    """A file that the arguments of instructions are read from.
+
+    Parameters
+    ----------
+    handle : readable binary file
+        The file.
+    end : int
+        The position where it ends.
+    """
+
+    def __init__(self, handle, end):
+        self.handle = handle
+        self.end = end
+        self.read = handle.read
+
+    def readline(self):
+        """Return a line that holds a name or a number."""
+        line = self.handle.readline(MAX_LINE)
+        if len(line) == MAX_LINE:
+            raise util.LoadError("it holds a line of text where there should be a word")
+        return line
+
+    def take(self, width):
+        """Read a length of ``width`` bytes, and return that many bytes."""
+        count = self.read(width)
+        if len(count) < width:
+            raise ValueError("it ends too early")
+        count = int.from_bytes(count, "little")
+        # checked first, because read() reserves memory for all of them.
+        if count > self.end - self.handle.tell():
+            raise ValueError("it ends too early")
+        return self.read(count)
+
+    def text(self, width):
+        """Read a length of ``width`` bytes, and return the text of that many bytes in UTF-8."""
+        content = self.take(width)
+        if len(content) > MAX_TEXT and len(content.translate(None, NOT_LATIN)) < len(content):
+            # arrays that were pickled by Python 2 as text only have characters up to U+00FF.
+            raise util.LoadError(f"it holds a text of {len(content)} bytes where there should be a word")
+        return content.decode("utf-8", "surrogatepass")
+
+
+#: Instructions that push their argument, and readers for arguments that may be long.
 _LITERALS = frozenset(
-    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES "
-    "SHORT_BINBYTES BINBYTES8 UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8".split()
+    "BININT BININT1 BININT2 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 "
+    "BYTEARRAY8 UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8".split()
 )
+_READERS = {
+    "BINSTRING": lambda stream: stream.take(4).decode("latin-1"),
+    "BINBYTES": lambda stream: stream.take(4),
+    "BINBYTES8": lambda stream: stream.take(8),
+    "BYTEARRAY8": lambda stream: stream.take(8),
+    "SHORT_BINUNICODE": lambda stream: stream.text(1),
+    "BINUNICODE": lambda stream: stream.text(4),
+    "BINUNICODE8": lambda stream: stream.text(8),
+}
+#: Instructions whose argument is the rest of a line, however long it is.
+_LINES = frozenset(["STRING", "UNICODE"])
+
+_INTEGERS = frozenset(["INT", "LONG", "LONG1", "LONG4"])
 
 _PUTS = frozenset(["PUT", "BINPUT", "LONG_BINPUT"])
 
 _GETS = frozenset(["GET", "BINGET", "LONG_BINGET"])
 
-#: Instructions that push something new, and what it is.
+#: Instructions that push a constant or an empty container.
 _CONSTANTS = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
@@ -218,50 +318,99 @@ _CONSTANTS = {
     "EMPTY_SET": set,
 }
 
-#: Instructions that say something about the file, and do nothing.
+#: Instructions without an effect on the stack or the memo.
 _IGNORED = frozenset(["PROTO", "FRAME"])
 
+#: Units of work for instructions that make containers and records, which are converted again later; 1 for others.
+_COSTS = dict.fromkeys(
+    "EMPTY_LIST LIST EMPTY_DICT DICT EMPTY_SET FROZENSET TUPLE TUPLE1 TUPLE2 TUPLE3 GLOBAL STACK_GLOBAL INST OBJ "
+    "REDUCE NEWOBJ NEWOBJ_EX".split(),
+    4,
+)
 
-def _check_key(key, depth=0):
-    if isinstance(key, tuple) and depth < MAX_KEY_DEPTH and len(key) < MAX_KEY_LENGTH:
-        for part in key:
-            _check_key(part, depth + 1)
-    elif not isinstance(key, ATOMS):
-        raise util.LoadError(f"it holds a {type(key).__name__} as the key of a dict or the member of a set")
+
+@functools.cache
+def _operations():
+    """Return a table from instruction byte to (reader of the argument, method, units of work)."""
+    # imported here, because it is slow to import and few programs load a pickle.
+    import pickletools
+
+    table = {}
+    for code in pickletools.opcodes:
+        reader = None if code.arg is None else _READERS.get(code.name, code.arg.reader)
+        if code.name in _LINES:
+            reader = lambda stream, read=reader: read(stream.handle)  # noqa: E731
+        table[code.code.encode("latin-1")] = reader, _action_of(code.name), _COSTS.get(code.name, 1)
+    return table
+
+
+def _action_of(name):
+    """Return the function of (machine, argument) that executes an instruction."""
+    if name in _LITERALS:
+        return lambda machine, argument: machine.stack.append(argument)
+    if name in _INTEGERS:
+        return _Machine.push_integer
+    if name in _CONSTANTS:
+        make = _CONSTANTS[name]
+        return lambda machine, argument: machine.stack.append(make())
+    if name in _GETS:
+        return lambda machine, argument: machine.stack.append(machine.memo[argument])
+    if name in _PUTS:
+        return _Machine.put
+    if name in _IGNORED:
+        return lambda machine, argument: None
+    return getattr(_Machine, f"_do_{name.lower()}", None) or functools.partial(_refuse_instruction, name)
+
+
+def _refuse_instruction(name, machine, argument):
+    raise util.LoadError(f"it holds the instruction {name}, which no network needs")
 
 
 class _Machine:
-    """The stack and the memo of one pickle."""
+    """The stack and the memo of one pickle.
 
-    def __init__(self):
+    Parameters
+    ----------
+    budget : :class:`theanets.storage.budget.Budget`
+        What it may take.
+    """
+
+    def __init__(self, budget):
+        self.budget = budget
         self.stack = []
         self.below = []
         self.memo = {}
         self.steps = 0
         self.result = None
 
-    def step(self, name, argument):
-        """Follow one instruction."""
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise util.LoadError(f"it consists of more than {MAX_STEPS} instructions")
-        if name in _LITERALS:
-            if isinstance(argument, int) and argument.bit_length() > MAX_BITS:
-                raise util.LoadError(f"it holds an integer of {argument.bit_length()} bits")
-            self.stack.append(argument)
-        elif name == "MEMOIZE":
-            self.memo[len(self.memo)] = self.stack[-1]
-        elif name in _GETS:
-            self.stack.append(self.memo[argument])
-        elif name in _PUTS:
-            self.memo[argument] = self.stack[-1]
-        elif name in _CONSTANTS:
-            self.stack.append(_CONSTANTS[name]())
-        elif name not in _IGNORED:
-            method = getattr(self, f"_do_{name.lower()}", None)
-            if method is None:
-                raise util.LoadError(f"it holds the instruction {name}, which no network needs")
-            method(argument)
+    def run(self, stream):
+        """Execute instructions up to STOP."""
+        operations, read = _operations(), stream.read
+        work, limit, code = 0, self.budget.work, b""
+        while code != b".":
+            code = read(1)
+            if code not in operations:
+                raise ValueError(f"there is no instruction {code!r}" if code else "it ends too early")
+            reader, action, cost = operations[code]
+            action(self, None if reader is None else reader(stream))
+            self.steps += 1
+            work += cost
+            if work > limit:
+                break
+        self.budget.take_work(work)
+
+    def push_integer(self, argument):
+        """Push an integer of limited size."""
+        if argument.bit_length() > MAX_BITS:
+            raise util.LoadError(f"it holds an integer of {argument.bit_length()} bits")
+        self.stack.append(argument)
+
+    def put(self, argument):
+        """Store the top of the stack in the memo."""
+        self.memo[argument] = self.stack[-1]
+
+    def _do_memoize(self, _):
+        self.memo[len(self.memo)] = self.stack[-1]
 
     def _pop_mark(self):
         items = self.stack
@@ -291,9 +440,6 @@ class _Machine:
 
     # -- containers ---------------------------------------------------------------------------------------------------
 
-    def _do_bytearray8(self, argument):
-        self.stack.append(bytes(argument))
-
     def _do_list(self, _):
         items = self._pop_mark()
         self.stack.append(items)
@@ -318,8 +464,8 @@ class _Machine:
 
     def _do_frozenset(self, _):
         items = self._pop_mark()
-        for item in items:
-            _check_key(item)
+        for count, item in enumerate(items):
+            self.budget.check_key(item, count)
         self.stack.append(frozenset(items))
 
     def _append(self, items):
@@ -346,7 +492,7 @@ class _Machine:
         if not isinstance(target, set):
             raise util.LoadError(f"it adds members to a {type(target).__name__}")
         for item in items:
-            _check_key(item)
+            self.budget.check_key(item, len(target))
             target.add(item)
 
     def _set(self, items):
@@ -358,7 +504,7 @@ class _Machine:
             target.pairs.extend(pairs)
         elif isinstance(target, dict):
             for key, value in pairs:
-                _check_key(key)
+                self.budget.check_key(key, len(target))
                 target[key] = value
         else:
             raise util.LoadError(f"it enters keys in a {type(target).__name__}")
@@ -387,7 +533,7 @@ class _Machine:
         if type(arguments) is not tuple or not isinstance(keywords, (dict, type(None))):
             raise util.LoadError(f"it calls {function.full_name} with arguments that are none")
         if called and (function.module, function.name) in _INSTANCE_MAKERS:
-            # further ways in which pickles create an empty instance.
+            # other functions by which pickles create an empty instance.
             function, *rest = arguments
             arguments = () if len(rest) == 2 and isinstance(rest[0], Global) and rest[1] is None else tuple(rest)
             return self._record(function, arguments)

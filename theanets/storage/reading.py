@@ -1,10 +1,11 @@
 """Reading networks from files of every kind that there is: archives, pickles, and those of the reference release."""
 
+import io
 import pathlib
 
 from .. import util
 from . import archive, blueprint, legacy, objects, pickles
-from .files import GZIP_MAGIC, read_from
+from .files import GZIP_MAGIC, Source, read_from
 
 __all__ = ["load", "load_all", "load_sections"]
 
@@ -81,42 +82,73 @@ def load_sections(path):
     OSError
         If it cannot be read.
     """
-    return read_from(pathlib.Path(path), lambda opened: archive.unpack_sections(opened.read(), opened.limit))
+    return read_from(pathlib.Path(path), archive.load_sections)
 
 
 def _load(source, trusted):
     first = source.peek(pickles.SEAL_SIZE)
     if first.startswith(archive.MAGIC):
         return archive.load(source, trusted)
-    is_zipped = first.startswith(GZIP_MAGIC)
-    if is_zipped:
-        content = source.unzip()
-        if content.startswith(archive.MAGIC):
-            network, sections, _ = archive.unpack(content, source.limit, trusted)
-            return network, sections
-    else:
-        length = pickles.sealed_length(first)
-        content = source.read(None if length is None else pickles.SEAL_SIZE + length)
-    if not content:
+    if first.startswith(GZIP_MAGIC):
+        return _load_zipped(source, trusted)
+    if not first:
         raise util.LoadError("it is empty")
-    network, end = _unpickle(content, trusted)
-    if not is_zipped:
+    length = pickles.sealed_length(first)
+    if length is not None:
+        content = source.read(pickles.SEAL_SIZE + length)
+        record, end = pickles.read(content, budget := source.budget(len(content)))
+        network = _build(record, trusted, budget)
         source.handle.seek(source.start + end)
+        return network, {}
+    if not pickles.may_begin(first):
+        raise util.LoadError("it is neither an archive nor a pickle, as its first bytes show")
+    budget = source.budget()
+    # buffered, so that any file will do that can be read and positioned.
+    stream = io.BufferedReader(source.part())
+    record = pickles.read_from(stream, min(source.end - source.start, source.limit), budget)
+    end = source.start + stream.tell()
+    network = _build(record, trusted, budget)
+    source.handle.seek(end)
     return network, {}
 
 
-def _unpickle(content, trusted):
-    record, end = pickles.read(content)
+def _load_zipped(source, trusted):
+    content, packed = source.unzip(_may_be_ours)
+    if content is None:
+        raise util.LoadError("what it holds in compressed form is neither an archive nor a pickle")
+    if not content:
+        raise util.LoadError("it is empty")
+    end = source.handle.tell()
+    if content.startswith(archive.MAGIC):
+        inner = Source(io.BytesIO(content), source.limit if source.is_given else None, packed)
+        result = archive.load(inner, trusted)
+    else:
+        budget = source.budget(packed, len(content))
+        record, _ = pickles.read(content, budget)
+        result = _build(record, trusted, budget), {}
+    source.handle.seek(end)
+    return result
+
+
+def _may_be_ours(start):
+    """Tell whether the decompressed content may be that of a network, by its first bytes."""
+    start = start[: pickles.SEAL_SIZE]
+    is_short = len(start) < pickles.SEAL_SIZE
+    return is_short or start.startswith(archive.MAGIC) or pickles.sealed_length(start) or pickles.may_begin(start)
+
+
+def _build(record, trusted, budget):
+    """Build the network that a pickle holds."""
     try:
         if legacy.is_legacy(record):
-            return legacy.build(record), end
-        maker = objects.Maker(trusted)
+            return legacy.build(record, budget)
+        maker = objects.Maker(trusted, budget)
         network = maker.make(record) if isinstance(record, pickles.Record) else None
         if not any(network is model for model in maker.models):
             kind = record.full_name if isinstance(record, pickles.Global) else type(record).__name__
             raise _NoNetworkError(f"it holds a {kind}, expected a theanets.Network")
         for model in maker.models:
-            blueprint.build(blueprint.describe(model, keep_own=True))
+            blueprint.build(blueprint.describe(model, keep_own=True, budget=budget), budget)
     except util.LoadError:
         raise
     except util.ConfigurationError as error:
@@ -125,4 +157,4 @@ def _unpickle(content, trusted):
         raise util.LoadError(
             f"it holds no network that can be built ({type(error).__name__}: {pickles.shorten(error)})"
         ) from error
-    return network, end
+    return network

@@ -8,7 +8,7 @@ import pickle
 from theano.gof.utils import scratchpad
 
 from . import archive
-from .files import is_handle, write_atomically
+from .files import check_binary, is_handle, write_atomically
 from .pickles import seal
 
 __all__ = ["save"]
@@ -38,11 +38,15 @@ def save(network, target):
     Raises
     ------
     TypeError
-        If the target is neither a path nor a file.
+        If the target is neither a path nor a file, or is a file that is open for text.
+    PermissionError
+        If the file is read-only.
     ConfigurationError
         If the network holds something that an archive cannot express.
     """
     path = None if is_handle(target) else pathlib.Path(target)
+    if path is None:
+        check_binary(target)
     # serialized before the file is opened, because this step may fail.
     if path is not None and path.suffix.lower() == ".npz":
         content = archive.pack(network)

@@ -1,6 +1,6 @@
 """Trainers: ways to find good values for the parameters of a network.
 
-A trainer is asked for by the argument ``algo`` of :meth:`theanets.Network.train`:
+A trainer is chosen by the argument ``algo`` of :meth:`theanets.Network.train`:
 
 ==============================  ===============================================================================
 algo                            trainer
@@ -11,7 +11,7 @@ an algorithm of downhill        :class:`DownhillTrainer`: minimize the loss by a
 ``sample``                      :class:`SampleTrainer`: fill the weights with samples of the data
 ==============================  ===============================================================================
 
-What an update is, when to validate and when patience has run out is decided by the package downhill. Its algorithms
+The package downhill defines the updates, when to validate, and when patience has run out. Its algorithms
 are ``sgd``, ``nag``, ``rprop``, ``rmsprop``, ``adagrad``, ``adadelta``, ``esgd`` and ``adam``; all of them take these
 options:
 
@@ -40,10 +40,11 @@ import numpy as np
 from .. import util
 from ..data import sources
 from .base import Trainer
-from .checkpoint import Checkpoint, identify
+from .checkpoint import Checkpoint
 from .closing import closed_at_exit, renew
 from .gradient import DownhillTrainer
-from .options import DATA_KEYWORDS, keywords
+from .identity import identify
+from .options import DATA_KEYWORDS, check_numbers, keywords
 from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer
 from .sampling import SampleTrainer
 from .session import Session, check_free, is_trained_elsewhere
@@ -54,6 +55,7 @@ __all__ = [
     "is_trained_elsewhere",
     "measure",
     "DATA_KEYWORDS",
+    "check_numbers",
     "keywords",
     "Trainer",
     "DownhillTrainer",

@@ -1,7 +1,7 @@
 """The base class of trainers."""
 
 from .. import arguments, regularizers
-from .options import DATA_KEYWORDS, LOOP_OPTIONS, algorithms, keywords, options_of
+from .options import DATA_KEYWORDS, LOOP_OPTIONS, algorithms, check_numbers, keywords, options_of
 
 __all__ = ["Trainer"]
 
@@ -26,6 +26,9 @@ class Trainer:
     #: Whether the monitors that are yielded are measured, and not placeholders.
     measures = True
 
+    #: Whether patterns of regularizers and monitors are for names in the network itself.
+    checks_patterns = True
+
     def __init__(self, network):
         self.network = network
         self.session = None
@@ -37,15 +40,19 @@ class Trainer:
     def check(self, kwargs):
         """Refuse unknown arguments, and networks that this trainer cannot train."""
         known = self.keywords() | DATA_KEYWORDS | regularizers.keywords() | self.network._own_keywords()
-        hints = arguments.hints_for("train")
-        for name in keywords() - known:
-            users = sorted(algo for algo in algorithms() if name in options_of(algo))
-            hints[name] = f"it is an option of {', '.join(users) or 'gradient methods'}"
         names = [key for key in kwargs if key not in known and key.lower() not in known]
-        more = {"train", "valid", "algo", "subalgo", "save_every", "save_progress", "resume"}
-        arguments.refuse(names, known | more, "train()", hints, self.network._takes_any_keyword())
+        if names:
+            hints = arguments.hints_for("train")
+            for name in keywords() - known:
+                users = sorted(algo for algo in algorithms() if name in options_of(algo))
+                hints[name] = f"it is an option of {', '.join(users) or 'gradient methods'}"
+            more = {"train", "valid", "algo", "subalgo", "save_every", "save_progress", "resume"}
+            arguments.refuse(names, known | more, "train()", hints, self.network._takes_any_keyword())
         # made again when training starts; here for the errors that they may raise.
-        regularizers.from_kwargs(self.network, **kwargs)
+        regs = regularizers.from_kwargs(self.network, **kwargs)
+        check_numbers(kwargs)
+        if self.checks_patterns:
+            self.network._check_patterns(regs, kwargs.get("monitors"))
 
     def slots(self):
         """Describe the arrays that the trainer needs."""

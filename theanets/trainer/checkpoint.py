@@ -1,10 +1,11 @@
-"""Checkpoints: all that a training needs to go on as if it had not been interrupted.
+"""Checkpoints: the complete state of a training, to resume it as if it had not been interrupted.
 
 A checkpoint is an archive (:mod:`theanets.storage.archive`) with the state of the training as a section, so that it can
 also be loaded as a network. A network that an archive cannot describe, such as one with a lambda as its loss, is left
 out; training can go on all the same.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -17,79 +18,15 @@ import numpy as np
 from .. import storage, util
 from ..data.batches import Ordered
 from ..storage import archive, objects
+from . import identity as identities
+from . import states
 from .compiled import updated
+from .options import RANGES
 
-__all__ = ["Checkpoint", "identify"]
+__all__ = ["Checkpoint"]
 
 #: Arguments that decide when training is done.
 SETTINGS = ("epochs", "max_updates", "patience", "validate_every", "min_improvement")
-
-
-# -- what a checkpoint belongs to -------------------------------------------------------------------------------------
-
-
-def identify(network, runner, sources, options):
-    """Describe a training by what must be the same when it goes on.
-
-    Parameters
-    ----------
-    network : :class:`theanets.Network`
-        What is trained.
-    runner : :class:`theanets.trainer.Trainer`
-        The trainer.
-    sources : dict
-        Where the training data and the validation data come from.
-    options : dict
-        How the data are cut into batches.
-
-    Returns
-    -------
-    description : dict
-        Of what JSON can hold.
-    """
-    described = {
-        "model": type(network).__name__,
-        "algo": f"{type(runner).__name__} {getattr(runner, 'algo', '')}".strip(),
-        "layers": {layer.name: _spec_of(layer) for layer in network.layers},
-        "parameters": {
-            variable.name: [list(variable.get_value(borrow=True).shape), str(variable.dtype)]
-            for variable in [*network.params, *network.statistics]
-        },
-        "losses": [f"{type(loss).__name__} of {', '.join(loss.output_names)}" for loss in network.losses],
-        "data": {name: _shapes_of(source) for name, source in sources.items()},
-        "batches": {key: value for key, value in sorted(options.items()) if key != "name" and value is not None},
-    }
-    return json.loads(json.dumps(described, default=_describe))
-
-
-def _spec_of(layer):
-    return {key: value for key, value in layer.to_spec().items() if key not in ("rng", "nrng")}
-
-
-def _describe(value):
-    return value.item() if isinstance(value, np.generic) else getattr(value, "__name__", type(value).__name__)
-
-
-def _shapes_of(source):
-    arrays = getattr(source, "arrays", None)
-    if arrays is None:
-        arrays = getattr(getattr(source, "batches", None), "_inputs", None)
-    return "made batch by batch" if arrays is None else [list(array.shape) for array in arrays]
-
-
-def _difference(saved, given, where=""):
-    """Say in words where two descriptions differ first; None if they do not."""
-    if isinstance(saved, dict) and isinstance(given, dict):
-        for key in [*saved, *(key for key in given if key not in saved)]:
-            if key not in given or key not in saved:
-                which = "the checkpoint has no" if key in given else "there is no"
-                return f"{which} {where}{key!r} {'' if key in given else 'here any more'}".strip()
-            found = _difference(saved[key], given[key], f"{where}{key} ")
-            if found:
-                return found
-        # the order of layers and parameters counts.
-        return None if list(saved) == list(given) else f"{where.strip()}: {list(saved)} there, {list(given)} here"
-    return None if saved == given else f"{where.strip()}: {saved} there, {given} here"
 
 
 # -- parts of the state -----------------------------------------------------------------------------------------------
@@ -100,7 +37,7 @@ def _rng_state(rng):
 
 
 def inner_dataset(dataset):
-    """Return the downhill.Dataset in what trainers are given; None if there is none."""
+    """Unwrap a dataset to its downhill.Dataset; None if it has none."""
     while not isinstance(dataset, downhill.Dataset):
         dataset = getattr(dataset, "dataset", None) or getattr(dataset, "batches", None)
         if dataset is None:
@@ -137,7 +74,7 @@ def _is_ordered(dataset):
 
 
 def _restore_dataset(given, state):
-    """Let a dataset go on; one of other arrays draws an order of its own, from the random numbers that follow."""
+    """Restore the state of a dataset; if its batches differ, their order is drawn from the restored generator."""
     dataset = inner_dataset(given)
     if dataset is None or not state:
         return
@@ -156,7 +93,7 @@ def _restore_dataset(given, state):
             dataset.order = rows
     elif state.get("callable") is not None:
         _set_state(_callable_of(dataset).rng, state["callable"])
-        # a batch that was drawn to have a look at it comes from before.
+        # drop a batch that was drawn in advance, before the generator was restored.
         getattr(dataset._callable, "waiting", []).clear()
 
 
@@ -178,7 +115,7 @@ def _set_value(variable, value):
 
 
 def _set_state(rng, state):
-    """Let a generator go on from a state that was read from a file."""
+    """Set the state of a generator to one that was read from a file."""
     rng.set_state(objects.make_generator(state).get_state(legacy=False))
 
 
@@ -196,7 +133,7 @@ def _others(network, updated):
 
 
 def kinds_of(variables, values, carried=()):
-    """Describe variables by what must be the same; states of recurrent layers are as many as there are sequences."""
+    """Describe variables by name, type and shape; carried states are left out, as their shape varies with the batch."""
     return [
         [variable.name, *([str(value.dtype), list(value.shape)] if isinstance(value, np.ndarray) else ["generator"])]
         for variable, value in zip(variables, values)
@@ -205,7 +142,7 @@ def kinds_of(variables, values, carried=()):
 
 
 def difference_of_kinds(before, now):
-    """Say in words how variables differ from those of another training."""
+    """Describe in words how the variables of two trainings differ."""
     there, here = ({str(kind) for kind in side} for side in (before, now))
     return (
         f"{', '.join(sorted(there - here)) or 'none more'} there, {', '.join(sorted(here - there)) or 'none more'} here"
@@ -225,7 +162,7 @@ class Checkpoint:
     every : int or float
         Write it after so many epochs (int), or minutes (float).
     identity : dict
-        See :func:`identify`.
+        See :func:`theanets.trainer.identity.identify`.
     settings : dict
         The arguments of the training, of which those count that decide when it is done.
 
@@ -242,15 +179,13 @@ class Checkpoint:
         If the file cannot be read or written, or belongs to another training.
     """
 
-    def __init__(self, path, every, identity, settings):
+    def __init__(self, path, every, identity, settings, errors=None):
         self.path = _check_path(path)
-        if not util.is_real(every) or not every > 0:
-            raise util.ConfigurationError(
-                f"checkpoint_every={every!r}, expected a number of epochs (int) or minutes (float)"
-            )
+        RANGES["checkpoint_every"].check("checkpoint_every, a number of epochs (int) or minutes (float)", every)
+        self.attempts = storage.Attempts(f"the checkpoint {str(self.path)!r}", errors)
         self.every = every
         self.identity = identity
-        self.settings = json.loads(json.dumps({key: settings.get(key) for key in SETTINGS}, default=_describe))
+        self.settings = json.loads(json.dumps({key: settings.get(key) for key in SETTINGS}, default=identities.plain))
         self.state = self.result = self.pending = None
         self.last_time = time.monotonic()
         if self.path.exists():
@@ -266,13 +201,30 @@ class Checkpoint:
             raise util.LoadError(
                 f"checkpoint {str(self.path)!r} is a file without the state of a training; choose another one"
             ) from error
-        difference = _difference(saved, self.identity)
+        with self._named():
+            states.check(saved, state, result)
+        difference, unknown = identities.difference(saved, self.identity)
         if difference:
             raise util.ConfigurationError(
                 f"checkpoint {str(self.path)!r} belongs to another training: {difference}; remove the file to start "
                 "anew, or choose another one"
             )
+        if unknown:
+            util.warn(
+                f"checkpoint {str(self.path)!r} was written by an earlier release, and does not know "
+                f"{', '.join(unknown)}: it cannot be seen whether these are the same"
+            )
         self.state, self.result = state, result
+
+    @contextlib.contextmanager
+    def _named(self):
+        """Context that adds the name of the file to errors."""
+        try:
+            yield
+        except util.LoadError as error:
+            raise util.LoadError(
+                f"checkpoint {str(self.path)!r} cannot be loaded: {error}; remove the file to start anew"
+            ) from error
 
     @property
     def stage(self):
@@ -280,11 +232,16 @@ class Checkpoint:
         return self.state["stage"] if self.state is not None else 0
 
     def is_done(self, condition):
-        """Tell whether there is nothing left to do."""
+        """Tell whether the training in the file has ended under the same stopping conditions."""
         return self.result is not None and self.result["settings"] == dict(self.settings, stop_when=condition)
 
     def take_result(self, session):
-        """Let the network be what a training that was done has left."""
+        """Set the network and the history to the result of a training that has ended."""
+        known = _everything(session.network)
+        with self._named():
+            if set(known) != set(self.result["values"]):
+                raise util.LoadError("it holds the values of other variables than those of the network")
+            states.check_values((known[name], value) for name, value in self.result["values"].items())
         _set_all(_everything(session.network), self.result["values"])
         session.history.restore(self.result["history"])
         util.log(f"training is done already, according to the checkpoint {str(self.path)!r}: {session.history.stopped}")
@@ -292,7 +249,8 @@ class Checkpoint:
     def write(self, network, state, result=None):
         """Write the file."""
         training = {"identity": self.identity, "state": state, "result": result}
-        storage.write_atomically(self.path, archive.pack(network, {"training": training}, partly=True))
+        content = archive.pack(network, {"training": training}, partly=True)
+        self.attempts.make(lambda: storage.write_atomically(self.path, content))
         self.last_time = time.monotonic()
 
     def epoch_ends(self, run):
@@ -305,11 +263,11 @@ class Checkpoint:
             self.write(run.session.network, self._snapshot(run))
 
     def leave(self, run):
-        """Keep the state of a run that has come to its end, before the best parameters are restored."""
+        """Take the state at the end of a run, before the best parameters are restored."""
         self.pending = self._snapshot(run)
 
     def finish(self, session):
-        """Write the state at the end, and what has come out if training is done."""
+        """Write the final state, and the result if training has ended."""
         state, self.pending = self.pending, None
         if state is None:
             return
@@ -321,6 +279,7 @@ class Checkpoint:
                 "history": session.history.state(),
             }
         self.write(session.network, dict(state, is_complete=session.outcome.is_limit), result)
+        self.attempts.report()
 
     def _snapshot(self, run):
         variables = _updated(run.optimizer)
@@ -337,7 +296,7 @@ class Checkpoint:
         }
 
     def resume(self, run):
-        """Let a run go on from where the file says, if it does."""
+        """Restore the state of a run, if the file is at the same stage."""
         if self.stage != run.session.stage:
             return
         state, network = self.state, run.network
@@ -354,6 +313,9 @@ class Checkpoint:
                 f"checkpoint {str(self.path)!r} belongs to a training whose figures are means over {average}, which "
                 f"cannot be compared with others; write average={average!r}, or remove the file to start anew"
             )
+        datasets = [inner_dataset(dataset) for dataset in (run.train, run.valid)]
+        with self._named():
+            states.check_fit(run, state, variables, _others(network, variables), set(_carried(network)), datasets)
         self.state = None
         for variable, value in zip(variables, state["variables"]):
             _set_value(variable, value)
@@ -369,7 +331,7 @@ class Checkpoint:
 
 
 def progress_of(run):
-    """Describe how far a run is, but for the values of variables."""
+    """Return the state of a run, without the values of variables."""
     optimizer = run.optimizer
     return {
         "epoch": run.epoch,
@@ -390,8 +352,8 @@ def progress_of(run):
     }
 
 
-def go_on(run, state):
-    """Let a run be as far as :func:`progress_of` says."""
+def go_on(run, state, is_own=False):
+    """Restore a state that :func:`progress_of` returned, in another process maybe unless ``is_own``."""
     optimizer, network = run.optimizer, run.network
     for dataset, its_state in zip((run.train, run.valid), state["datasets"]):
         _restore_dataset(dataset, its_state)
@@ -403,22 +365,22 @@ def go_on(run, state):
     run.best_statistics = state["best_statistics"]
     run.validation = None if run.validation is None else OrderedDict(run.validation)
     run.rate.restore(state["rate"])
-    run.session.history.restore(state["history"])
+    run.session.history.restore(state["history"], is_own)
     run.session.resumed = len(run.session.history)
-    # of which checkpoints of earlier releases know nothing.
+    # checkpoints of earlier releases have no such entries.
     run.best = state.get("best") or run.session.history.lowest()
     if state.get("pending") is not None:
         run.pending = run._keep(OrderedDict(state["pending"]), run.session.history.validations[-1])
 
 
 def _extend(run, state):
-    """Set the limit of a run that goes on: asking once more for what is done already is asking for more."""
+    """Set the limit of a resumed run: if all its epochs are done, the same number is added."""
     if run.max_epochs is None or run.max_epochs > run.epoch:
         return
     if state["is_complete"]:
         run.max_epochs += run.epoch
     elif state["asked"] == run.asked_epochs:
-        # such a training has been interrupted.
+        # it was interrupted after its limit had been extended.
         run.max_epochs = state["max_epochs"]
 
 
@@ -436,8 +398,8 @@ def _check_path(path):
     if not isinstance(path, (str, os.PathLike)):
         raise util.ConfigurationError(f"checkpoint={path!r}, expected the path of a file")
     path = pathlib.Path(path)
-    if path.is_dir():
-        raise util.ConfigurationError(f"checkpoint={str(path)!r} is a folder, expected the path of a file")
-    if not path.absolute().parent.is_dir():
-        raise util.ConfigurationError(f"checkpoint={str(path)!r}: there is no folder {str(path.absolute().parent)!r}")
+    try:
+        storage.check_target(path)
+    except OSError as error:
+        raise util.ConfigurationError(f"checkpoint={str(path)!r}: {error}") from error
     return path

@@ -1,7 +1,9 @@
 """Training by gradients."""
 
 import contextlib
+import functools
 import itertools
+import operator
 
 import downhill
 import numpy as np
@@ -13,7 +15,7 @@ from ..layers import means
 from ..layers.context import Context, Values
 from ..layers.selection import select, statistics_of
 from . import schedules
-from .averages import Averages, check_average
+from .averages import AVERAGES, Averages, check_average
 from .base import Trainer
 from .compiled import Compiled
 from .options import (
@@ -22,7 +24,6 @@ from .options import (
     GRADIENT_OPTIONS,
     LOOP_OPTIONS,
     algorithms,
-    check_numbers,
     get_algorithm,
     options_of,
     structure_of,
@@ -46,6 +47,9 @@ ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | {"rng"}) - {
     "monitor_gradients",
     "average",
 }
+
+#: What the options are that are left out, of those that shape what is compiled.
+DEFAULTS = {"monitors": None, "monitor_gradients": False, "average": AVERAGES[0]}
 
 #: Learning rates that are usual for data of a scale of about 1.
 USUAL_RATES = {
@@ -101,7 +105,6 @@ class DownhillTrainer(Trainer):
         super().check(kwargs)
         if not self.network.losses:
             raise util.ConfigurationError("this network has no loss to train by; add one by set_loss()")
-        check_numbers(kwargs)
         check_average(kwargs.get("average"))
         if self.before is not None:
             self.before.check(self.algo, self.network)
@@ -164,12 +167,16 @@ class DownhillTrainer(Trainer):
         if not network._overridden():
             # nobody but the regularizers reads their keywords.
             left_out.update(key for key in kwargs if key.lower() in regularizers.keywords())
+        own = {key: value for key, value in own.items() if value or key not in COMMON_OPTIONS}
+        rest = {**DEFAULTS, **{key: value for key, value in kwargs.items() if key not in left_out}}
         frozen = self._frozen(kwargs)
+        # the order in which options are given makes no difference.
+        first = operator.itemgetter(0)
         return dict(
             algorithm=cls,
             variables=list(self.variables or network.variables),
             frozen=[variable for variable in [*network.params, *network.statistics] if variable in frozen],
-            options=[structure_of(cls, own), {key: value for key, value in kwargs.items() if key not in left_out}],
+            options=[sorted(structure_of(cls, own).items(), key=first), sorted(rest.items(), key=first)],
             draws=draws.places,
             weighted=list(kwargs["class_weight"]),
             kind=[bool(masked), bool(stateful), util.FLOAT],
@@ -277,8 +284,8 @@ class DownhillTrainer(Trainer):
         averages = self._averages(names, expressions, inputs, context, kwargs)
         with modes.used():
             function = theano.function(inputs, averages.outputs, updates=updates, on_unused_input="ignore")
-        batches = Carrier(self.network, keep=False).follow(valid, reset=True) if stateful else valid
-        rows = list(itertools.chain.from_iterable(Pass(function, batches).run()))
+        follow = Carrier(self.network, keep=False).follower() if stateful else None
+        rows = list(itertools.chain.from_iterable(Pass(function, valid, follow=follow).run()))
         return averages(rows)[0] if rows else averages.nothing()
 
     def _context(self, stateful, masked, kwargs, class_weights, training=None, values=None):
@@ -340,7 +347,7 @@ class DownhillTrainer(Trainer):
             reg.log()
         draws = regularizers.Draws(regs)
         shaping, numbers = self._shaping(kwargs, draws, masked, stateful), self.network._numbers(regs)
-        description, structure = self.network._describe(regs, **shaping), self._structure(shaping, regs, draws)
+        description = self.network._describe(regs, **shaping)
         with (
             self._in_session(kwargs) as session,
             self._using(lambda: self._find(description, kwargs, draws, numbers)) as compiled,
@@ -349,8 +356,9 @@ class DownhillTrainer(Trainer):
             rate = schedules.LearningRate(self.algo, start, schedule, compiled.rate)
             context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase, compiled.values)
             compiled.values.set(numbers)
+            describe = functools.partial(self._structure, shaping, regs, draws)
             try:
-                self._compile(compiled, kwargs, regs, draws, context, rate, session, structure)
+                self._compile(compiled, kwargs, regs, draws, context, rate, session, describe)
             except KeyboardInterrupt:
                 # nothing has been learned: the network is what it was.
                 self.outcome = INTERRUPTED
@@ -404,7 +412,7 @@ class DownhillTrainer(Trainer):
             compiled.is_used = False
             compiled.release_data()
 
-    def _compile(self, compiled, kwargs, regs, draws, context, rate, session, structure):
+    def _compile(self, compiled, kwargs, regs, draws, context, rate, session, describe):
         """Compile, unless that is done already, and start with the state of a new training."""
         options = self._algorithm_options(kwargs)
         options.pop("learning_rate", None)
@@ -416,7 +424,7 @@ class DownhillTrainer(Trainer):
         if compiled.optimizer is None:
             # one thread at a time: the others find then what it has compiled.
             with modes.COMPILING:
-                is_new = self._build(compiled, kwargs, regs, draws, context, rate, session, structure, options)
+                is_new = self._build(compiled, kwargs, regs, draws, context, rate, session, describe, options)
         else:
             is_new = False
             self._begin_stage(compiled.optimizer, rate, session, kwargs)
@@ -433,8 +441,9 @@ class DownhillTrainer(Trainer):
         if session.stage == 1 and self.before is None:
             self._log_rate(kwargs)
 
-    def _build(self, compiled, kwargs, regs, draws, context, rate, session, structure, options):
+    def _build(self, compiled, kwargs, regs, draws, context, rate, session, describe, options):
         """Take what was compiled for the same structure, or compile; tell whether it was compiled."""
+        structure = describe()
         variables = None if structure is None else (structure.variables, list((context.states or {}).values()))
         template = None if structure is None else store.TRAININGS.get(structure.key)
         if template is not None:

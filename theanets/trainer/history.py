@@ -200,22 +200,34 @@ class History(collections.abc.Sequence):
             "stopped": self.stopped,
         }
 
-    def restore(self, state):
+    def restore(self, state, is_own=False):
         """Set the contents to those that :meth:`state` returned, perhaps read from a file.
+
+        Parameters
+        ----------
+        state : dict
+            The contents.
+        is_own : bool, optional
+            Whether they were made by :meth:`state` in this process, and need no check, which takes the longer the more
+            rows there are. Default False.
 
         Raises
         ------
         LoadError
             If this is something else.
         """
+        if is_own:
+            self.rows, self.validations = list(map(dict, state["rows"])), list(map(dict, state["validations"]))
+            self.best, self.stopped = state["best"] and dict(state["best"]), state["stopped"]
+            return
         try:
-            rows = [_checked(row, "epoch", "stage", "stopped") for row in state["rows"]]
+            rows = [_checked(row, "epoch", "stage", "learning_rate", "stopped") for row in state["rows"]]
             validations = [_checked(entry, "epoch", "stage", "loss") for entry in state["validations"]]
             # checkpoints of earlier releases have no such entry.
             best = state.get("best")
             best = None if best is None else _checked(best, "epoch", "stage", "loss")
             stopped = _checked({"stopped": state["stopped"]})["stopped"]
-        except (KeyError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise util.LoadError(f"it holds no history of a training ({error})") from error
         self.rows, self.validations, self.best, self.stopped = rows, validations, best, stopped
 
@@ -226,10 +238,23 @@ def _plain(value):
     return value if isinstance(value, (str, int, float, type(None))) else str(value)
 
 
+#: What the entries of a row, or of a validation, are that there have to be.
+KINDS = {
+    "epoch": util.is_int,
+    "stage": util.is_int,
+    "loss": util.is_real,
+    "learning_rate": lambda value: value is None or util.is_real(value),
+    "stopped": lambda value: value is None or isinstance(value, str),
+}
+
+
 def _checked(row, *needed):
     """Return a copy of a row; raise an error if it lacks keys or holds anything but numbers and strings."""
+    if not isinstance(row, dict):
+        raise TypeError(f"a row is a {type(row).__name__}")
     for key in needed:
-        row[key]
+        if not KINDS[key](row[key]):
+            raise TypeError(f"{key!r} is a {type(row[key]).__name__}")
     for key, value in row.items():
         if not isinstance(key, str) or not isinstance(value, (str, int, float, type(None))):
             raise TypeError(f"{key!r} is a {type(value).__name__}")

@@ -9,6 +9,7 @@ import numpy as np
 import theano.tensor as TT
 
 from .. import arguments, util
+from ..arguments import Range
 
 __all__ = [
     "algorithms",
@@ -74,10 +75,45 @@ LOOP_OPTIONS = frozenset(
 GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
 
 #: Options that trainers do not get to see.
-CALL_OPTIONS = frozenset(["resume"])
+CALL_OPTIONS = frozenset(["resume", "save_errors"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
 DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"])
+
+
+#: The range of every option that is a number or a flag. A learning rate of 0 is allowed: training then only
+#: measures. With a momentum of 1, steps would never decay.
+RANGES = {
+    "axis": Range(0, kind="integer"),
+    "batch_size": Range(kind="integer"),
+    "train_batches": Range(0, kind="integer"),
+    "valid_batches": Range(0, kind="integer"),
+    "iteration_size": Range(0, kind="integer"),
+    "epochs": Range(0, kind="integer"),
+    "max_updates": Range(0, kind="integer"),
+    "max_seconds": Range(0),
+    "learning_rate": Range(0, open_high=True),
+    "momentum": Range(0, 1, open_high=True),
+    "nesterov": Range(kind="flag"),
+    "patience": Range(0, kind="integer"),
+    "validate_every": Range(1, kind="integer"),
+    "min_improvement": arguments.FINITE,
+    "max_gradient_norm": Range(0, open_high=True),
+    "max_gradient_elem": Range(0, open_high=True),
+    "monitor_gradients": Range(kind="flag"),
+    "resume": Range(kind="flag"),
+    "checkpoint_every": Range(0, open_low=True, open_high=True),
+    "save_every": Range(0, open_high=True),
+    "rms_halflife": Range(0, open_low=True, open_high=True),
+    "rms_regularizer": Range(0, open_high=True),
+    "beta1_decay": Range(0, 1),
+    "beta1_halflife": Range(0, open_low=True, open_high=True),
+    "beta2_halflife": Range(0, open_low=True, open_high=True),
+    "rprop_increase": Range(1, open_high=True),
+    "rprop_decrease": Range(0, 1, open_low=True),
+    "rprop_min_step": Range(0, open_high=True),
+    "rprop_max_step": Range(0, open_low=True, open_high=True),
+}
 
 
 def algorithms():
@@ -97,6 +133,43 @@ def _options_of(algorithm):
         if "_prepare" in vars(cls):
             names.update(inspect.signature(cls._prepare).parameters)
     return frozenset(names - {"self", "kwargs"})
+
+
+def settings_of(kwargs, algo):
+    """Return the given options of an algorithm that affect its updates and differ from their defaults.
+
+    Parameters
+    ----------
+    kwargs : dict
+        The arguments of a training.
+    algo : str or None
+        Name of the algorithm; None for a trainer that has none.
+
+    Returns
+    -------
+    settings : dict
+        Plain values by name.
+    """
+    names = (COMMON_OPTIONS - OPTIMIZER_SETTINGS) | (options_of(algo) if algo in algorithms() else set())
+    defaults = _defaults_of(algorithms().get(algo, downhill.Optimizer))
+    found = {key: kwargs[key] for key in sorted(names) if kwargs.get(key) is not None}
+    found = {key: value.item() if isinstance(value, np.generic) else value for key, value in found.items()}
+    return {key: value for key, value in found.items() if not _is_same(value, defaults.get(key, 0))}
+
+
+def _is_same(one, two):
+    return type(one) in (bool, int, float) and type(two) in (bool, int, float) and one == two
+
+
+@functools.lru_cache(maxsize=64)
+def _defaults_of(algorithm):
+    parameters = [
+        parameter
+        for cls in algorithm.__mro__
+        if "_prepare" in vars(cls)
+        for parameter in inspect.signature(cls._prepare).parameters.values()
+    ]
+    return {parameter.name: parameter.default for parameter in parameters}
 
 
 @arguments.declare_training_keywords
@@ -225,19 +298,10 @@ def with_inputs(optimizer, values):
 
 
 def check_numbers(kwargs):
-    """Refuse options that are not numbers of the right kind."""
-    for key in ("epochs", "max_updates"):
-        value = kwargs.get(key)
-        if value is not None and (not util.is_int(value) or value < 0):
-            raise util.ConfigurationError(f"{key}={value!r}, expected a number of epochs")
-    for key, lowest in (("validate_every", 1), ("patience", 0)):
-        value = kwargs.get(key)
-        if value is not None and (not util.is_int(value) or value < lowest):
-            raise util.ConfigurationError(f"{key}={value!r}, expected an integer of {lowest} or more")
-    for key in ("learning_rate", "momentum", "min_improvement", "max_gradient_norm", "max_gradient_elem"):
-        value = kwargs.get(key)
-        if value is not None and not (util.is_real(value) and np.isfinite(value)):
-            raise util.ConfigurationError(f"{key}={value!r}, expected a finite number")
-    seconds = kwargs.get("max_seconds")
-    if seconds is not None and not (util.is_real(seconds) and seconds >= 0):
-        raise util.ConfigurationError(f"max_seconds={seconds!r}, expected a number of seconds")
+    """Refuse options of a wrong type, or outside of their range."""
+    for key, allowed in RANGES.items():
+        if kwargs.get(key) is not None:
+            allowed.check(key, kwargs[key])
+    low, high = kwargs.get("rprop_min_step"), kwargs.get("rprop_max_step")
+    if (0 if low is None else low) > (100 if high is None else high):
+        raise util.ConfigurationError(f"rprop_min_step={low!r} is more than rprop_max_step={high!r}")

@@ -1,16 +1,34 @@
 """Passes over data: how the batches of an epoch reach a compiled function."""
 
+import functools
 import importlib
+import math
 import time
 
 import downhill
 import numpy as np
 
-from ..data import sources
+from .. import util
 from ..data.batches import MixedRows, Ordered
 from .compiled import Loops
 
 __all__ = ["Pass"]
+
+#: So many small batches that come one by one are put together at most, of so many bytes, and run in one call.
+TOGETHER, BYTES = 64, 1 << 24
+
+#: They are run when they have been collected for so many seconds, however few they are.
+COLLECTING = 0.1
+
+#: A batch is small if its examples (or steps of sequences), times the numbers that the function's shared variables
+#: hold, are no more than this: it runs about as long as a call of a function takes.
+SMALL = 1 << 24
+
+#: Batches are put together as long as they have come in no more shapes than this: each takes a loop of its own.
+FEW_SHAPES = 4
+
+#: When batches have come in so many shapes, there is a warning.
+MANY_SHAPES = 10
 
 
 def _by_xla(function):
@@ -21,7 +39,8 @@ class Pass:
     """Runs a function on all batches of a dataset, as often as asked.
 
     Arrays and SciPy's matrices are put on the device once, and the batches of an epoch run in one call of compiled
-    code. Where that is not possible, batches run one by one.
+    code. Of batches that are made one by one, small ones are collected and run some at a time; while the device
+    computes for a large one, the next one is made.
 
     Parameters
     ----------
@@ -33,14 +52,20 @@ class Pass:
         Where compiled loops are kept. Default: nowhere else.
     is_passing : bool, optional
         Whether the data may well not come again. Default False.
+    follow : callable, optional
+        Called before a batch is run, with the number of its sequences, and whether it is the first one of the pass; not
+        called again for batches that all have as many. See :class:`theanets.trainer.run.Carrier`.
     """
 
-    def __init__(self, function, dataset, loops=None, is_passing=False):
+    def __init__(self, function, dataset, loops=None, is_passing=False, follow=None):
         self.function = function
         self.dataset = dataset
         self.loops = Loops() if loops is None else loops
         self.is_passing = is_passing
+        self.follow = follow
         self.axis = 0
+        self.shapes = set()
+        self.puts_together = _by_xla(function)
         self.loop = self._make_loop()
 
     def _make_loop(self):
@@ -53,18 +78,24 @@ class Pass:
         axes = {i for where in inner._slices[0] for i, item in enumerate(where) if item != slice(None)}
         if len(axes) != 1:
             return None
-        epochs = importlib.import_module("theanets.xla.epochs")
         self.axis = axes.pop()
-        size = max(where[0][self.axis].stop - where[0][self.axis].start for where in inner._slices)
-        is_mixed, arrays = isinstance(inner, MixedRows), inner._inputs
+        sizes = {where[0][self.axis].stop - where[0][self.axis].start for where in inner._slices}
+        if self.follow is not None and self.axis == 0 and len(sizes) > 1:
+            # the batch that has another number of sequences is refused when it is its turn.
+            return None
+        return self._loop_over(inner._inputs, max(sizes), self.axis, isinstance(inner, MixedRows))
+
+    def _loop_over(self, arrays, size, axis=0, is_mixed=False):
+        """Return a compiled loop over data, which are put on the device; None if there cannot be one."""
+        epochs = importlib.import_module("theanets.xla.epochs")
 
         def make():
             try:
-                return epochs.FusedLoop(self.function, arrays, size, self.axis, is_mixed)
+                return epochs.FusedLoop(self.function, arrays, size, axis, is_mixed)
             except epochs.Unfusable:
                 return None
 
-        key = self.function, epochs.describe(arrays), size, self.axis, is_mixed
+        key = self.function, epochs.describe(arrays), size, axis, is_mixed
         try:
             return self.loops.get(key, make, lambda loop: loop.take(arrays), self.is_passing)
         except epochs.Unfusable:
@@ -89,30 +120,87 @@ class Pass:
         if self.loop is not None:
             yield from self._run_fused(deadline)
         elif _by_xla(self.function):
-            yield from self._run_ahead()
+            yield from self._run_as_they_come(deadline)
         else:
-            for batch in self.dataset:
+            for batch in self._followed():
                 yield [self.function(*batch)]
 
-    def _run_ahead(self):
-        """Let the device compute for one batch while the next one is made."""
-        program, pending = self.function.fn, None
-        try:
-            for batch in self.dataset:
-                program.deferred = True
-                try:
-                    values = self.function(*batch)
-                finally:
-                    program.deferred = False
-                if pending is not None:
-                    yield [[np.asarray(value) for value in pending]]
-                pending = values
-        except sources.Exhausted:
+    def _followed(self):
+        is_first = True
+        for batch in self.dataset:
+            if self.follow is not None:
+                self.follow(batch[0].shape[0], is_first)
+            is_first = False
+            yield batch
+
+    # -- batches that come one by one ---------------------------------------------------------------------------------
+
+    def _run_as_they_come(self, deadline):
+        batches, group, pending = self._followed(), None, None
+        while True:
+            batch = error = None
+            try:
+                batch = next(batches, None)
+            except Exception as raised:
+                # raised again when the batches that came before it have been run.
+                error = raised
+            is_small = batch is not None and self._is_small(batch)
+            if group is not None and not (is_small and group.takes(batch)):
+                yield from self._run_group(group, deadline)
+                group = None
+            started = None if batch is None or is_small else self._start(batch)
             if pending is not None:
                 yield [[np.asarray(value) for value in pending]]
-            raise
-        if pending is not None:
-            yield [[np.asarray(value) for value in pending]]
+            pending = started
+            if error is not None:
+                raise error
+            if batch is None:
+                return
+            if is_small:
+                group = group or _Group(batch)
+                group.add(batch)
+                if group.is_due():
+                    yield from self._run_group(group, deadline)
+                    group = None
+
+    def _is_small(self, batch):
+        """Tell whether a batch is to be run together with others. This must depend on shapes only, as results do."""
+        shapes = tuple([array.shape for array in batch])
+        if shapes not in self.shapes:
+            self.shapes.add(shapes)
+            self._warn_of_shapes(shapes)
+        if not self.puts_together or len(self.shapes) > FEW_SHAPES:
+            return False
+        if not all(isinstance(array, np.ndarray) and array.ndim for array in batch) or len(set(map(len, batch))) != 1:
+            return False
+        steps = max(math.prod(shape[:-1] if len(shape) > 1 else shape) for shape in shapes)
+        size = sum(getattr(cell[0], "size", 0) for cell, _ in self.function.fn.shared_cells)
+        return 0 < steps * size <= SMALL
+
+    def _warn_of_shapes(self, shapes):
+        if len(self.shapes) == MANY_SHAPES:
+            util.warn(
+                f"batches have come in {MANY_SHAPES} different shapes so far, the last one with arrays of "
+                f"{' and '.join(map(str, shapes))}; XLA compiles a program for each shape, which takes longer than to "
+                "run it. Make batches of equal sizes, and pad sequences to a few lengths, or give them as lists of "
+                "sequences, which are padded"
+            )
+
+    def _start(self, batch):
+        """Let the device begin to compute for a batch; return the values, which may not be there yet."""
+        program = self.function.fn
+        program.deferred = True
+        try:
+            return self.function(*batch)
+        finally:
+            program.deferred = False
+
+    def _run_group(self, group, deadline):
+        loop = self._loop_over(group.arrays, group.size)
+        self.puts_together = loop is not None
+        yield from self._run_loop(loop, np.arange(group.count) * group.size, group.batch, deadline)
+
+    # -- batches that lie on the device -------------------------------------------------------------------------------
 
     def _draw(self):
         """Draw the order of batches as the dataset does.
@@ -140,30 +228,82 @@ class Pass:
                 batches = []
 
     def _run_fused(self, deadline):
+        if self.follow is not None:
+            inner = self._inner()
+            # all batches have as many sequences.
+            self.follow(inner._inputs[0][inner._slices[0][0]].shape[0], True)
         for batches, order in self._draw():
-            yield from self._run_together(batches, order, deadline)
+            starts = np.array([where[0][self.axis].start for where in batches])
+            take = functools.partial(self._take, batches, order)
+            if not (yield from self._run_loop(self.loop, starts, take, deadline, order)):
+                self.loop = None
 
-    def _run_together(self, batches, order, deadline):
+    def _run_loop(self, loop, starts, take, deadline, order=None):
+        """Run batches that lie on the device, where they start; one that the loop stops at, by itself.
+
+        Returns
+        -------
+        loop : FusedLoop or None
+            The loop, or None if it turns out that it does not work.
+        """
         epochs = importlib.import_module("theanets.xla.epochs")
-        starts = np.array([where[0][self.axis].start for where in batches])
         done = 0
         while done < len(starts):
             values = []
-            if self.loop is not None:
+            if loop is not None:
                 seconds = epochs.SECONDS
                 if deadline is not None:
                     seconds = max(0.0, min(seconds, deadline - time.monotonic()))
                 try:
-                    values = self.loop.run(starts[done:], seconds, order)
+                    values = loop.run(starts[done:], seconds, order)
                 except epochs.Unfusable:
-                    self.loops.give_up(self.loop)
-                    self.loop = None
-            # by itself: a batch that the loop has stopped at.
+                    self.loops.give_up(loop)
+                    loop = None
             if not values:
-                values = [self.function(*self._take(batches[done], order))]
+                values = [self.function(*take(done))]
             yield values
             done += len(values)
+        return loop
 
-    def _take(self, where, order):
-        inner = self._inner()
+    def _take(self, batches, order, number):
+        """Return a batch by its number."""
+        inner, where = self._inner(), batches[number]
         return [x[i] for x, i in zip(inner._inputs, where)] if order is None else inner.take(where, order)
+
+
+class _Group:
+    """Batches of one shape that are going to be run together.
+
+    Parameters
+    ----------
+    batch : list of ndarray
+        One of them.
+    """
+
+    def __init__(self, batch):
+        self.size = len(batch[0])
+        self.count = 0
+        self.capacity = min(TOGETHER, max(1, BYTES // sum(array.nbytes for array in batch)))
+        self.arrays = [np.zeros((self.capacity * self.size, *array.shape[1:]), array.dtype) for array in batch]
+        self.ends = time.monotonic() + COLLECTING
+
+    def takes(self, batch):
+        """Tell whether a batch has the shapes and types of the others."""
+        return len(batch[0]) == self.size and all(
+            array.shape[1:] == found.shape[1:] and array.dtype == found.dtype
+            for array, found in zip(self.arrays, batch)
+        )
+
+    def add(self, batch):
+        """Append a batch."""
+        for array, found in zip(self.arrays, batch):
+            array[self.count * self.size : (self.count + 1) * self.size] = found
+        self.count += 1
+
+    def batch(self, number):
+        """Return a batch by its number."""
+        return [array[number * self.size : (number + 1) * self.size] for array in self.arrays]
+
+    def is_due(self):
+        """Tell whether it is time to run them."""
+        return self.count == self.capacity or time.monotonic() >= self.ends

@@ -8,7 +8,8 @@ from .. import layers, regularizers, util
 from ..layers.selection import variables_of
 from .base import Trainer
 from .gradient import DownhillTrainer
-from .options import check_numbers, get_algorithm
+from .options import get_algorithm
+from .session import INTERRUPTED
 
 __all__ = ["SupervisedPretrainer", "UnsupervisedPretrainer"]
 
@@ -50,19 +51,34 @@ class SupervisedPretrainer(Trainer):
         network = self.network
         variables = network.variables
         deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        has_trained = False
         for stage in [*self._stages(), network.layers]:
-            with self._staged(stage):
-                trainer = DownhillTrainer(self.algo, network, variables)
-                trainer.session = self.session
-                if not network.losses or trainer.has_nothing_to_train(kwargs):
-                    continue
-                if self.session is not None and self.session.skips_stage():
-                    continue
-                util.log(f"training the stage {' '.join(layer.name for layer in network.layers)}")
-                seconds = None if deadline is None else max(0, deadline - time.monotonic())
-                yield from trainer.itertrain(train, valid, max_seconds=seconds, **kwargs)
+            try:
+                with self._staged(stage):
+                    trainer = DownhillTrainer(self.algo, network, variables)
+                    trainer.session = self.session
+                    if not network.losses or trainer.has_nothing_to_train(kwargs):
+                        continue
+                    if self.session is not None and self.session.skips_stage():
+                        continue
+                    util.log(f"training the stage {' '.join(layer.name for layer in network.layers)}")
+                    seconds = None if deadline is None else max(0, deadline - time.monotonic())
+                    yield from trainer.itertrain(train, valid, max_seconds=seconds, **kwargs)
+            except KeyboardInterrupt:
+                # raised while a stage is compiled; during training, the run handles it.
+                if not has_trained:
+                    raise
+                self._is_interrupted()
+                break
             if trainer.outcome.is_final:
                 break
+            has_trained = True
+
+    def _is_interrupted(self):
+        """End training between two stages, with the parameters of the last one."""
+        util.log(f"training stopped: {INTERRUPTED.words}")
+        if self.session is not None:
+            self.session.stage_ends(INTERRUPTED)
 
     def _stages(self):
         """Generate the layers of each stage but the last."""
@@ -109,7 +125,7 @@ class SupervisedPretrainer(Trainer):
 
     @contextlib.contextmanager
     def _staged(self, stage):
-        """Let the network consist of the layers of a stage, and its losses read the last one of them."""
+        """Context in which the network has the layers of a stage, with its losses on the last of them."""
         network = self.network
         original = network.layers, network.losses
         output, last = network.layers[-1].name, stage[-1].name
@@ -130,7 +146,7 @@ class SupervisedPretrainer(Trainer):
 
 
 class _Stage:
-    """The least that a layer has to know of a network to be bound to it."""
+    """Stands for a network when temporary layers are bound."""
 
     def __init__(self, stage):
         self.layers = stage
@@ -170,6 +186,8 @@ class UnsupervisedPretrainer(Trainer):
     """
 
     ignores_surplus = True
+    #: Patterns refer to the autoencoder that is made for the training.
+    checks_patterns = False
 
     def __init__(self, algo, network):
         super().__init__(network)
@@ -180,7 +198,6 @@ class UnsupervisedPretrainer(Trainer):
 
     def check(self, kwargs):
         super().check(kwargs)
-        check_numbers(kwargs)
         DownhillTrainer(self.algo, self.network)._schedule(kwargs)
         if kwargs.get("class_weight") is not None:
             raise util.ConfigurationError("class_weight: algo='pretrain' uses no labels")

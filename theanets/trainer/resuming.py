@@ -136,10 +136,7 @@ class Trained:
         """Copy the state of the optimizer to the shared variables of the next training's functions."""
         if compiled is self.compiled:
             return
-        before, now = [
-            kinds_of(side.own, xla.read(side.own))
-            for side in (self.compiled, compiled)
-        ]
+        before, now = [kinds_of(side.own, xla.read(side.own)) for side in (self.compiled, compiled)]
         if before != now:
             raise util.ConfigurationError(
                 "resume=True: the training before had other options, and so other variables: "
@@ -161,7 +158,7 @@ class Trained:
             util.log("the parameters have been changed since the training before; training goes on from what they are")
         elif self.last is not None:
             xla.assign(zip(self.variables, self.last))
-        go_on(run, self.state)
+        go_on(run, self.state, is_own=True)
         if is_new_schedule:
             run.rate.schedule, run.rate.is_assigned = schedule, False
         if run.max_epochs is not None:

@@ -110,6 +110,12 @@ class Run:
                     "give data of its own as valid=, or a number of batches as valid_batches=",
                     RuntimeWarning,
                 )
+            elif not self.epoch:
+                util.warn(
+                    "there is no batch in the training data, so that nothing was learned; an iterator can be used once "
+                    "only, and a function that begins a new one again and again",
+                    RuntimeWarning,
+                )
         except GeneratorExit:
             self.outcome = LEFT
             raise
@@ -188,12 +194,11 @@ class Run:
             return self._figures(list(itertools.chain.from_iterable(batches)))
 
     def _pass(self, function, dataset, reset=None):
-        if self.carrier is not None:
-            return Pass(function, self.carrier.follow(dataset, reset))
         # kept from epoch to epoch, as a pass may hold the data on the device.
         key = id(function), id(dataset)
         if key not in self.passes:
-            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental)
+            follow = None if self.carrier is None else self.carrier.follower(reset)
+            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow)
         return self.passes[key]
 
     def _out_of_time(self):
@@ -385,20 +390,27 @@ class Carrier:
         self.network = network
         self.keep = keep
 
-    def follow(self, batches, reset=None):
-        """Generate the batches; states are reset, or checked to have the length of the batch, before each of them."""
+    def follower(self, reset=None):
+        """Return a function that sees to the length of the states, see :class:`theanets.trainer.passes.Pass`.
+
+        Parameters
+        ----------
+        reset : bool, optional
+            Whether each pass begins with states of its own. Default: unless states are carried on from epoch to epoch.
+        """
         reset = not self.keep if reset is None else reset
-        for batch in batches:
-            count = batch[0].shape[0]
-            if reset or self.network._carried_length() in (None, 0):
+
+        def follow(count, is_first):
+            length = self.network._carried_length()
+            if reset and is_first or length in (None, 0):
                 self.network.reset_state(count)
-                reset = False
-            elif self.network._carried_length() != count:
+            elif length != count:
                 raise util.DataError(
-                    f"stateful training: a batch of {count} sequences follows one of "
-                    f"{self.network._carried_length()}; all batches must have the same sequences"
+                    f"stateful training: a batch of {count} sequences follows one of {length}; all batches must have "
+                    "the same sequences"
                 )
-            yield batch
+
+        return follow
 
     @contextlib.contextmanager
     def aside(self):

@@ -376,6 +376,10 @@ class LearningRate:
         if state["start"] != self.start:
             if self.algo not in self.WITHOUT:
                 self._set(asked, "learning_rate")
+                util.log(
+                    f"the learning rate is {self.value:g} from here on, as training is asked for with another one; the "
+                    f"training so far was asked for with {state['start']:g}"
+                )
             return
         self.is_assigned = state["is_assigned"]
         if self.is_assigned:
@@ -395,7 +399,7 @@ def steps_of(optimizer):
 
 
 def check_rate(value, where):
-    """Refuse what is not a finite number."""
+    """Refuse a learning rate that is not a finite number."""
     if not util.is_real(value) or not np.isfinite(value):
         raise util.ConfigurationError(f"{where}={value!r}, expected a finite number")
 

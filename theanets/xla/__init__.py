@@ -16,19 +16,22 @@
 ``registry``     translations by the class of an Op
 ``translations`` the translations, a module for each kind of Op
 ``values``       values between Theano's types and JAX
+``streams``      functions of NumPy's random generators
+``importing``    importing JAX without side effects
+``accumulators`` sums with a given accumulator type
 ``state``        shared variables that stay on the device, and how others read them
 ``locks``        locks of shared variables, so that threads see whole values
 ``shapes``       compiled code for the shapes that a function has met last
-``binding``      what was compiled for some shared variables, used with others
+``binding``      compiled programs, bound to other shared variables
 ``host``         Theano's own implementations, for what XLA cannot run
-``devices``      where it runs, what XLA is told about it, and where compiled code is kept
-``programs``     programs that are read from disk in place of being traced, or kept there; ``folder`` has the files
-``fingerprint``  what programs are found by: a text that is equal for equal graphs, in any process
+``devices``      devices, XLA's options, and the cache of compiled code
+``programs``     programs that are read from disk instead of being traced, or kept there; ``folder`` has the files
+``fingerprint``  cache keys of programs on disk: texts that are equal for equal graphs, in any process
 ``postponed``    graphs that are not rewritten, because their programs are on disk
 ``trials``       options of XLA's, for functions that are known to be compiled with them
 ``loading``      importing JAX, such that Ctrl-C does no harm
 ``limits``       work that may never end, in a process that is ended then; ``child`` runs there
-``forking``      what is left of all this in processes that are forked
+``forking``      forked processes, in which XLA cannot run
 ================ =======================================================================================
 
 This package does not import JAX; the first function that is compiled does. It knows nothing of networks: it imports

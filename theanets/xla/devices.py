@@ -31,6 +31,14 @@ HARMLESS = ("--xla_force_host_platform_device_count", "--xla_dump")
 enable_x64: Any = jax.enable_x64 if hasattr(jax, "enable_x64") else getattr(jax.experimental, "enable_x64", None)
 
 
+def default():
+    """Return the device that functions run on."""
+    chosen = jax.config.jax_default_device
+    if chosen is None or isinstance(chosen, str):
+        return jax.local_devices(backend=chosen)[0]
+    return chosen
+
+
 def describe():
     """Describe the device that functions run on, for people: ``cpu``, or ``cuda:0 (NVIDIA H100)``."""
     device = jax.devices()[0]
@@ -39,14 +47,6 @@ def describe():
     # JAX calls NVIDIA's devices by what they are, not by whose.
     platform = "cuda" if "NVIDIA" in device.device_kind or "cuda" in str(device).lower() else device.platform
     return f"{platform}:{device.id} ({device.device_kind})"
-
-
-def default():
-    """Return the device that arrays are put on."""
-    chosen = jax.config.jax_default_device
-    if chosen is None or isinstance(chosen, str):
-        return jax.local_devices(backend=chosen)[0]
-    return chosen
 
 
 def precision():

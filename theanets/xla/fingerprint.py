@@ -9,7 +9,7 @@ rewrites. A graph with something that cannot be described has none.
 import dis
 import functools
 import hashlib
-import importlib.metadata
+import importlib
 import itertools
 import os
 import pathlib
@@ -27,7 +27,7 @@ from theano.gof.optdb import DB
 from theano.misc.frozendict import frozendict
 from theano.scan_module.scan_op import Scan
 
-from . import registry
+from . import accumulators, registry
 
 __all__ = ["Undescribed", "fingerprint"]
 
@@ -102,7 +102,9 @@ def _environment():
 @functools.cache
 def _releases():
     """Describe the releases of packages, and the files of this one, which may change without a new release."""
-    releases = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+    # imported here, as it takes a fiftieth of the time of importing theanets.
+    metadata = importlib.import_module("importlib.metadata")
+    releases = [f"{name} {metadata.version(name)}" for name in PACKAGES]
     root = pathlib.Path(__file__).parent.parent
     files = []
     for folder, _, names in os.walk(root):
@@ -155,6 +157,8 @@ class Description:
     def __init__(self):
         #: Functions and classes that are being described, which may use each other.
         self.pending = {}
+        #: Ops that are being described, one within the other.
+        self.ops = []
 
     def graph(self, inputs, outputs):
         """Describe a graph."""
@@ -243,6 +247,16 @@ class Description:
         return f"{self.value(type(type_))}{self.value(about)}"
 
     def _op(self, op):
+        if any(op is around for around in self.ops):
+            # one of its own methods is an attribute of it, as as_op() makes them.
+            return f"Op {[op is around for around in self.ops].index(True)}"
+        self.ops.append(op)
+        try:
+            return self._parts_of(op)
+        finally:
+            self.ops.pop()
+
+    def _parts_of(self, op):
         kind = self.value(type(op))
         if isinstance(op, Scan):
             about = {name: value for name, value in op.info.items() if name not in IGNORED_OF_SCAN}
@@ -255,7 +269,7 @@ class Description:
             return f"{kind}{op.is_inline}{self.graph(op.local_inputs, op.local_outputs)}"
         properties = getattr(op, "__props__", None)
         if properties is not None:
-            return f"{kind}{self.value([getattr(op, name) for name in properties])}"
+            return f"{kind}{self.value([getattr(op, name) for name in properties])}{accumulators.is_given(op):d}"
         about = {name: value for name, value in vars(op).items() if name not in IGNORED}
         return f"{kind}{self.value(about)}"
 

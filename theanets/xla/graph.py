@@ -7,7 +7,7 @@ import jax
 import theano
 
 from . import host
-from .registry import LAZY, NEVER_ON_HOST, Untranslated, belongs, translate
+from .registry import LAZY, NEVER_ON_HOST, Untranslated, belongs, translate, untranslated
 from .tracing import (
     LARGE,
     Dynamic,
@@ -25,6 +25,15 @@ __all__ = ["Graph"]
 
 def _size(value):
     return getattr(value, "size", 1)
+
+
+def _may_run_while_tracing(node, arguments):
+    """Tell whether the results of a node are the same in all calls, and quickly computed."""
+    if not all(map(is_known, arguments)) or sum(map(_size, arguments)) > LARGE or belongs(node.op, NEVER_ON_HOST):
+        return False
+    # an Op without a translation may have a state of its own, whatever its inputs are.
+    missing = untranslated(node.op)
+    return missing is None or host.is_pure(missing, node)
 
 
 class Graph:
@@ -58,7 +67,7 @@ class Graph:
         self.order = order
 
     def _wanted(self):
-        """Return the nodes that are needed whatever a lazy Op decides: those not behind one of its later inputs."""
+        """Return the nodes that are always needed: those that are not only used by a later input of a lazy Op."""
         wanted, pending = set(), list(self.outputs)
         while pending:
             node = pending.pop().owner
@@ -124,12 +133,7 @@ class Graph:
 
     def _results(self, node, arguments, lazy):
         try:
-            if (
-                not lazy
-                and all(map(is_known, arguments))
-                and sum(map(_size, arguments)) <= LARGE
-                and not belongs(node.op, NEVER_ON_HOST)
-            ):
+            if not lazy and _may_run_while_tracing(node, arguments):
                 return on_host(node, arguments)
             results = translate(node.op, node, *arguments)
             results = results if isinstance(results, tuple) else (results,)
@@ -140,10 +144,10 @@ class Graph:
                 need = NeedsValue(need.leaf_values)
             need.variables = self._owners(need.values, node, arguments)
             raise need from None
-        except Untranslated:
+        except Untranslated as error:
             if lazy:
                 raise
-            results = host.call_back(node, arguments)
+            results = host.call_back(node, arguments, error.op)
             return [check(node, output, result) for output, result in zip_all(node, results)]
         except (GiveUp, jax.errors.JAXTypeError) as error:
             if isinstance(error, GiveUp):
@@ -165,7 +169,7 @@ class Graph:
         return found
 
     def _explain(self, need, values):
-        """Say what is needed in terms of the inputs of this graph."""
+        """Add to an error about a needed value the known values and the inputs of this graph that it depends on."""
         need.concrete = {variable: value for variable, value in values.items() if is_known(value)}
         leaves, seen, pending = [], set(), list(need.variables)
         while pending:

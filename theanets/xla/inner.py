@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import theano
 from theano import scalar
+from theano.scan_module.scan_op import Scan
 from theano.tensor import basic, elemwise
 from theano.tensor.subtensor import Subtensor
 
@@ -81,6 +82,12 @@ class Inner:
     sums : dict of int to pair
         For recurrent outputs that are sums: what is added at each step, as the position of an output of the graph (or
         None) and of pairs of outputs whose products are.
+    histories : list of triple
+        Products of a state by a matrix which the gradient of the loop needs as well: the number of the recurrent
+        output, the variable outside of the loop that is the matrix, and the position among the outputs of the graph.
+    products : list of pair
+        Products of a sequence by a matrix that are computed before the loop: the number of the sequence, and that of
+        the matrix among what is the same for all steps.
     """
 
     def __init__(self, node):
@@ -91,6 +98,7 @@ class Inner:
         wanted = list(fgraph.outputs)
         for position in self._accumulators(node):
             self._take_apart(fgraph, op, position, wanted)
+        self.histories = self._histories(node, fgraph, wanted)
         inputs, wanted = theano.gof.graph.clone(fgraph.inputs, wanted)
         fgraph = theano.gof.FunctionGraph(inputs, wanted, clone=False)
         self.num_sequences = op.n_seqs
@@ -128,6 +136,28 @@ class Inner:
         wanted[place] = functools.reduce(basic.add, rest) if rest else state
         self.sums[position] = bool(rest), factors
 
+    @staticmethod
+    def _histories(node, fgraph, wanted):
+        """Make outputs of the products of states which the gradient of the loop would compute again."""
+        op, histories = node.op, []
+        if op.n_mit_mot or op.as_while or op.n_shared_outs:
+            return histories
+        matrices = multiplied_again(node)
+        if not matrices:
+            return histories
+        count = len(fgraph.inputs) - op.n_seqs - sum(map(len, op.tap_array))
+        others = dict(zip(fgraph.inputs[len(fgraph.inputs) - count :], node.inputs[len(node.inputs) - count :]))
+        for number in range(op.n_mit_sot, op.n_mit_sot + op.n_sit_sot):
+            state = fgraph.inputs[op.n_seqs + sum(len(taps) for taps in op.tap_array[:number])]
+            for client, position in state.clients:
+                if client == "output" or not isinstance(client.op, basic.Dot) or position != 0:
+                    continue
+                matrix = others.get(client.inputs[1])
+                if matrix in matrices:
+                    histories.append((number, matrix, len(wanted)))
+                    wanted.append(client.outputs[0])
+        return histories
+
     # -- before the loop ----------------------------------------------------------------------------------------------
 
     def _ends(self, inputs):
@@ -154,8 +184,37 @@ class Inner:
         inputs = [*given, *(equivalent[variable] for variable in fgraph.inputs)]
         outputs = [equivalent[variable] for variable in fgraph.outputs]
         self.rest = Graph(theano.gof.FunctionGraph(inputs, outputs, clone=False))
-        inputs, outputs = theano.gof.graph.clone(sequences + others, frontier)
+        self._split_ahead(sequences, others, free, frontier)
+
+    def _split_ahead(self, sequences, others, free, frontier):
+        """Make graphs of what is computed before the loop: of products, and of the rest."""
+        found = [
+            variable
+            for variable in free
+            if isinstance(variable.owner.op, basic.Dot)
+            and variable.owner.inputs[0] in sequences
+            and variable.owner.inputs[1] in others
+        ]
+        pairs = [variable.owner.inputs for variable in found]
+        self.products = [(sequences.index(a), others.index(b)) for a, b in pairs]
+        self.product_graphs = [
+            Graph(theano.gof.FunctionGraph(*theano.gof.graph.clone(pair, [variable]), clone=False))
+            for pair, variable in zip(pairs, found)
+        ]
+        memo = {variable: variable.type() for variable in found}
+        given = list(memo.values())
+        equivalent = theano.gof.graph.clone_get_equiv(sequences + others, frontier, memo=dict(memo))
+        inputs = [*given, *(equivalent[variable] for variable in sequences + others)]
+        outputs = [equivalent[variable] for variable in frontier]
         self.ahead = Graph(theano.gof.FunctionGraph(inputs, outputs, clone=False))
+
+    def _compute_ahead(self, sequences, others, done):
+        """Compute a step of what is computed before the loop, given those of the products that are known, by number."""
+        products = [
+            done[k] if k in done else graph([sequences[i], others[j]])[0]
+            for k, ((i, j), graph) in enumerate(zip(self.products, self.product_graphs))
+        ]
+        return tuple(self.ahead([*products, *sequences, *others]))
 
     @staticmethod
     def _worthwhile(frontier, given):
@@ -174,7 +233,7 @@ class Inner:
                 del kept[variable]
         return list(kept)
 
-    def before(self, sequences, others):
+    def before(self, sequences, others, done):
         """Compute for all steps what needs nothing but sequences.
 
         Parameters
@@ -183,6 +242,8 @@ class Inner:
             The sequences.
         others : list of arrays
             What is the same for all steps.
+        done : dict of int to array (steps, ...)
+            Those of :attr:`products` that have been computed already, by their number.
 
         Returns
         -------
@@ -194,8 +255,10 @@ class Inner:
             return ()
 
         def at_once(*items):
-            return tuple(self.ahead([*items, *others]))
+            known = dict(zip(done, items[len(items) - len(done) :]))
+            return self._compute_ahead(items[: len(items) - len(done)], others, known)
 
+        sequences = [*sequences, *done.values()]
         items = [jax.ShapeDtypeStruct(value.shape[1:], value.dtype) for value in sequences]
         with frame() as level:
             try:
@@ -223,7 +286,7 @@ class Inner:
         """
         if values is None:
             sequences, others = self._ends(inputs)
-            values = self.ahead([*sequences, *others])
+            values = self._compute_ahead(sequences, others, {})
         return self.rest([*values, *inputs])
 
 
@@ -242,6 +305,24 @@ def inner_of(node):
     if node not in _inner:
         _inner[node] = Inner(node)
     return _inner[node]
+
+
+def multiplied_again(node):
+    """Return the matrices by which gradients of loops multiply sequences, as variables outside of the loops.
+
+    Parameters
+    ----------
+    node : theano Apply
+        One of the nodes of the graph.
+    """
+    fgraph = getattr(node.outputs[0], "fgraph", None)
+    found = set()
+    for other in fgraph.apply_nodes if fgraph is not None else ():
+        if isinstance(other.op, Scan) and other.op.n_mit_mot:
+            inner = inner_of(other)
+            outside = other.inputs[len(other.inputs) - inner.num_others :]
+            found.update(outside[j] for _, j in inner.products)
+    return found
 
 
 def from_sequences(fgraph, sequences, others):

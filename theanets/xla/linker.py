@@ -7,8 +7,9 @@ import theano
 from theano.compile import mode as modes
 from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
+from theano.tensor.raw_random import RandomStateType
 
-from . import forking, loading, postponed, rewrites, state
+from . import accumulators, forking, loading, postponed, rewrites, state
 from .rewrites import NAME
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
@@ -70,11 +71,10 @@ class XLALinker(link.LocalLinker):
         forking.check()
         fgraph = self.fgraph
         unsupported = self._unsupported(fgraph)
-        if unsupported is not None:
+        if unsupported is not None and not isinstance(unsupported.type, RandomStateType):
             return self._make_by_theano(
                 unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
             )
-        program = loading.load("program")
         order = list(fgraph.toposort())
         inputs, outputs, storage_map = link.map_storage(fgraph, order, input_storage, output_storage, storage_map)
         updated = [i for i, variable in enumerate(fgraph.inputs) if variable in self.updated]
@@ -85,7 +85,11 @@ class XLALinker(link.LocalLinker):
             for i, (variable, cell) in enumerate(zip(fgraph.inputs, inputs))
             if isinstance(variable, theano.compile.SharedVariable)
         }
-        run = program.build(fgraph, inputs, outputs, updates, shared)
+        run = self._build(unsupported, fgraph, inputs, outputs, updates, shared)
+        if run is None:
+            return self._make_by_theano(
+                unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
+            )
         run.storage_map = storage_map
         return (
             run,
@@ -94,6 +98,14 @@ class XLALinker(link.LocalLinker):
             [],
             order,
         )
+
+    @staticmethod
+    def _build(unsupported, fgraph, *about):
+        """Return what runs a graph; None if that cannot be compiled."""
+        if unsupported is None:
+            return loading.load("program").build(fgraph, *about)
+        postponed.settle(fgraph)
+        return loading.load("streams").build(fgraph, *about)
 
     def _unsupported(self, fgraph):
         values = loading.load("values")
@@ -164,6 +176,7 @@ def register():
     """Make the linker and the mode known to Theano, by the names of ``'xla'`` and ``'XLA'``."""
     if NAME in modes.predefined_modes:
         return
+    accumulators.install()
     rewrites.register()
     modes.register_linker(LINKER, XLALinker())
     modes.register_mode(NAME, XLAMode())

@@ -10,6 +10,7 @@ import os
 import threading
 
 from .. import util
+from . import importing
 
 __all__ = ["begin", "load"]
 
@@ -27,7 +28,8 @@ class _Import:
 
     def run(self):
         try:
-            importlib.import_module(WHOLE)
+            with importing.leaving_no_traces():
+                importlib.import_module(WHOLE)
         except BaseException as error:
             # whoever waits has it raised.
             self.error = error

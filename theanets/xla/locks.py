@@ -28,7 +28,7 @@ class Group:
     lock : lock
         Held by whoever works with the cells.
     turn : lock
-        Held by whoever waits for the lock, so that the thread that had it last does not take it again before the others.
+        Held by whoever waits for the lock, so that the thread that had it last does not take it again before.
     parent : Group or None
         The group that this one has become a part of; its lock is the one that counts.
     """

@@ -7,6 +7,7 @@ its nodes are needed: for a program that cannot be read, for arguments of other 
 
 import logging
 import threading
+import types
 
 import theano
 from theano.compile import mode as modes
@@ -17,7 +18,7 @@ from .. import util
 from . import folder
 from .fingerprint import Undescribed, fingerprint
 
-__all__ = ["Origin", "Postponing", "install", "origin_of", "settle"]
+__all__ = ["Origin", "Postponing", "as_it_is", "install", "origin_of", "settle"]
 
 _log = logging.getLogger("theanets")
 
@@ -126,6 +127,12 @@ def settle(fgraph):
     origin = origin_of(fgraph)
     if origin is not None:
         origin.settle(fgraph)
+
+
+def as_it_is(fgraph):
+    """Return something with the outputs, nodes and variables that a graph has now, whether it is rewritten or not."""
+    about = vars(fgraph)
+    return types.SimpleNamespace(**{name: about[name] for name in ("inputs", "outputs", "apply_nodes", "variables")})
 
 
 def _settled(name):

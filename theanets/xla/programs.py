@@ -10,6 +10,7 @@ import importlib
 import json
 import logging
 import os
+import struct
 from typing import Any
 
 import jax
@@ -33,8 +34,8 @@ _log = logging.getLogger("theanets")
 #: JAX's settings that say where compiled code is kept, or what is logged.
 HARMLESS = ("jax_compilation_cache", "jax_persistent_cache", "jax_enable_compilation_cache", "jax_log", "jax_dump")
 
-#: What goes wrong with what JAX cannot write, such as a call of Python from within the program.
-UNWRITABLE = (NotImplementedError, ValueError, TypeError, KeyError)
+#: What is raised for programs that JAX cannot write, such as those that call Python, and for bytes that it cannot read.
+FAILURES = (NotImplementedError, ValueError, TypeError, LookupError, struct.error)
 
 
 if export is not None:
@@ -62,11 +63,14 @@ def compiled(function, fgraph, about, choices=None, **options):
     choices, options
         As for :func:`~theanets.xla.devices.compiled`, whose result this is if programs of this graph are not kept.
     """
-    fresh = devices.compiled(function, choices, **options)
     origin, place = origin_of(fgraph), folder.current()
     if origin is None or place is None or export is None:
-        return fresh
-    return Kept(devices.compiled(_kept(function, origin, place, about), choices, **options), fresh)
+        return devices.compiled(function, choices, **options)
+    read = _kept(function, origin, place, about)
+    return Kept(
+        devices.compiled(read, choices, **options),
+        functools.partial(devices.compiled, function, choices, **options),
+    )
 
 
 class Kept:
@@ -76,20 +80,37 @@ class Kept:
     ----------
     function : theanets.xla.trials.Function
         What is called.
-    fresh : theanets.xla.trials.Function
-        The same, as JAX traces it, for those who look at it.
+    make_fresh : callable
+        Returns the same, as JAX traces it, for those who look at it.
     """
 
-    def __init__(self, function, fresh):
-        self.function = function
-        # in one step for Python; see Function.call.
-        self.call, self.compile, self.compile_and_call = function.call, function.compile, function.compile_and_call
-        self.jitted, self.lower, self.trace = fresh.jitted, fresh.lower, fresh.trace
+    def __init__(self, function, make_fresh):
+        self.function, self.make_fresh = function, make_fresh
+        # without a detour; see Function.call.
+        self.call = function.call
+
+    @functools.cached_property
+    def fresh(self):
+        """The function as if there were no disk."""
+        return self.make_fresh()
 
     @property
-    def compiled(self):
-        """How often it has been compiled."""
-        return self.function.compiled
+    def jitted(self):
+        """What ``jax.jit`` makes of the function."""
+        return self.fresh.jitted
+
+    def lower(self, *arguments):
+        """Return what XLA compiles for such arguments, as ``jax.jit`` does."""
+        return self.fresh.lower(*arguments)
+
+    def trace(self, *arguments):
+        """Return what JAX traces for such arguments, as ``jax.jit`` does."""
+        return self.fresh.trace(*arguments)
+
+    def __getattr__(self, name):
+        if name == "function":
+            raise AttributeError(name)
+        return getattr(self.function, name)
 
 
 def _kept(function, origin, place, about):
@@ -130,7 +151,7 @@ def _read(place, name, types):
         return None
     try:
         program = export.deserialize(bytearray(found[1]))
-    except UNWRITABLE as error:
+    except FAILURES as error:
         _log.debug("a program cannot be read: %s", error)
         return None
     leaves, tree = jax.tree.flatten((types, {}))
@@ -146,7 +167,7 @@ def _make(function, types):
     jitted.trace(*types)
     try:
         return export.export(jitted)(*types)
-    except UNWRITABLE as error:
+    except FAILURES as error:
         _log.debug("a program cannot be kept: %s", error)
         return None
 
@@ -154,5 +175,5 @@ def _make(function, types):
 def _write(place, name, program):
     try:
         place.write(name, {}, bytes(program.serialize()))
-    except UNWRITABLE as error:
+    except FAILURES as error:
         _log.debug("a program cannot be kept: %s", error)

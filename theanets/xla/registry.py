@@ -64,7 +64,7 @@ def translate(op, node, *values):
     node : theano Apply
         The node.
     *values : arrays
-        NumPy arrays for what is known while tracing, JAX arrays for the rest.
+        NumPy arrays for values that are known while tracing, JAX arrays for the rest.
 
     Returns
     -------
@@ -140,6 +140,20 @@ def scalar(*classes):
         return function
 
     return register
+
+
+def untranslated(op):
+    """Return the Op that lacks a translation: this one, or the scalar Op that it applies; None if there is none."""
+    if translate.dispatch(type(op)) is translate.dispatch(object):
+        return op
+    pending = [getattr(op, "scalar_op", op)]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, theano.scalar.Composite):
+            pending.extend(node.op for node in theano.gof.graph.io_toposort(part.inputs, part.outputs))
+        elif isinstance(part, theano.scalar.ScalarOp) and not any(cls in SCALARS for cls in type(part).__mro__):
+            return part
+    return None
 
 
 def find_scalar(op):

@@ -230,7 +230,10 @@ def _install_in_functions():
     @functools.wraps(call)
     def call_function(self, *args, **kwargs):
         if getattr(self.fn, "keeps_state_on_device", False):
-            return call(self, *args, **kwargs)
+            try:
+                return call(self, *args, **kwargs)
+            finally:
+                self.fn.forget_outputs()
         tied = vars(self).get("_tied")
         if tied is None:
             tied = self._tied = locks.Tied(_cells_of(self))

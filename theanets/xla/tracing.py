@@ -25,6 +25,7 @@ from .values import DEVICE_TYPES, Increment
 __all__ = [
     "Dynamic",
     "NeedsMeasurement",
+    "NeedsShapes",
     "NeedsValue",
     "frame",
     "guard",
@@ -34,6 +35,8 @@ __all__ = [
     "measured",
     "recall",
     "remember",
+    "runs_in_python",
+    "shapes_of",
 ]
 
 #: Ops on more elements than this are left to XLA, even if all are known while tracing.
@@ -67,6 +70,39 @@ class NeedsMeasurement(GiveUp):
         super().__init__("a shape depends on how long a loop runs")
         self.key = key
         self.value = value
+
+
+class NeedsShapes(GiveUp):
+    """Nobody can tell the shapes of what an Op computes but the Op itself, when the function runs first.
+
+    Parameters
+    ----------
+    node : theano Apply
+        Applies the Op.
+    """
+
+    def __init__(self, node):
+        super().__init__(f"{node.op} does not say of what shape its results are")
+        self.node = node
+
+
+class Call:
+    """What compiled functions find out about an Op that they call on the host.
+
+    Parameters
+    ----------
+    node : theano Apply
+        Applies the Op.
+
+    Attributes
+    ----------
+    problem : str or None
+        Why the last call that failed did; None if none has.
+    """
+
+    def __init__(self, node):
+        self.node = node
+        self.problem = None
 
 
 class NeedsValue(Exception):
@@ -107,11 +143,20 @@ class Frame:
         The level around it.
     known : dict, optional
         Values found before tracing started, by key.
+    calls : dict of node to Call, optional
+        Filled with the Ops that are called on the host.
+
+    Attributes
+    ----------
+    effects : list of theano Apply
+        Nodes traced so far, on this level and those around it, that must run once whenever the function does.
     """
 
-    def __init__(self, parent=None, known=None):
+    def __init__(self, parent=None, known=None, calls=None):
         self.known = known if known is not None else parent.known if parent else {}
+        self.calls = calls if calls is not None else parent.calls if parent else {}
         self.is_outermost = known is not None
+        self.effects = parent.effects if parent and not self.is_outermost else []
         self.guards = []
         self.notes = {}
 
@@ -225,18 +270,42 @@ def measured(key, compute):
         return level.known[key]
     if not level.is_outermost:
         raise Dynamic("a shape depends on how long a loop within a loop or a branch runs")
-    raise NeedsMeasurement(key, compute())
+    number = compute()
+    if level.effects:
+        # what is traced so far would run twice: to measure, and for its results.
+        raise Dynamic(
+            f"a shape depends on how long a loop runs, and {level.effects[0]} must not run once more for that"
+        )
+    raise NeedsMeasurement(key, number)
+
+
+def shapes_of(node):
+    """Return the shapes of what an Op gave when the function ran on the host: a list of tuples.
+
+    Raises
+    ------
+    NeedsShapes
+        If it did not run there yet.
+    Dynamic
+        Within the body of a loop or a branch, where the shapes may differ from step to step.
+    """
+    level = current()
+    if (node, "shapes") in level.known:
+        return level.known[node, "shapes"]
+    if not level.is_outermost:
+        raise Dynamic(f"{node.op} does not say of what shape its results are, within a loop or a branch")
+    raise NeedsShapes(node)
 
 
 def remember(value, note):
     """Attach a note to a traced value, for translations of Ops that use it; return the value."""
-    current().notes[id(value)] = value, note
+    current().notes[id(value), type(note)] = value, note
     return value
 
 
-def recall(value):
-    """Return the note attached to a value on this level of tracing; None if there is none."""
-    return current().notes.get(id(value), (None, None))[1]
+def recall(value, kind):
+    """Return the note of a type attached to a value on this level of tracing; None if there is none."""
+    return current().notes.get((id(value), kind), (None, None))[1]
 
 
 def compute_with(values, compute):
@@ -249,8 +318,21 @@ def compute_with(values, compute):
     return function
 
 
+def runs_in_python(op):
+    """Tell whether an Op has an implementation in Python that can be run by itself, as loops and branches have none."""
+    return type(op).perform is not theano.gof.op.PureOp.perform and hasattr(op, "prepare_node")
+
+
 def on_host(node, values):
-    """Run an Op's own implementation; return the list of its outputs."""
+    """Run an Op's own implementation; return the list of its outputs.
+
+    Raises
+    ------
+    Dynamic
+        If it has none in Python.
+    """
+    if not runs_in_python(node.op):
+        raise Dynamic(f"{node.op} cannot be run by itself while tracing")
     if not getattr(node.tag, "xla_prepared", False):
         node.op.prepare_node(node, None, None, "py")
         node.tag.xla_prepared = True

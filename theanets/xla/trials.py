@@ -185,20 +185,38 @@ class Tried(Function):
     def compile(self, arguments):
         """Compile for arguments of such shapes, with the options if they are fine; otherwise with XLA's defaults."""
         if self.jitted is not self.plain:
-            module = self.lower(*arguments).compiler_ir("stablehlo")
+            lowered = self.lower(*arguments)
+            module = lowered.compiler_ir("stablehlo")
             # in the form that keeps everything, so that JAX's cache takes it for the same when it is read again.
-            if not is_fine(module.operation.get_asm(print_generic_op_form=True), self.choices):
+            if not is_fine(module.operation.get_asm(print_generic_op_form=True), self.choices, bound(lowered)):
                 self.jitted = self.plain
         super().compile(arguments)
 
 
-def is_fine(text, choices):
-    """Tell whether XLA can compile a module, given as a text, with these options within limits."""
+def bound(lowered):
+    """Tell for each argument of what JAX has lowered whether it is bound to a device: JAX's cache tells them apart."""
+    shardings = lowered._lowering.compile_args.get("in_shardings", ())
+    return [type(sharding).__name__ != "UnspecifiedValue" for sharding in shardings]
+
+
+def is_fine(text, choices, bound=()):
+    """Tell whether XLA can compile a module within limits.
+
+    Parameters
+    ----------
+    text : str
+        The module.
+    choices : dict
+        Options of XLA.
+    bound : list of bool, optional
+        Which of its arguments are bound to a device. Default none.
+    """
     verdict = Verdict(text, choices)
     if verdict.found is None:
         configuration = {name: getattr(jax.config, name) for name in CACHE if hasattr(jax.config, name)}
+        job = dict(options=choices, configuration=configuration, bound=list(bound))
         try:
-            process.run("compile_module", dict(options=choices, configuration=configuration), text.encode(), LIMITS)
+            process.run("compile_module", job, text.encode(), LIMITS)
         except Unavailable as error:
             _log.debug("XLA's defaults are used, as nothing can be tried: %s", error)
             return False

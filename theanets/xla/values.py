@@ -19,6 +19,7 @@ __all__ = [
     "is_supported",
     "prepare",
     "settled",
+    "take_over",
     "to_device",
 ]
 
@@ -123,6 +124,9 @@ def settled(value):
     return value.settled() if isinstance(value, Increment) else value
 
 
+#: Results of so many bytes are handed to NumPy as they lie in memory; to copy smaller ones takes less time.
+WORTH_TAKING = 1 << 16
+
 #: Types of values that the storage of a shared variable may hold.
 DEVICE_TYPES = (jax.Array, SparseArray)
 
@@ -147,13 +151,35 @@ def prepare(type_, value):
 
 
 def to_device(type_, value):
-    """Return a copy on the device, which no NumPy array shares memory with."""
-    # bound to its device, as results of programs that were read from disk are: JAX compiles anew for arrays that are not.
-    return jax.device_put(prepare(type_, value), devices.default(), may_alias=False)
+    """Return a copy on the device, which no NumPy array shares memory with.
+
+    It is bound to the device, as the results of programs on disk are: JAX compiles once more for arguments that are
+    bound where they were not before.
+    """
+    device = devices.default()
+    return jax.tree.map(lambda part: jax.device_put(part, device, may_alias=False), prepare(type_, value))
+
+
+class _Memory:
+    """The memory of a JAX array that nobody else has, for NumPy to write to; it lives as long as this object."""
+
+    def __init__(self, view):
+        self.view = view
+        about = view.__array_interface__
+        self.__array_interface__ = {**about, "data": (about["data"][0], False)}
+
+
+def take_over(type_, value):
+    """Return the same as :func:`from_device` for a result that nobody else has: a large one is not copied."""
+    if type(type_) is not TensorType or isinstance(value, SparseArray):
+        return from_device(type_, value)
+    view = np.asarray(value)
+    # of another device, this is a copy already.
+    return view.copy() if view.nbytes < WORTH_TAKING else np.asarray(_Memory(view))
 
 
 def from_device(type_, value):
-    """Return what Theano's type declares: an array, scalar or matrix of the user's own."""
+    """Return a value on the device as Theano's type declares it: an array, scalar or matrix that shares no memory."""
     if isinstance(value, SparseArray):
         return value.to_host()
     if value is None:

@@ -23,6 +23,12 @@ def time_major(x):
     return x.dimshuffle(1, 0, *range(2, x.ndim))
 
 
+def in_any_order(sequences):
+    """Mark a method ``sequences()`` that computes the same whichever of the first two axes of its input is time."""
+    sequences.takes_time_first = True
+    return sequences
+
+
 class Recurrent(Layer):
     r"""Base class of recurrent layers.
 
@@ -286,19 +292,20 @@ class Recurrent(Layer):
                 values[name] = zeros + value if value.broadcastable[0] else value
         return values
 
+    @in_any_order
     def sequences(self, x, context):
         """Compute the expressions that do not depend on the state, for all steps at once.
 
         Parameters
         ----------
         x : expression (batch, time, variables)
-            The input.
+            The input; (time, batch, variables) for a method that is marked by :func:`in_any_order`.
         context : Context
             How the graph is going to be used.
 
         Returns
         -------
-        sequences : list of expressions (batch, time, any)
+        sequences : list of expressions (batch, time, any), or (time, batch, any)
             One step of each is handed to :meth:`_step`.
         outputs : dict
             Outputs of the layer that are known already.
@@ -327,7 +334,12 @@ class Recurrent(Layer):
 
     def transform(self, inputs):
         context, x = context_of(inputs), inputs[self.input_name]
-        sequences, outputs = self.sequences(x, context)
+        if getattr(type(self).sequences, "takes_time_first", False):
+            # the input is transposed, rather than what is computed from it, which is wider.
+            sequences, outputs = self.sequences(time_major(x), context)
+        else:
+            sequences, outputs = self.sequences(x, context)
+            sequences = [time_major(sequence) for sequence in sequences]
         first = self._first_values(inputs, x.shape[0])
         inner = {}
 
@@ -337,7 +349,7 @@ class Recurrent(Layer):
             return values
 
         values, updates = self._scan(
-            [time_major(sequence) for sequence in sequences],
+            sequences,
             [first.get(name) for name in self.steps],
             step=step,
             constants=self.constants(),
@@ -351,7 +363,7 @@ class Recurrent(Layer):
         return outputs, updates
 
     def _unroll(self, inner, outputs, name):
-        """Return an output as the activation of ``pre``, if that is what a step makes of it; else None.
+        """Return an output computed as the activation of ``pre`` of all steps, if a step does the same; else None.
 
         Parameters
         ----------

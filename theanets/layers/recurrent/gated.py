@@ -6,7 +6,7 @@ import numpy as np
 import theano.tensor as TT
 
 from ... import util
-from .base import Recurrent
+from .base import Recurrent, in_any_order
 
 __all__ = ["RRNN", "LSTM", "GRU", "MUT1", "SCRN"]
 
@@ -198,6 +198,7 @@ class GRU(Recurrent):
         self.add_weights("w", self.input_size, 3 * size)
         self.add_bias("b", 3 * size)
 
+    @in_any_order
     def sequences(self, x, context):
         projected = TT.dot(x, self.find("w")) + self.find("b")
         return _blocks(projected, self.output_size)[:3], {}
@@ -219,7 +220,7 @@ class MUT1(Recurrent):
        p_t &= \tanh(x_t W_{xh} + b_h) + (r_t \odot h_{t-1}) W_{hh} \\
        h_t &= (1 - z_t) \odot h_{t-1} + z_t \odot \tanh(p_t)
 
-    This is what is computed here; in the paper the bias :math:`b_h` is outside of the inner tanh, and the input is not
+    This is computed here; in the paper the bias :math:`b_h` is outside of the inner tanh, and the input is not
     multiplied by a matrix there. The activation of the layer is not used.
 
     Notes

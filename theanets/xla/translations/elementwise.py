@@ -14,6 +14,7 @@ from theano.tensor import elemwise, xlogx
 from theano.tensor.nnet import nnet, sigm
 
 from ..registry import find_scalar, scalar, translates
+from ..steps import reversed_steps, unreversed
 from ..tracing import guard
 
 
@@ -67,6 +68,14 @@ def cast_array(value, dtype):
 @translates(elemwise.Elemwise)
 def elementwise(op, node, *values):
     check_lengths(node, values)
+    before = unreversed(values)
+    if before is not None:
+        # reversed after the computation rather than before, so that it is known what the result was.
+        return tuple(map(reversed_steps, _elementwise(op, node, before)))
+    return _elementwise(op, node, values)
+
+
+def _elementwise(op, node, values):
     results = apply(op.scalar_op, values, [output.dtype for output in node.outputs])
     # an input that an Op ignores, as Second does, still takes part in broadcasting.
     shape = np.broadcast_shapes(*(value.shape for value in values))
@@ -232,12 +241,17 @@ FLOATING = {
     basic_scipy.Erfcinv: lambda a: -special.ndtri(a / 2) * np.sqrt(0.5).astype(a.dtype),
     basic_scipy.Gamma: special.gamma,
     basic_scipy.GammaInc: special.gammainc,
+    basic_scipy.GammaIncC: special.gammaincc,
     basic_scipy.GammaL: lambda k, x: special.gammainc(k, x) * special.gamma(k),
     basic_scipy.GammaU: lambda k, x: special.gammaincc(k, x) * special.gamma(k),
     basic_scipy.Chi2SF: lambda x, k: special.gammaincc(k / 2, x / 2),
     basic_scipy.I0: special.i0,
     basic_scipy.I1: special.i1,
 }
+
+if hasattr(special, "erfcx"):
+    # older releases of JAX lack it.
+    FLOATING[basic_scipy.Erfcx] = special.erfcx
 
 for _wrap, _table in ((declared, DECLARED), (common, COMMON), (floating, FLOATING)):
     for _cls, _function in _table.items():

@@ -1,8 +1,8 @@
-"""Fourier transforms of real numbers, with real and imaginary parts along a last axis."""
+"""Fourier transforms, of which those of real numbers have real and imaginary parts along a last axis."""
 
 import jax.numpy as jnp
 import numpy as np
-from theano.tensor import fft
+from theano.tensor import fft, fourier
 
 from ..registry import translates
 from ..tracing import known
@@ -18,6 +18,11 @@ def forward(op, node, x, shape):
     lengths, axes = _lengths(shape)
     result = jnp.fft.rfftn(x, lengths, axes)
     return jnp.stack([result.real, result.imag], axis=-1).astype(node.outputs[0].dtype)
+
+
+@translates(fourier.Fourier)
+def along_axis(op, node, x, length, axis):
+    return jnp.fft.fft(jnp.asarray(x).astype("complex128"), int(known(length)), int(known(axis)))
 
 
 @translates(fft.IRFFTOp)

@@ -10,6 +10,7 @@ from theano.tensor import basic, extra_ops, subtensor
 from theano.tensor.type_other import MakeSlice
 
 from ..registry import translates
+from ..steps import sliced
 from ..tracing import Dynamic, TranslationError, guard, is_known, known, known_by, recall, remember
 from .elementwise import cast_array
 
@@ -117,7 +118,10 @@ def take(op, node, x, *index):
     x, entries = jnp.asarray(x), _entries(op, index)
     _check_static(x, entries)
     window, rest = _window(node, x, entries)
-    return _take_window(x, window)[tuple(rest)]
+    result = _take_window(x, window)[tuple(rest)]
+    if not window and len(entries) == 1 and isinstance(entries[0], slice):
+        return sliced(x, result, entries[0])
+    return result
 
 
 @translates(subtensor.IncSubtensor)
@@ -149,7 +153,7 @@ class Parts:
     @classmethod
     def of(cls, variable, value):
         """Return what an array consists of; None if that is not known."""
-        parts = recall(value)
+        parts = recall(value, Parts)
         if parts is not None:
             return parts
         owner = variable.owner
@@ -178,8 +182,8 @@ class Parts:
 
 def beginning(value, count):
     """Return the first entries of an array along its first axis: what has been put there, if that is known."""
-    parts = recall(value)
-    for axis, places, part in parts.parts if isinstance(parts, Parts) else ():
+    parts = recall(value, Parts)
+    for axis, places, part in parts.parts if parts is not None else ():
         if axis == 0 and places.start == 0 and places.stop >= count:
             return part[:count]
     return jnp.asarray(value)[:count]

@@ -6,7 +6,7 @@ import jax.scipy.linalg
 import numpy as np
 from theano.tensor import basic, blas, nlinalg, slinalg
 
-from ..registry import translates
+from ..registry import Untranslated, translates
 from ..tracing import TranslationError, guard
 from .elementwise import cast_array
 
@@ -65,19 +65,41 @@ def _finite(value):
     return value
 
 
+def _double(*values):
+    """Return values in double precision, in which NumPy decomposes matrices whatever their type is."""
+    return [cast_array(value, "complex128" if value.dtype.kind == "c" else "float64") for value in values]
+
+
+def _rounded(node, *results):
+    """Return what was computed, perhaps more precisely than declared, as what is declared."""
+    return tuple(cast_array(result, output.dtype) for output, result in zip(node.outputs, results))
+
+
+def _as_declared(node, *results):
+    """Do the same for a decomposition that may fail: it has worked if there are numbers before they are rounded."""
+    return _rounded(node, *map(_finite, results))
+
+
 @translates(nlinalg.MatrixInverse)
 def inverse(op, node, x):
-    return _finite(jnp.linalg.inv(_cast(node, x)[0]))
+    return _as_declared(node, jnp.linalg.inv(*_double(x)))
 
 
 @translates(nlinalg.MatrixPinv)
 def pseudo_inverse(op, node, x):
-    return _finite(jnp.linalg.pinv(_cast(node, x)[0], rtol=1e-15))
+    return _as_declared(node, jnp.linalg.pinv(*_double(x), rtol=1e-15))
 
 
 @translates(nlinalg.Det)
 def determinant(op, node, x):
-    return jnp.linalg.det(_cast(node, x)[0])
+    if x.ndim != 2 or x.shape[0] != x.shape[1]:
+        raise ValueError(f"a matrix of shape {x.shape} is not square")
+    if not x.size:
+        return np.ones((), node.outputs[0].dtype)
+    # as NumPy does; jnp.linalg.det multiplies small matrices out, with another result where they are singular.
+    factors, pivots, _ = jax.lax.linalg.lu(*_double(x))
+    swaps = (pivots != np.arange(x.shape[0])).sum()
+    return _rounded(node, jnp.where(swaps % 2, -1, 1) * jnp.prod(jnp.diagonal(factors)))
 
 
 @translates(slinalg.Cholesky)
@@ -93,16 +115,27 @@ def cholesky(op, node, x):
     return result if op.lower else result.T
 
 
+@translates(slinalg.CholeskyGrad)
+def cholesky_gradient(op, node, x, root, gradient):
+    """Compute the gradient with regard to the half of the matrix that is read (Murray 2016)."""
+    root, gradient = _cast(node, root, gradient)
+    if not op.lower:
+        root, gradient = root.T, gradient.T
+    root, gradient = jnp.tril(root), jnp.tril(gradient)
+    middle = jnp.tril(root.T @ gradient)
+    middle = middle - jnp.diag(jnp.diagonal(middle)) / 2
+    half = jax.scipy.linalg.solve_triangular(root, middle.T, lower=True, trans="T").T
+    whole = jax.scipy.linalg.solve_triangular(root, half, lower=True, trans="T")
+    result = jnp.tril(whole + whole.T) - jnp.diag(jnp.diagonal(whole))
+    return _rounded(node, result if op.lower else result.T)
+
+
 @translates(slinalg.Solve)
 def solve(op, node, a, b):
     a, b = _cast(node, a, b)
     if op.A_structure in ("lower_triangular", "upper_triangular"):
         return _finite(jax.scipy.linalg.solve_triangular(a, b, lower=op.A_structure == "lower_triangular"))
     return _finite(jax.scipy.linalg.solve(a, b))
-
-
-def _as_declared(node, *results):
-    return tuple(cast_array(_finite(result), output.dtype) for output, result in zip(node.outputs, results))
 
 
 def _symmetric(x, lower):
@@ -118,6 +151,7 @@ def _to_half(x, lower):
 
 @translates(nlinalg.SVD)
 def singular_values(op, node, x):
+    (x,) = _double(x)
     if not op.compute_uv:
         return _as_declared(node, jnp.linalg.svd(x, compute_uv=False))
     return _as_declared(node, *jnp.linalg.svd(x, full_matrices=bool(op.full_matrices)))
@@ -125,11 +159,24 @@ def singular_values(op, node, x):
 
 @translates(nlinalg.Eigh)
 def symmetric_eigenvalues(op, node, x):
-    return _as_declared(node, *jnp.linalg.eigh(_symmetric(x, op.UPLO == "L"), symmetrize_input=False))
+    # the half that LAPACK reads decides about the signs of the eigenvectors.
+    vectors, values = jax.lax.linalg.eigh(*_double(x), lower=op.UPLO == "L", symmetrize_input=False)
+    return _as_declared(node, values, vectors)
+
+
+@translates(nlinalg.Eig)
+def eigenvalues(op, node, x):
+    if jax.default_backend() != "cpu":
+        # XLA has it for CPUs only.
+        raise Untranslated(op)
+    values, vectors = jax.lax.linalg.eig(*_double(x), compute_left_eigenvectors=False)
+    # Theano declares numbers of the type of the matrix: where they are complex, it keeps their real parts.
+    return _as_declared(node, values, vectors)
 
 
 @translates(nlinalg.EighGrad)
 def symmetric_eigenvalues_gradient(op, node, x, w, v, values_gradient, vectors_gradient):
+    w, v, values_gradient, vectors_gradient = _double(w, v, values_gradient, vectors_gradient)
     apart = w[None, :] - w[:, None]
     same = np.eye(w.shape[0], dtype=bool)
     # the gradient of the eigenvectors divides by the differences of the eigenvalues.
@@ -166,7 +213,7 @@ def orthogonal_triangular(op, node, x):
     if op.mode not in ("full", "reduced", "complete", "r"):
         raise TranslationError(f"a decomposition in mode {op.mode!r}")
     # the old name of mode "reduced" in NumPy.
-    result = jnp.linalg.qr(x, mode="reduced" if op.mode == "full" else op.mode)
+    result = jnp.linalg.qr(*_double(x), mode="reduced" if op.mode == "full" else op.mode)
     return _as_declared(node, *(result if isinstance(result, tuple) else (result,)))
 
 
@@ -175,15 +222,45 @@ def exponential(op, node, x):
     return _as_declared(node, jax.scipy.linalg.expm(jnp.asarray(x), max_squarings=48))
 
 
+@translates(slinalg.ExpmGrad)
+def exponential_gradient(op, node, x, gradient):
+    """Take the derivative from a corner of the exponential of a matrix of matrices, for any matrix.
+
+    Theano divides by the differences of eigenvalues, which is no number where two of them are equal.
+    """
+    (x, gradient), count = _double(x, gradient), x.shape[0]
+    both = jnp.block([[x.T, gradient], [jnp.zeros_like(x), x.T]])
+    return _as_declared(node, jax.scipy.linalg.expm(both, max_squarings=48)[:count, count:])
+
+
+@translates(nlinalg.lstsq)
+def least_squares(op, node, a, b, threshold):
+    if b.ndim != 2:
+        raise TranslationError(f"a solution for {b.ndim} dimensions, where a matrix is declared")
+    (a, b), (rows, columns) = _double(a, b), a.shape
+    u, sizes, v = jnp.linalg.svd(a, full_matrices=False)
+    threshold = jnp.where(threshold < 0, np.finfo("float64").eps, threshold)
+    large = sizes > threshold * sizes[:1]
+    scaled = jnp.where(large, 1 / jnp.where(large, sizes, 1), 0)
+    solution = v.conj().T @ (scaled[:, None] * (u.conj().T @ b))
+    rank = large.sum(dtype="int64")
+    left = jnp.zeros(0)
+    if rows > columns:
+        # there are none, either, if the columns depend on each other.
+        guard(rank == columns)
+        left = (jnp.abs(b - a @ solution) ** 2).sum(axis=0)
+    return _as_declared(node, solution, left, rank, sizes)
+
+
 @translates(nlinalg.TensorInv)
 def tensor_inverse(op, node, x):
-    return _as_declared(node, jnp.linalg.tensorinv(x, op.ind))
+    return _as_declared(node, jnp.linalg.tensorinv(*_double(x), op.ind))
 
 
 @translates(nlinalg.TensorSolve)
 def tensor_solve(op, node, a, b):
     axes = op.axes if op.axes is None else tuple(np.atleast_1d(op.axes))
-    return _as_declared(node, jnp.linalg.tensorsolve(*_cast(node, a, b), axes=axes))
+    return _as_declared(node, jnp.linalg.tensorsolve(*_double(a, b), axes=axes))
 
 
 @translates(nlinalg.AllocDiag)

@@ -1,8 +1,7 @@
 """Translations of random numbers, which make the same draws as Theano's own implementations.
 
-The state of Theano's ``RandomStreams`` (of ``theano.tensor.shared_randomstreams``) is a generator of NumPy's, which
-XLA cannot run; functions of it run by Theano's own implementation. The streams of ``theano.sandbox.rng_mrg`` are
-arrays of integers, and what follows computes all streams at once.
+The streams of ``theano.sandbox.rng_mrg`` are arrays of integers, and what follows computes all streams at once. For
+those of ``theano.tensor.shared_randomstreams``, which are generators of NumPy's, see :mod:`theanets.xla.streams`.
 """
 
 import jax
@@ -119,7 +118,7 @@ def mrg_uniform(op, node, state, size):
 
 
 def running_sums(probabilities, dtype):
-    """Add up along rows, from left to right: other orders may differ in the last digit, and so in what is drawn."""
+    """Add up along rows, from left to right: another order may round differently, which could change the draws."""
     columns = probabilities.astype(dtype).T
 
     def step(total, column):

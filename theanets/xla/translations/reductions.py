@@ -1,14 +1,21 @@
 """Translations of reductions over axes, such as sums and maxima; sorting, searching and cumulating along one."""
 
+import math
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from theano import scalar as ts
 from theano.tensor import basic, elemwise, extra_ops
 from theano.tensor.sort import ArgSortOp, SortOp, TopKOp
 
+from ..accumulators import is_given
 from ..registry import translates
 from ..tracing import Dynamic, TranslationError, guard, known
 from .elementwise import cast_array
+
+#: From so many rows on, the columns of a matrix are summed by its product with ones.
+TALL = 512
 
 FUNCTIONS = {
     ts.Add: jnp.sum,
@@ -40,14 +47,32 @@ def reduce(op, node, x):
     if kind not in FUNCTIONS:
         raise TranslationError(f"a reduction by {op.scalar_op}")
     if kind in (ts.Add, ts.Mul):
-        if x.dtype == dtype == "float32":
+        if kind is ts.Add and x.dtype == dtype == "float32" and not is_given(op):
             # Theano sums sequentially and so needs a wider accumulator; XLA sums in blocks.
             wide = dtype
         # float16 is accumulated in float32, as NumPy does.
         x = cast_array(x, "float32" if wide == "float16" else wide)
     if kind in (ts.Maximum, ts.Minimum) and 0 in [x.shape[axis] for axis in axes]:
         raise ValueError("a maximum or minimum of nothing")
+    if kind is ts.Add and _is_tall(x, axes):
+        return jnp.ones((math.prod(x.shape[:-1]),), x.dtype) @ x.reshape(-1, x.shape[-1])
     return cast_array(FUNCTIONS[kind](x, axis=axes), dtype)
+
+
+def _is_tall(x, axes):
+    """Tell whether the columns of a tall matrix are summed on a CPU, for which XLA makes scalar code."""
+    return (
+        x.dtype == "float32"
+        and sorted(axes) == list(range(x.ndim - 1))
+        and math.prod(x.shape[:-1]) >= TALL
+        and x.shape[-1] > 1
+        and jax.devices()[0].platform == "cpu"
+    )
+
+
+@translates(basic.Mean)
+def mean(op, node, x):
+    return jnp.mean(cast_array(x, node.outputs[0].dtype), axis=axes_of(op, x))
 
 
 @translates(elemwise.ProdWithoutZeros)

@@ -22,7 +22,8 @@ from theano.tensor.subtensor import Subtensor, get_idx_list
 
 from ..inner import inner_of
 from ..registry import translates
-from ..tracing import Dynamic, TranslationError, frame, guard, known, measured
+from ..steps import Steps, is_reversed, ordered, reversed_steps, steps_of
+from ..tracing import Dynamic, TranslationError, frame, guard, known, measured, remember
 from .indexing import beginning
 
 #: So many values more than its taps need are handed on from step to step, rather than collected from all steps.
@@ -116,9 +117,11 @@ class Recurrent:
         """Return what the next step is handed."""
         return (*window[1:], value)
 
-    def finish(self, window, values):
-        """Return the buffer at the end."""
-        if self.collected:
+    def finish(self, window, values, reverse):
+        """Return the buffer at the end; the values of all steps may come in reverse order."""
+        if self.collected and reverse:
+            everything = reversed_steps(jnp.concatenate([values, self.initial[::-1]]))
+        elif self.collected:
             everything = jnp.concatenate([self.initial, values])
         elif self.length > self.reach + self.steps:
             everything = jnp.concatenate([self.initial, jnp.stack(window[self.size - self.steps :])])
@@ -137,7 +140,9 @@ def with_last(values, length):
 
 def fit(values, length):
     """Return the last values; or all of them, and zeros behind."""
-    if values.shape[0] >= length:
+    if values.shape[0] == length:
+        return values
+    if values.shape[0] > length:
         return values[values.shape[0] - length :]
     return jnp.pad(values, [(0, length - values.shape[0])] + [(0, 0)] * (values.ndim - 1))
 
@@ -157,15 +162,18 @@ class Gradient:
 
     def __init__(self, buffer, taps, written, steps):
         self.buffer = jnp.asarray(buffer)
-        self.taps, self.written, self.steps = taps, list(written), steps
+        # the first step reads from the beginning of the buffer, as it does in a gradient of a gradient, too.
+        first = min(taps)
+        taps, written = [tap - first for tap in taps], [tap - first for tap in written]
+        self.taps, self.written, self.steps = taps, written, steps
         if min([*taps, *written]) < 0 or self.buffer.shape[0] < steps + max([*taps, *written]):
             raise TranslationError(f"a buffer of {self.buffer.shape[0]} places for {steps} steps")
         # entries that are read after they were written, with the tap that wrote them last.
         self.source = {tap: min((o for o in written if o > tap), default=None) for tap in taps}
 
-    def sequences(self):
-        """Return the part of the buffer that each tap reads before anything is written to it."""
-        return [self.buffer[tap : tap + self.steps] for tap in self.taps if self.source[tap] is None]
+    def sequences(self, reverse):
+        """Return the part of the buffer that each tap reads before it is written to, on request the last step first."""
+        return [ordered(self.buffer, tap, self.steps, reverse) for tap in self.taps if self.source[tap] is None]
 
     def start(self):
         """Return the values that are handed to the first step."""
@@ -247,6 +255,11 @@ class Arguments:
         self.plain = [Collected(int(known(length)), steps, next(outputs)) for length in take(op.n_nit_sot)]
         self.others = list(values)
 
+    def are_reversed(self):
+        """Tell whether most of what the loop reads is known to have been reversed for it."""
+        values = [*self.sequences, *(gradient.buffer for gradient in self.gradients)]
+        return sum(value.nbytes if is_reversed(value) else -value.nbytes for value in values) > 0
+
     def end_after(self, steps):
         """Let the loop have fewer steps: what has room for the values of all steps has none for those that are not."""
         missing, self.steps = self.steps - steps, steps
@@ -327,17 +340,50 @@ def loop(op, node, given):
             tuple(jnp.asarray(value) for state, value in zip(given.states, recurrent) if state.collected),
             tuple(jnp.asarray(value) for output, value in zip(given.plain, plain) if not output.is_single),
             tuple((outputs[a], outputs[b]) for _, factors in apart.values() for a, b in factors),
+            tuple(outputs[place] for _, _, place in inner.histories),
         )
         single = tuple(jnp.asarray(value) for output, value in zip(given.plain, plain) if output.is_single)
         carry = tuple(moved), states, tuple(jnp.asarray(value) for value in shared), single
         return carry, (once.put(collected), holds)
 
     once = Once()
-    ahead = inner.before([value[: given.steps] for value in given.sequences], given.others)
-    carry, (collected, holds) = _run(body, given, ahead)
+    reverse = given.are_reversed()
+    sequences = [ordered(value, 0, given.steps, reverse) for value in given.sequences]
+    done = _done(node, inner, given, reverse)
+    ahead = inner.before(sequences, given.others, done)
+    carry, (collected, holds) = _run(body, given, sequences, ahead, reverse)
     if holds is not None:
         guard(holds)
-    return _finish(op, given, apart, carry, once.get(collected))
+    *collected, histories = once.get(collected)
+    results = _finish(op, given, apart, carry, collected, reverse)
+    _note_products(op, given, inner, histories, results, reverse)
+    return results
+
+
+def _done(node, inner, given, reverse):
+    """Find those of the products before the loop that the loop which the sequences come from has computed."""
+    done = {}
+    for number, (i, j) in enumerate(inner.products):
+        steps, matrix = steps_of(given.sequences[i]), node.inputs[len(node.inputs) - inner.num_others + j]
+        if steps is not None and matrix in steps.products:
+            values, first = steps.products[matrix]
+            taken = steps.take(given.steps, reverse, values, first)
+            if taken is not None:
+                done[number] = taken
+    return done
+
+
+def _note_products(op, given, inner, histories, results, reverse):
+    """Note with the outputs of a loop the products of their steps that it has computed."""
+    products = {}
+    for (number, matrix, _), values in zip(inner.histories, histories):
+        # a step multiplies the state before it; of reversed values, that lies behind it.
+        products.setdefault(number, {})[matrix] = values, int(reverse)
+    for number, found in products.items():
+        state, value = given.states[number], results[op.n_mit_mot + number]
+        if state.collected and state.reach == 1 and state.length == given.steps + 1:
+            steps = steps_of(value) or Steps(value)
+            remember(value, Steps(steps.array, steps.start, steps.stride, found))
 
 
 class Once:
@@ -356,11 +402,11 @@ class Once:
         return jax.tree.unflatten(self.tree, [different[place] for place in self.places])
 
 
-def _run(body, given, ahead):
+def _run(body, given, sequences, ahead, reverse):
     """Call ``lax.scan``; return what it gives."""
     items = (
-        tuple(value[: given.steps] for value in given.sequences),
-        tuple(tuple(gradient.sequences()) for gradient in given.gradients),
+        tuple(sequences),
+        tuple(tuple(gradient.sequences(reverse)) for gradient in given.gradients),
         ahead,
     )
     windows = tuple(gradient.start() for gradient in given.gradients)
@@ -376,12 +422,14 @@ def _run(body, given, ahead):
             carry = windows, states, given.shared, ()
             shapes = jax.eval_shape(lambda *a: body(*a)[0][3], carry, first(items))
         single = jax.tree.map(lambda about: jnp.zeros(about.shape, about.dtype), shapes)
-    return jax.lax.scan(body, (windows, states, given.shared, single), items, length=given.steps)
+    return jax.lax.scan(body, (windows, states, given.shared, single), items, length=given.steps, reverse=reverse)
 
 
-def _finish(op, given, apart, carry, collected):
+def _finish(op, given, apart, carry, collected, reverse):
     _, windows, shared, single = carry
     written, recurrent, plain, factors = collected
+    if reverse:
+        written, plain = (tuple(map(reversed_steps, values)) for values in (written, plain))
     results, written = [], list(written)
     for gradient in given.gradients:
         results.append(gradient.finish([written.pop(0) for _ in gradient.written]))
@@ -391,21 +439,22 @@ def _finish(op, given, apart, carry, collected):
         if position in apart:
             pairs = [next(factors) for _ in apart[position][1]]
             window = tuple(
-                functools.reduce(jnp.add, [product(a, b, given.steps - back) for a, b in pairs], value)
+                functools.reduce(jnp.add, [product(a, b, given.steps - back, reverse) for a, b in pairs], value)
                 # XLA removes the unused rows, so only the last one is computed.
                 for back, value in zip(reversed(range(len(window))), window)
             )
-        results.append(state.finish(window, next(recurrent) if state.collected else None))
+        results.append(state.finish(window, next(recurrent) if state.collected else None, reverse))
     plain, single = iter(plain), iter(single)
     results.extend(output.finish(next(single if output.is_single else plain)) for output in given.plain)
     results.extend(shared)
     return tuple(results)
 
 
-def product(a, b, steps):
-    """Sum the products of matrices over so many steps: one product of matrices that are as long as all of them."""
+def product(a, b, steps, reverse):
+    """Sum the products of matrices over the first steps: one product of matrices that are as long as all of them."""
     steps = max(steps, 0)
-    return jnp.tensordot(a[:steps], b[:steps], axes=((0, 2), (0, 1)))
+    which = slice(a.shape[0] - steps, None) if reverse else slice(steps)
+    return jnp.tensordot(a[which], b[which], axes=((0, 2), (0, 1)))
 
 
 def count_steps(op, node, given):

@@ -96,6 +96,11 @@ def tri(op, node, n, m, k):
     return module_for(n * m).tri(n, m, k, dtype=op.dtype)
 
 
+@translates(extra_ops.Bartlett, on_host=False)
+def bartlett(op, node, length):
+    return np.bartlett(whole(length)).astype("float64")
+
+
 @translates(basic.Reshape)
 def reshape(op, node, x, shape):
     return jnp.reshape(x, [int(length) for length in known(shape)])

@@ -195,7 +195,7 @@ def add_dense(op, node, x, y):
     return cast_array(y, dtype).at[x.rows, x.columns].add(cast_array(x.data, dtype), mode="drop")
 
 
-@translates(basic.AddSS)
+@translates(basic.AddSS, basic.AddSSData)
 def add(op, node, x, y):
     x, y, dtype = sparse(x), sparse(y), node.outputs[0].dtype
     _same_shape(x, y)
@@ -360,6 +360,25 @@ def take_entries(op, node, x, rows, columns):
     x = to_dense(sparse(x))
     rows, columns = (in_range(index, length) for index, length in zip((rows, columns), x.shape))
     return cast_array(x[rows, columns].ravel(), node.outputs[0].dtype)
+
+
+def _added_up(node, data, rows, columns, shape):
+    """Return a sparse matrix of entries of which several may lie in one place, as one entry there."""
+    return from_dense(node, to_dense(result(node, data, rows, columns, shape)))
+
+
+@translates(basic.GetItemListGrad)
+def take_rows_gradient(op, node, x, index, gradient):
+    gradient, rows = sparse(gradient), in_range(index, x.shape[0])
+    # entries that only fill up lie behind the last row.
+    rows = jnp.append(jnp.asarray(rows), x.shape[0])[jnp.minimum(gradient.rows, index.shape[0])]
+    return _added_up(node, gradient.data, rows, gradient.columns, x.shape)
+
+
+@translates(basic.GetItem2ListsGrad)
+def take_entries_gradient(op, node, x, rows, columns, gradient):
+    rows, columns = (in_range(index, length) for index, length in zip((rows, columns), x.shape))
+    return _added_up(node, jnp.asarray(gradient), rows, columns, x.shape)
 
 
 @translates(basic.GetItem2d)

@@ -1,0 +1,319 @@
+"""Networks of one structure share what is compiled, and everything else is as if each had compiled for itself."""
+
+import gc
+import os
+import threading
+import weakref
+
+import numpy as np
+import pytest
+import scipy.sparse
+import theanets
+import theano
+import theano.tensor as TT
+from theanets import store, util
+
+from tests.helpers import values
+
+RNG = np.random.RandomState(0)
+X = RNG.rand(30, 6).astype(util.FLOAT)
+Y = RNG.rand(30, 3).astype(util.FLOAT)
+LABELS = RNG.randint(0, 3, 30).astype("int32")
+WEIGHTS = RNG.rand(30).astype(util.FLOAT)
+SPARSE = scipy.sparse.csr_matrix(X * (X > 0.6))
+SEQUENCES = RNG.rand(8, 4, 3).astype(util.FLOAT)
+RAGGED = [RNG.rand(n, 3).astype(util.FLOAT) for n in (3, 5, 4, 2, 5, 4)]
+IMAGES = RNG.rand(12, 6, 6, 1).astype(util.FLOAT)
+
+
+@pytest.fixture(autouse=True)
+def by_xla():
+    theanets.set_mode("XLA")
+    yield
+    theanets.set_mode(None)
+    theanets.set_store(None)
+
+
+class Doubled(theanets.Layer):
+    def setup(self):
+        self.add_weights("w", self.input_size, self.output_size)
+
+    def transform(self, inputs):
+        return TT.tanh(2 * inputs[self.input_name].dot(self.find("w"))), []
+
+
+class Quartic(theanets.Loss):
+    def elementwise(self, output, target):
+        return (output - target) ** 4
+
+
+class Centered(theanets.Regularizer):
+    def loss(self, layers, outputs):
+        return sum(abs(param.mean()) for layer in layers for param in layer.params)
+
+
+def regressor(*layers, **kwargs):
+    return lambda seed: theanets.Regressor([6, *layers, 3], rng=seed, **kwargs)
+
+
+def recurrent(kind, *layers, **kwargs):
+    return lambda seed: getattr(theanets.recurrent, kind)([3, *layers], rng=seed, **kwargs)
+
+
+#: A network, its data, and pairs of options: those of the network that was compiled for, and those of the other one.
+CASES = {
+    "values": (
+        regressor((5, "tanh")), [X, Y],
+        dict(algo="adam", weight_l2=0.1, hidden_l1=0.3, hidden_dropout=0.2, input_noise=0.3, learning_rate=0.1, rng=4),
+        dict(algo="adam", weight_l2=0.2, hidden_l1=0.1, hidden_dropout=0.4, input_noise=0.1, learning_rate=0.02, rng=9,
+             beta1_halflife=3, monitor_gradients=False, validate_every=1, patience=1),
+    ),
+    "schedule": (
+        regressor((5, "relu"), weighted=True), [X, Y, Y],
+        dict(algo="rprop", schedule="exponential", monitors={"hid1:out": [0.1]}, monitor_gradients=True),
+        dict(algo="rprop", schedule=dict(form="step", every=1), monitors={"hid1:out": [0.1]}, monitor_gradients=True,
+             rprop_increase=1.2),
+    ),
+    "statistics": (
+        regressor((5, "prelu"), "batchnorm", (4, "maxout:2"), "layernorm"), [X, Y],
+        dict(algo="sgd", momentum=0.5, freeze=["hid1", "*.b"], max_gradient_norm=1.0, shuffle="rows"),
+        dict(algo="sgd", momentum=0.7, freeze=["hid1", "*.b"], max_gradient_norm=0.3, shuffle="rows"),
+    ),
+    "classes": (
+        lambda seed: theanets.Classifier([6, (4, "sigmoid"), 3], rng=seed, weighted=True), [X, LABELS, WEIGHTS],
+        dict(algo="nag", momentum=0.5, class_weight=[1, 2, 3]), dict(algo="nag", momentum=0.5, class_weight="balanced"),
+    ),
+    "two inputs": (
+        lambda seed: theanets.Regressor(
+            [dict(size=6, sparse="csr"), dict(form="input", name="b", size=3),
+             dict(size=4, inputs=("in", "b"), name="h"), 3],
+            rng=seed, loss="mae",
+        ),
+        [SPARSE, Y, Y],
+        dict(algo="adagrad", average="batches"), dict(algo="adagrad", average="batches", learning_rate=1),
+    ),
+    "tied": (
+        lambda seed: theanets.Autoencoder([6, (4, "sigmoid"), (6, "tied")], rng=seed), [X],
+        dict(algo="adadelta", weight_l1=0.1), dict(algo="adadelta", weight_l1=0.01, rms_halflife=4),
+    ),
+    "user's own": (
+        regressor(dict(form="doubled", size=5), loss=lambda output, target: abs(output - target).mean()), [X, Y],
+        dict(algo="rmsprop", centered=0.1), dict(algo="rmsprop", centered=0.1, rms_halflife=3),
+    ),
+    "another loss": (
+        regressor(loss="quartic"), [X, Y], dict(algo="esgd"), dict(algo="esgd", learning_rate=0.1),
+    ),
+    "stateful": (
+        recurrent("Regressor", (4, "rnn"), 2), [SEQUENCES, SEQUENCES[:, :, :2]],
+        dict(algo="sgd", stateful=True, batch_size=4), dict(algo="sgd", stateful=True, batch_size=4, learning_rate=0.1),
+    ),
+    "ragged": (
+        recurrent("Autoencoder", dict(form="bidirectional", worker="rnn", size=4), 3), [RAGGED],
+        dict(algo="rmsprop", recurrent_state=dict(weight=0.1, pattern="hid1:out"), batch_size=3),
+        dict(algo="rmsprop", recurrent_state=dict(weight=0.2, pattern="hid1:out"), batch_size=3),
+    ),
+    "images": (
+        lambda seed: theanets.convolution.Classifier(
+            [(6, 6, 1), dict(form="conv2", size=3, filter_size=(3, 3)), dict(form="pool2", pool_size=2), "flatten", 3],
+            rng=seed,
+        ),
+        [IMAGES, LABELS[:12]], dict(algo="sgd"), dict(algo="sgd", learning_rate=0.1),
+    ),
+    "layerwise": (
+        regressor(5, 4), [X, Y],
+        dict(algo="layerwise", subalgo="sgd", weight_l2=0.1), dict(algo="layerwise", subalgo="sgd", weight_l2=0.2),
+    ),
+}  # fmt: skip
+
+
+#: Cases that compute what else there is to compute.
+IN_FULL = ("values", "user's own")
+
+
+def use(make, seed, data, options, in_full=False):
+    """Train a network, go on, and predict; return all that has come out."""
+    net = make(seed)
+    options = dict(batch_size=8, epochs=2, learning_rate=0.03) | options
+    found = [net.train(data, **options)]
+    if options["algo"] != "layerwise":
+        found.append(net.train(data, resume=True, epochs=1))
+    inputs = data[0] if len(net.inputs) == 1 else data[: len(net.inputs)]
+    found.append(net.predict(inputs))
+    if in_full:
+        found += [list(net.feed_forward(inputs).values()), net.score(inputs, data[-1])]
+        found.append(net.gradient("loss", net.params[0].name, data))
+        found.append(net.gradient(lambda outputs: outputs["out:out"], "in", inputs))
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in net.history]
+    return found, values(net), rows
+
+
+def assert_same(one, two):
+    if isinstance(one, dict):
+        assert list(one) == list(two)
+        one, two = list(one.values()), list(two.values())
+    if isinstance(one, (list, tuple)):
+        assert len(one) == len(two)
+        for pair in zip(one, two):
+            assert_same(*pair)
+        return
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_results_are_those_of_a_network_that_compiles_for_itself(name, monkeypatch):
+    make, data, before, options = CASES[name]
+    use(make, 1, data, before, name in IN_FULL)
+    counts = len(store.TRAININGS), len(store.FUNCTIONS)
+    assert all(counts)
+    with monkeypatch.context() as patched:
+        # nothing is built or compiled for the second one.
+        patched.setattr(theano, "function", None)
+        patched.setattr(theanets.Network, "_connect", None)
+        second = use(make, 2, data, options, name in IN_FULL)
+    assert (len(store.TRAININGS), len(store.FUNCTIONS)) == counts
+    theanets.set_store(False)
+    assert_same(second, use(make, 2, data, options, name in IN_FULL))
+
+
+def test_nothing_of_a_network_is_kept():
+    for seed in (1, 2):
+        net, data = regressor((5, "tanh"), "batchnorm")(seed), [X.copy(), Y.copy()]
+        net.train(data, algo="adam", hidden_dropout=0.2, epochs=2)
+        net.predict(data[0])
+        net.gradient("loss", "in", data)
+        own = net._trained.compiled.own
+        held = [weakref.ref(thing) for thing in (net, *net.layers, *net.params, *net.statistics, *own, *data)]
+        assert len(own) > 8
+        del net, data, own
+        gc.collect()
+        assert not [ref() for ref in held if ref() is not None]
+    assert len(store.TRAININGS) == 1
+
+
+def test_what_is_kept_is_limited(monkeypatch):
+    monkeypatch.setattr(store.FUNCTIONS, "size", 2)
+    nets = [theanets.Regressor([3, size, 1]) for size in (2, 3, 4, 2)]
+    results = [net.predict(X[:, :3]) for net in nets]
+    assert len(store.FUNCTIONS) == 2
+    np.testing.assert_array_equal(results[0], results[3])
+
+
+def test_code_that_differs_is_not_mixed_up():
+    def make(factor):
+        return theanets.Regressor([6, 3], loss=lambda output, target: factor * abs(output - target).mean())
+
+    options = dict(algo="sgd", learning_rate=0.0, epochs=1)
+    figures = [make(factor).train([X, Y], **options)[1]["loss"] for factor in (1.0, 2.0, 1.0)]
+    assert figures[0] == figures[2] == pytest.approx(figures[1] / 2, rel=1e-5)
+    assert len(store.TRAININGS) == 2
+
+
+def test_a_setting_that_is_edited_is_seen():
+    nets = [regressor((5, "linear"), "batchnorm")(1) for _ in range(3)]
+    nets[1].layers[2].momentum = 0.1
+    for net in nets:
+        net.train([X, Y], algo="sgd", epochs=1)
+    one, edited, two = [net.statistics[0].get_value() for net in nets]
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, edited)
+
+
+class Shifted(theanets.Layer):
+    """Its graph depends on values of parameters."""
+
+    def setup(self):
+        self.add_weights("w", self.input_size, self.output_size)
+
+    def transform(self, inputs):
+        return inputs[self.input_name].dot(self.find("w")) - float(self.find("w").get_value().mean()), []
+
+
+def test_what_cannot_be_described_is_compiled_for_each_network():
+    nets = [theanets.Regressor([6, dict(form="shifted", size=3)], rng=seed) for seed in (1, 2)]
+    for net in nets:
+        w = net.params[0].get_value()
+        np.testing.assert_allclose(net.predict(X), X.dot(w) - w.mean(), rtol=1e-4, atol=1e-6)
+        net.train([X, Y], algo="sgd", epochs=1)
+    assert not len(store.TRAININGS) and not len(store.FUNCTIONS)
+
+
+def test_large_constants_are_taken_for_data():
+    data = np.ones((3, 100_000), util.FLOAT)
+    net = theanets.Regressor([6, 3], loss=lambda output, target: TT.dot(output - target, TT.constant(data)).max())
+    net.train([X, Y], algo="sgd", epochs=1)
+    assert not len(store.TRAININGS)
+
+
+def test_networks_are_trained_side_by_side():
+    make, data, options = regressor((5, "tanh")), [X, Y], dict(algo="adam", hidden_dropout=0.2, epochs=20)
+    results = {}
+
+    def work(seed):
+        results[seed] = use(make, seed, data, options)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.TRAININGS) == 1
+    for seed in range(3):
+        assert_same(results[seed], use(make, seed, data, options))
+
+
+def test_one_network_is_trained_within_the_loop_of_another():
+    make, options = regressor((5, "tanh")), dict(algo="sgd", momentum=0.5, epochs=3)
+    alone = make(1)
+    alone.train([X, Y], **options)
+    outer = make(1)
+    for _ in outer.itertrain([X, Y], **options):
+        make(2).train([Y[:, [0, 1, 2, 0, 1, 2]], Y], **options)
+    assert_same(values(outer), values(alone))
+
+
+def test_a_checkpoint_goes_on_in_a_network_that_was_bound(tmp_path):
+    make, options = regressor((5, "tanh")), dict(algo="adam", hidden_dropout=0.2, input_noise=0.1)
+    whole = make(1)
+    whole.train([X, Y], epochs=4, **options)
+    make(1).train([X, Y], epochs=2, checkpoint=tmp_path / "training", **options)
+    theanets.set_store(False)
+    rest = make(1)
+    rest.train([X, Y], epochs=4, checkpoint=tmp_path / "training", **options)
+    assert_same(values(rest), values(whole))
+
+
+def test_it_is_turned_off(monkeypatch):
+    with pytest.raises(util.ConfigurationError, match="expected True, False or None"):
+        theanets.set_store("off")
+    net = regressor()(1)
+    net.predict(X)
+    assert len(store.FUNCTIONS)
+    theanets.set_store(False)
+    assert not len(store.FUNCTIONS)
+    regressor()(2).predict(X)
+    assert not len(store.FUNCTIONS)
+    theanets.set_store(None)
+    monkeypatch.setenv("THEANETS_STORE", "0")
+    assert not store.is_on()
+    theanets.set_store(True)
+    assert store.is_on()
+
+
+def test_theanos_own_modes_store_nothing():
+    theanets.set_mode("FAST_COMPILE")
+    net = regressor()(1)
+    net.train([X, Y], algo="sgd", epochs=1)
+    net.predict(X)
+    assert not len(store.TRAININGS) and not len(store.FUNCTIONS)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks on this system")
+def test_a_forked_process_finds_no_lock_closed():
+    store.TRAININGS.lock.acquire()
+    try:
+        pid = os.fork()
+        if not pid:
+            os._exit(0 if store.TRAININGS.get("key") is None else 1)
+    finally:
+        store.TRAININGS.lock.release()
+    assert os.waitpid(pid, 0)[1] == 0

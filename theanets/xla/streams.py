@@ -1,0 +1,186 @@
+"""Functions of NumPy's random generators, such as those of ``theano.tensor.shared_randomstreams``.
+
+XLA has no Mersenne twister, and a generator is no array. But what is drawn from it depends on nothing but the
+generator, shapes and a few numbers, most of the time. So it is drawn on the host, by Theano's own Ops, before the
+compiled function is called, which takes it as one more argument. The generators get their new states when the function
+has succeeded.
+"""
+
+import theano
+from theano.compile.ops import Shape_i
+from theano.tensor.raw_random import RandomFunction, RandomStateType
+
+from . import program as programs
+from .host import HostProgram
+from .state import read_cells
+from .values import is_supported
+
+__all__ = ["Drawing", "build"]
+
+
+class _Plan:
+    """What is drawn for a graph, and what it is computed from.
+
+    Parameters
+    ----------
+    fgraph : theano FunctionGraph
+        The graph.
+    shared : set of int
+        Positions of inputs that are shared variables.
+
+    Attributes
+    ----------
+    samples : list of theano variables
+        What is drawn.
+    generators : list of theano variables
+        The inputs that are generators.
+    states : list of theano variables
+        The outputs that are generators.
+    shapes : list of theano variables
+        Lengths of dimensions of inputs.
+    values : list of theano variables
+        Inputs that are used by their values.
+    is_possible : bool
+        Whether all that can be known without a computation of any size.
+    """
+
+    def __init__(self, fgraph, shared):
+        draws = [node for node in fgraph.toposort() if isinstance(node.op, RandomFunction)]
+        self.samples = [node.outputs[1] for node in draws]
+        self.generators = [variable for variable in fgraph.inputs if _is_generator(variable)]
+        self.states = [variable for variable in fgraph.outputs if _is_generator(variable)]
+        self.shapes, self.values = [], []
+        on_device = {fgraph.inputs[i] for i in shared}
+        used = {variable for node in fgraph.apply_nodes for variable in node.inputs if _is_generator(variable)}
+        self.is_possible = all(
+            isinstance(client.op, RandomFunction)
+            for variable in used
+            for client, _ in variable.clients
+            if client != "output"
+        ) and all(self._find(variable, on_device) for node in draws for variable in node.inputs[1:])
+
+    def _find(self, variable, on_device):
+        """Note what a variable is computed from; tell whether all of it is at hand."""
+        pending, seen = [variable], set()
+        while pending:
+            variable = pending.pop()
+            if variable in seen or isinstance(variable, theano.Constant) or _is_generator(variable):
+                # what a generator was used for before is looked at by itself.
+                continue
+            seen.add(variable)
+            node = variable.owner
+            if node is None:
+                if variable in on_device and variable.ndim:
+                    return False
+                if variable not in self.values:
+                    self.values.append(variable)
+            elif isinstance(node.op, Shape_i) and node.inputs[0].owner is None:
+                if variable not in self.shapes:
+                    self.shapes.append(variable)
+            else:
+                pending.extend(node.inputs)
+        return True
+
+
+def _is_generator(variable):
+    return isinstance(variable.type, RandomStateType)
+
+
+def build(fgraph, inputs, outputs, updates, shared):
+    """Make the program of a graph with generators; None if it is not of a kind that can be taken apart.
+
+    Parameters
+    ----------
+    fgraph, inputs, outputs, updates, shared
+        As for :func:`theanets.xla.program.build`.
+    """
+    if not all(
+        _is_generator(variable) or is_supported(variable.type) for variable in (*fgraph.inputs, *fgraph.outputs)
+    ):
+        return None
+    plan = _Plan(fgraph, shared)
+    return Drawing(fgraph, plan, inputs, outputs, updates, shared) if plan.is_possible else None
+
+
+class Drawing:
+    """A program that draws random numbers on the host, and calls a function compiled by XLA with them.
+
+    Parameters
+    ----------
+    fgraph : theano FunctionGraph
+        The graph.
+    plan : _Plan
+        What is drawn.
+    inputs, outputs, updates, shared
+        As for :func:`theanets.xla.program.build`.
+    """
+
+    keeps_state_on_device = True
+    need_update_inputs = False
+    allow_gc = True
+
+    def __init__(self, fgraph, plan, inputs, outputs, updates, shared):
+        self.fgraph, self.storage_map, self.deferred = fgraph, {}, False
+        self.output_cells = outputs
+        cells = dict(zip(fgraph.inputs, inputs))
+        self.value_cells = [cells[variable] for variable in plan.values]
+        self.shape_cells = [(cells[variable.owner.inputs[0]], variable.owner.op.i) for variable in plan.shapes]
+        self.generator_cells = [cells[variable] for variable in plan.generators]
+        self.host = HostProgram(_host_graph(plan))
+        kept = [i for i, variable in enumerate(fgraph.inputs) if variable not in plan.generators]
+        self.places = [i for i, variable in enumerate(fgraph.outputs) if variable not in plan.states]
+        self.state_places = [i for i, variable in enumerate(fgraph.outputs) if variable in plan.states]
+        # generators that are updated: the cell, and which of the new states it gets.
+        self.updates = [
+            (inputs[i], self.state_places.index(updates[i])) for i in sorted(updates) if updates[i] in self.state_places
+        ]
+        self.returned = [i for i in self.state_places if i not in updates.values()]
+        self.sample_cells = [[None] for _ in plan.samples]
+        self.program = programs.build(
+            _compiled_graph(fgraph, plan, kept, self.places),
+            [*(inputs[i] for i in kept), *self.sample_cells],
+            [outputs[i] for i in self.places],
+            {kept.index(i): self.places.index(updates[i]) for i in updates if updates[i] in self.places},
+            {kept.index(i) for i in shared if i in kept},
+        )
+
+    def __call__(self, output_subset=None):
+        """Run with what the cells hold; store the updates, and return the list of outputs."""
+        values = read_cells(self.value_cells)
+        lengths = [theano._asarray(cell[0].shape[axis], "int64") for cell, axis in self.shape_cells]
+        drawn = self.host([*values, *lengths, *(cell[0] for cell in self.generator_cells)])
+        samples, states = drawn[: len(self.sample_cells)], drawn[len(self.sample_cells) :]
+        try:
+            for cell, sample in zip(self.sample_cells, samples):
+                cell[0] = sample
+            results = self.program()
+        finally:
+            for cell in self.sample_cells:
+                cell[0] = None
+        outputs = [None] * (len(self.places) + len(self.state_places))
+        for place, result in zip(self.places, results):
+            outputs[place] = result
+        for cell, place in self.updates:
+            cell[0] = states[place]
+        for place in self.returned:
+            outputs[place] = self.output_cells[place][0] = states[self.state_places.index(place)]
+        return outputs
+
+
+def _host_graph(plan):
+    """Return the graph that draws."""
+    wanted = [*plan.samples, *plan.states]
+    memo = {variable: variable.type() for variable in plan.shapes}
+    given = [*plan.values, *plan.generators]
+    equivalent = theano.gof.graph.clone_get_equiv(given, wanted, memo=dict(memo))
+    inputs = [equivalent[variable] for variable in (*plan.values, *plan.shapes, *plan.generators)]
+    return theano.gof.FunctionGraph(inputs, [equivalent[variable] for variable in wanted], clone=False)
+
+
+def _compiled_graph(fgraph, plan, kept, places):
+    """Return the graph that is left, of which what is drawn are the last inputs."""
+    inputs, outputs = [fgraph.inputs[i] for i in kept], [fgraph.outputs[i] for i in places]
+    memo = {variable: variable.type() for variable in plan.samples}
+    equivalent = theano.gof.graph.clone_get_equiv(inputs, outputs, memo=dict(memo))
+    inputs = [equivalent[variable] for variable in (*inputs, *plan.samples)]
+    return theano.gof.FunctionGraph(inputs, [equivalent[variable] for variable in outputs], clone=False)
