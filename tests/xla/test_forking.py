@@ -155,7 +155,7 @@ net.train([x, y], algo="adam", epochs=1)
 thread = threading.Thread(target=train)
 thread.start()
 try:
-    for _ in range(4):
+    for _ in range(2):
         assert forked(read) == ([True] * 4, ((50, 1), 1), 4)
         assert forked(lambda: net.predict(x))[0] == "ForkedError"
         net.predict(x)
