@@ -352,8 +352,8 @@ def progress_of(run):
     }
 
 
-def go_on(run, state):
-    """Restore a state that :func:`progress_of` returned."""
+def go_on(run, state, is_own=False):
+    """Restore a state that :func:`progress_of` returned, in another process maybe unless ``is_own``."""
     optimizer, network = run.optimizer, run.network
     for dataset, its_state in zip((run.train, run.valid), state["datasets"]):
         _restore_dataset(dataset, its_state)
@@ -365,7 +365,7 @@ def go_on(run, state):
     run.best_statistics = state["best_statistics"]
     run.validation = None if run.validation is None else OrderedDict(run.validation)
     run.rate.restore(state["rate"])
-    run.session.history.restore(state["history"])
+    run.session.history.restore(state["history"], is_own)
     run.session.resumed = len(run.session.history)
     # checkpoints of earlier releases have no such entries.
     run.best = state.get("best") or run.session.history.lowest()
