@@ -10,6 +10,7 @@ import functools
 import inspect
 import math
 import re
+import types
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -619,10 +620,18 @@ def named_parameters(cls, method="__init__"):
     names = set()
     for base in cls.__mro__:
         if method in vars(base) and base is not object:
-            for parameter in inspect.signature(vars(base)[method]).parameters.values():
-                if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                    names.add(parameter.name)
+            names.update(_names_of(vars(base)[method]))
     return names - {"self"}
+
+
+def _names_of(function):
+    """Return the names of parameters that can be given by name."""
+    if type(function) is types.FunctionType and not vars(function):
+        # what inspect finds too, in a hundredth of the time.
+        code = function.__code__
+        return code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
+    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds]
 
 
 def show_call(thing, **settings):

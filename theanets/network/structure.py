@@ -29,20 +29,20 @@ __all__ = ["Structure", "Unkeyable", "is_wanted", "of"]
 #: Options of a layer that its initial values depend on, and nothing else.
 INITIAL = frozenset(["rng", "nrng", "mean", "std", "sparsity", "diagonal"])
 
-#: Attributes of a layer that are notes of its making.
+#: Attributes of a layer that its construction leaves behind, and that no graph depends on.
 NOTES = frozenset(["_settings_read", "_measured"])
 
-#: Code that uses one of these names may build another graph each time: of values of parameters, of random numbers, of
-#: the time, or of what lies outside of Python.
+#: Code that uses one of these names may build another graph at each call, as it may depend on values of parameters,
+#: random numbers, the time, files or the environment.
 FICKLE = re.compile(
     r"get_value|set_value|eval|exec|container|storage|n?rng|random.*|RandomState|default_rng|seed|environ|getenv|open|"
     r"time|time_ns|perf_counter|monotonic|now|today|globals|locals|__import__|import_module|modules"
 )
 
-#: Methods of a layer that make no graph.
+#: Methods of a layer that no graph depends on.
 WITHOUT_GRAPH = frozenset(["__init__", "setup", "__repr__", "to_spec", "log", "describe"])
 
-#: What every class has, and what says nothing of what it does.
+#: Attributes of classes that do not matter for what they do.
 FORMALITIES = frozenset(
     ["__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"]
     + ["__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__abstractmethods__"]
@@ -64,17 +64,17 @@ SETTINGS = (
 
 
 class Unkeyable(Exception):
-    """Something cannot be described as exactly as it takes to use what was compiled of it for something else."""
+    """An object has no description that is exact enough for sharing compiled code."""
 
 
 def _is_fixed(module):
-    """Tell whether a module, given by name, is one whose content does not change."""
+    """Tell whether a module is one of this library, of those that it builds on, or of Python's standard library."""
     name = (module or "").partition(".")[0]
     return name in FIXED or name in sys.stdlib_module_names and name != "__main__"
 
 
 class Structure:
-    """Describes objects one after the other, numbering those that the graph is about.
+    """Describes objects one after the other; variables, layers and other parts of graphs get numbers.
 
     Attributes
     ----------
@@ -161,9 +161,14 @@ class Structure:
     # -- what graphs are made of --------------------------------------------------------------------------------------
 
     def _shared(self, variable):
+        storage = variable.container.storage
+        if id(storage) in self._numbers:
+            # of another variable: functions would see one value.
+            raise Unkeyable(variable)
+        self._number(storage)
         self._number(variable)
         self.variables.append(variable)
-        value = variable.container.storage[0]
+        value = storage[0]
         return "shared", type(variable), variable.type, variable.name, getattr(value, "shape", None)
 
     def _variable(self, variable):

@@ -1,15 +1,15 @@
-"""What training is compiled to: an optimizer with its functions, which later trainings of the same kind use again.
+"""Compiled trainings: an optimizer with its compiled functions, reused by later trainings of the same kind.
 
-Whatever is a value rather than a part of the graph lies in shared variables: the learning rate, the weights of classes,
-those of losses and regularizers, the numbers of the algorithm, the state of the optimizer, and that of noise and
-dropout. A training that starts anew gets them as they were when the functions were made, or as it has been asked for;
-one that goes on finds them as the one before has left them.
+All values are shared variables and not constants of the graph: the learning rate, the class weights, the weights of
+losses and regularizers, the numbers of the algorithm, the state of the optimizer, and the states of random streams. A
+new training resets them; a training that resumes another one keeps them.
 
-A :class:`Template` is the same without any variables. It is kept by the structure of the network that it was made for
-(:mod:`theanets.store`), and serves all networks of this structure: :meth:`Compiled.bind` gives it their variables.
+A :class:`Template` is a compiled training without shared variables. The store (:mod:`theanets.store`) keeps templates
+by the structure of the network; :meth:`Compiled.bind` binds one to the variables of another network.
 """
 
 import copy
+import logging
 from collections import OrderedDict, deque
 
 import numpy as np
@@ -22,25 +22,25 @@ from .options import numbers_of, with_inputs
 
 __all__ = ["Compiled", "Loops", "Template", "updated"]
 
-#: Settings of an optimizer that are no part of its updates.
+#: Attributes of an optimizer that the training loop reads; the updates do not depend on them.
 SETTINGS = ("patience", "validate_every", "min_improvement")
 
-#: So many shapes of data are remembered.
+#: Number of shapes of data that are remembered.
 SEEN = 64
 
-#: So many loops over data of different shapes are kept for each optimizer.
+#: Number of loops, for data of different shapes, that are kept for each optimizer.
 LOOPS = 8
 
 
 def _number(variable):
-    """Return how many Theano variables had been made when this one was."""
+    """Return the serial number of a Theano variable."""
     return int(variable.auto_name.rpartition("_")[2])
 
 
 class Loops:
-    """Compiled loops over all batches of data (:class:`theanets.xla.epochs.FusedLoop`), kept for data of their shapes.
+    """A cache of compiled epochs (:class:`theanets.xla.epochs.FusedLoop`) by the shapes of the data.
 
-    Data are on the device as long as a run lasts.
+    The data stay on the device until the end of the run.
     """
 
     def __init__(self):
@@ -48,19 +48,19 @@ class Loops:
         self.seen = deque(maxlen=SEEN)
 
     def get(self, key, make, renew, is_passing=False):
-        """Return a loop, made or made ready for other data; None if there is not to be one.
+        """Return a loop for some data, new or cached; None if the data cannot or should not have one.
 
         Parameters
         ----------
         key : tuple
-            The function, and what tells data apart that need loops of their own.
+            The function, and the properties of the data that the compiled code depends on.
         make : callable
             Makes the loop; returns None if there cannot be one.
         renew : callable
             Gives a loop its data.
         is_passing : bool, optional
-            Whether the data are one of many parts, which may have any size. To compile a loop for one that does not
-            come again takes longer than all of its batches. Default False.
+            Whether the data are one of many chunks of different sizes, as in ``partial_fit``. A loop is then compiled
+            only if the shape has been seen before, as compiling takes longer than one pass. Default False.
         """
         if is_passing and key not in self.entries and key not in self.seen:
             self.seen.append(key)
@@ -78,13 +78,13 @@ class Loops:
         return loop
 
     def give_up(self, loop):
-        """Remember that a loop has turned out not to work."""
+        """Disable a loop that has turned out not to work."""
         for key, entry in self.entries.items():
             if entry is loop:
                 self.entries[key] = None
 
     def release(self):
-        """Let go of the data."""
+        """Drop the references to the data."""
         for loop in self.entries.values():
             if loop is not None:
                 loop.release()
@@ -102,18 +102,18 @@ class Compiled:
     class_weights : dict
         Shared variables with the weights of classes, by the variables that hold the labels.
     streams : list of symbolic random streams
-        What the noise and the dropout of this library draw from.
+        The random streams of noise and dropout.
     values : :class:`theanets.layers.context.Values`
         The numbers that the functions take as inputs, by what they are in the structure of the graph.
 
     Attributes
     ----------
     optimizer : downhill.Optimizer or None
-        The optimizer; None until :meth:`build`.
+        The optimizer; None until :meth:`compile` or :meth:`bind`.
     loops : Loops
         Loops over data.
     own, drawn : list of theano shared variables
-        The state of the optimizer, of noise and of dropout, and what of it a validation changes, too.
+        The state of the optimizer and of the random streams; and the part of it that validation updates as well.
     is_used : bool
         Whether a training is at work with it.
     """
@@ -124,7 +124,7 @@ class Compiled:
         self.class_weights = class_weights
         self.streams = streams
         self.values = values
-        self.optimizer = None
+        self.optimizer = self.options = None
         self.loops = Loops()
         self.is_used = False
         self.own, self.initial, self.drawn = [], [], []
@@ -140,18 +140,18 @@ class Compiled:
         options : dict
             Options of the algorithm.
         draws : :class:`theanets.regularizers.Draws`
-            What noise and dropout start from.
+            The seeds of noise and dropout.
         known : list of theano shared variables
-            What belongs to the network.
+            The variables that belong to the network.
         """
-        # an input that the loss does not depend on is given all the same, as the data has it.
+        # all arrays of the data are inputs, including those that the loss does not depend on.
         with (
             modes.used(),
             theano.change_flags(on_unused_input="ignore"),
             with_inputs(optimizer, self.values),
         ):
             optimizer._compile(**options, learning_rate=self.rate)
-        # what was there before belongs to somebody else. A variable that was loaded may have any number.
+        # variables older than the learning rate belong to someone else; those that were unpickled may have any number.
         others, first = {id(variable) for variable in known}, _number(self.rate)
         self.own = [
             variable
@@ -180,7 +180,7 @@ class Compiled:
         return {"rate": self.rate, "phase": self.phase, **roles, **values}
 
     def take_template(self, parts, states):
-        """Part what is compiled from the variables, and go on with both as any training does that binds it.
+        """Make a template of this training, and bind it to the same variables.
 
         Parameters
         ----------
@@ -190,7 +190,7 @@ class Compiled:
         Returns
         -------
         template : Template or None
-            None if what is compiled depends on more than these variables.
+            None if the functions use other shared variables as well.
         """
         roles = self._roles(parts, states)
         template = Template.take(self, {id(variable): role for role, variable in reversed(roles.items())})
@@ -202,7 +202,7 @@ class Compiled:
         return template
 
     def bind(self, template, parts, states):
-        """Use what was compiled for another network of the same structure.
+        """Use a template that was compiled for another network of the same structure.
 
         Parameters
         ----------
@@ -225,13 +225,17 @@ class Compiled:
         self.optimizer = template.make_optimizer(roles)
 
     def set_options(self, options):
-        """Give the optimizer options of the algorithm. What of them shapes the graph is as it was."""
+        """Set the options of the algorithm. Those that shape the graph must be the same as before."""
+        if options == self.options and not logging.getLogger("downhill").isEnabledFor(logging.INFO):
+            # nothing changes, and nothing is logged.
+            return
         # this also logs them.
         self.optimizer._prepare(**options, learning_rate=self.rate)
         self.values.set(numbers_of(self.optimizer))
+        self.options = options
 
     def start_anew(self, rate, draws):
-        """Let everything be as if the functions had just been compiled.
+        """Reset the state of the optimizer and of the random streams for a new training.
 
         Parameters
         ----------
@@ -252,47 +256,47 @@ class Compiled:
             draws.start(self.streams)
 
     def release_data(self):
-        """Let go of all that comes from the data of a training that is over."""
+        """Drop all references to the data of a training that has ended."""
         self.loops.release()
         if self.optimizer is None:
             return
         for function in (self.optimizer.f_step, self.optimizer.f_eval):
-            # Theano's own modes keep some results, which may be views of a batch, and so of all the data.
+            # Theano's own linkers keep intermediate results, which may be views of the data.
             for variable, cell in (getattr(function.fn, "storage_map", None) or {}).items():
                 if variable.owner is not None:
                     cell[0] = None
 
     def release(self):
-        """Let go of the state of the optimizer, which the next training that starts anew sets anyway."""
+        """Drop the state of the optimizer; the next new training sets it anyway."""
         for variable in self.own:
             variable.container.storage[0] = None
 
 
 class Template:
-    """What training is compiled to, without the variables of any network, and without values.
+    """A compiled training without shared variables. It holds no parameters and no data.
 
     Parameters
     ----------
     algorithm : class
         The class of the optimizer.
     step, evaluation : theanets.xla.binding.Unbound
-        The functions that learn, and that validate.
+        The training step, and the validation of a batch.
     params : list
         The roles of the parameters that are learned.
     names : list of str
-        Names of what the functions report.
+        Names of the monitors.
     averages : Averages
-        What puts the figures of batches together.
+        Averages the monitors over batches.
     own : list of callable
-        Make the variables of the optimizer, of noise and of dropout, given a value.
+        Functions that make the variables of the optimizer and of the random streams, given a value.
     initial : list
-        The values that they start from; zeros take no memory.
+        The initial values of these; an array of equal numbers takes no memory.
     drawn : list of int
-        Which of them a validation changes, too.
+        Positions of those that validation updates as well.
     streams : list of lists of int
-        Which of them are states of each of the streams that noise and dropout draw from.
+        Positions of the states of each random stream of noise and dropout.
     seeds : list of int
-        What these streams have started from.
+        The seeds of these streams.
     values : list of tuple
         Keys of the numbers that the functions take as inputs.
     """
@@ -313,14 +317,14 @@ class Template:
 
     @classmethod
     def take(cls, compiled, roles):
-        """Return what a training was compiled to; None if it depends on variables that are not among the roles.
+        """Make the template of a training; return None if a function uses a variable that has no role.
 
         Parameters
         ----------
         compiled : Compiled
             The training.
         roles : dict
-            What shared variables are for, by their ids.
+            The roles of shared variables, by their ids.
         """
         optimizer, places = compiled.optimizer, {id(variable): place for place, variable in enumerate(compiled.own)}
         streams = [[places.get(id(state)) for state, *_ in stream.state_updates] for stream in compiled.streams]
@@ -347,7 +351,7 @@ class Template:
 
     def make_optimizer(self, variables):
         """Return an optimizer with functions of some shared variables, given by their roles."""
-        # its constructor would look at the expressions of the loss.
+        # the constructor needs the expression of the loss, which a template does not have.
         optimizer = self.algorithm.__new__(self.algorithm)
         optimizer._params = [variables[role] for role in self.params]
         optimizer._monitor_names = list(self.names)

@@ -1,6 +1,7 @@
 """Training by gradients."""
 
 import contextlib
+import functools
 import itertools
 import operator
 
@@ -346,7 +347,7 @@ class DownhillTrainer(Trainer):
             reg.log()
         draws = regularizers.Draws(regs)
         shaping, numbers = self._shaping(kwargs, draws, masked, stateful), self.network._numbers(regs)
-        description, structure = self.network._describe(regs, **shaping), self._structure(shaping, regs, draws)
+        description = self.network._describe(regs, **shaping)
         with (
             self._in_session(kwargs) as session,
             self._using(lambda: self._find(description, kwargs, draws, numbers)) as compiled,
@@ -355,7 +356,8 @@ class DownhillTrainer(Trainer):
             rate = schedules.LearningRate(self.algo, start, schedule, compiled.rate)
             context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase, compiled.values)
             compiled.values.set(numbers)
-            self._compile(compiled, kwargs, regs, draws, context, rate, session, structure)
+            describe = functools.partial(self._structure, shaping, regs, draws)
+            self._compile(compiled, kwargs, regs, draws, context, rate, session, describe)
             run = Run(
                 compiled.optimizer,
                 train,
@@ -403,7 +405,7 @@ class DownhillTrainer(Trainer):
             compiled.is_used = False
             compiled.release_data()
 
-    def _compile(self, compiled, kwargs, regs, draws, context, rate, session, structure):
+    def _compile(self, compiled, kwargs, regs, draws, context, rate, session, describe):
         """Compile, unless that is done already, and start with the state of a new training."""
         options = self._algorithm_options(kwargs)
         options.pop("learning_rate", None)
@@ -415,7 +417,7 @@ class DownhillTrainer(Trainer):
         if compiled.optimizer is None:
             # one thread at a time: the others find then what it has compiled.
             with modes.COMPILING:
-                is_new = self._build(compiled, kwargs, regs, draws, context, rate, session, structure, options)
+                is_new = self._build(compiled, kwargs, regs, draws, context, rate, session, describe, options)
         else:
             is_new = False
             self._begin_stage(compiled.optimizer, rate, session, kwargs)
@@ -432,8 +434,9 @@ class DownhillTrainer(Trainer):
         if session.stage == 1 and self.before is None:
             self._log_rate(kwargs)
 
-    def _build(self, compiled, kwargs, regs, draws, context, rate, session, structure, options):
+    def _build(self, compiled, kwargs, regs, draws, context, rate, session, describe, options):
         """Take what was compiled for the same structure, or compile; tell whether it was compiled."""
+        structure = describe()
         variables = None if structure is None else (structure.variables, list((context.states or {}).values()))
         template = None if structure is None else store.TRAININGS.get(structure.key)
         if template is not None:

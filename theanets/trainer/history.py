@@ -200,14 +200,26 @@ class History(collections.abc.Sequence):
             "stopped": self.stopped,
         }
 
-    def restore(self, state):
+    def restore(self, state, is_own=False):
         """Set the contents to those that :meth:`state` returned, perhaps read from a file.
+
+        Parameters
+        ----------
+        state : dict
+            The contents.
+        is_own : bool, optional
+            Whether they were made by :meth:`state` in this process, and need no check, which takes the longer the more
+            rows there are. Default False.
 
         Raises
         ------
         LoadError
             If this is something else.
         """
+        if is_own:
+            self.rows, self.validations = list(map(dict, state["rows"])), list(map(dict, state["validations"]))
+            self.best, self.stopped = state["best"] and dict(state["best"]), state["stopped"]
+            return
         try:
             rows = [_checked(row, "epoch", "stage", "learning_rate", "stopped") for row in state["rows"]]
             validations = [_checked(entry, "epoch", "stage", "loss") for entry in state["validations"]]

@@ -162,7 +162,7 @@ class Trained:
         elif self.last is not None:
             for variable, value in zip(self.variables, self.last):
                 variable.set_value(value)
-        go_on(run, self.state)
+        go_on(run, self.state, is_own=True)
         if is_new_schedule:
             run.rate.schedule, run.rate.is_assigned = schedule, False
         if run.max_epochs is not None:

@@ -1,8 +1,8 @@
 """Compiled functions without their shared variables, from which functions with other shared variables are made.
 
-Theano's functions belong to the shared variables that their graphs were made of. What XLA compiles does not: it takes
-values, and returns values. So a function of another graph that differs in its shared variables only, such as that of
-another network of the same structure, need not be built, rewritten, traced or compiled.
+A Theano function belongs to the shared variables of its graph. The code that XLA compiles does not: it takes values as
+arguments, and returns values. So the function of a graph that differs from another one in its shared variables only,
+as that of a second network of the same structure does, need not be built, rewritten, traced or compiled.
 """
 
 from theano.compile import SharedVariable
@@ -24,7 +24,7 @@ class Unbound:
     code : theanets.xla.program.Code
         The graph.
     roles : list
-        What each of the shared variables is for, in the order of the inputs.
+        The role of each shared variable, in the order of the inputs: a key by which :meth:`bind` finds it.
     count : int
         Number of arguments of the function, which are the first inputs.
     num_outputs : int
@@ -53,20 +53,20 @@ class Unbound:
 
     @classmethod
     def take(cls, function, roles):
-        """Take what is compiled from a function, which must not be used any more.
+        """Separate the compiled code of a function from its shared variables.
 
         Parameters
         ----------
         function : theano function
-            The function. Its graph forgets the shared variables.
+            The function, which should not be used any more: its graph is separated from the shared variables.
         roles : dict
-            What the shared variables are for, by their ids.
+            The roles of the shared variables, by their ids.
 
         Returns
         -------
         unbound : Unbound or None
-            None if the function does not run by XLA, if it has a shared variable that is not mentioned, or if there is
-            a large constant in its graph. The function is then as it was.
+            None if the function does not run by XLA, if it has a shared variable without a role, or if there is a
+            large constant in its graph. The function then stays as it is.
         """
         code = getattr(function.fn, "code", None)
         inputs = function.maker.inputs
@@ -142,12 +142,12 @@ def updated(function):
 
 
 def forget(fgraph):
-    """Let the shared variables of a compiled graph forget their values, and all variables where they come from."""
+    """Remove from a compiled graph all references to values of shared variables, and the tags of its variables."""
     for variable in as_it_is(fgraph).variables:
         vars(variable.tag).clear()
     for variable in fgraph.inputs:
         if isinstance(variable, SharedVariable):
-            # a graph is made of copies of shared variables, which have the containers of those.
+            # graphs hold copies of shared variables, which have the same containers as the originals.
             variable.container = Container(variable, [None])
 
 

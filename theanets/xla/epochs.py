@@ -32,14 +32,14 @@ class Unfusable(Exception):
 
 
 class LoopCode:
-    """A loop over batches as XLA compiles it, for data of one layout. It holds neither data nor states.
+    """The compiled code of an epoch, for data of one layout. It holds neither data nor states.
 
     Parameters
     ----------
     code : theanets.xla.program.Code
         What is run for each batch.
     cutters : list of :class:`theanets.xla.examples.Examples`
-        Take a batch out of the data, and hold none.
+        Cut batches out of the data, which they do not hold.
     length : int
         Number of examples.
     size : int
@@ -48,9 +48,9 @@ class LoopCode:
     Attributes
     ----------
     functions : dict
-        What was compiled, by the number of batches that there is room for and the room for sparse entries.
+        Compiled functions by the capacity for batches and the capacity for sparse entries.
     rate : float or None
-        How many batches run in a second; None as long as that is not known.
+        Batches per second; None as long as it has not been measured.
     """
 
     def __init__(self, code, cutters, length, size):
