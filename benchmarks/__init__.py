@@ -7,6 +7,7 @@ times.
 
 ================ =====================================================================
 ``workloads``    what is computed: models, data, initial weights
+``jobs``         what people do with networks: grids, searches, folds, cells of a notebook
 ``contenders``   who computes it, a module for each library
 ``worker``       the process of a contender
 ``session``      the processes taking turns

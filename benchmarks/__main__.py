@@ -1,7 +1,8 @@
 """Compare theanets with other libraries: ``python -m benchmarks``.
 
 Without arguments everything runs, which takes long: ``--only`` picks workloads, ``--add`` keeps what was measured
-before, and ``--list`` says what there is.
+before, and ``--list`` says what there is. ``--only jobs --record`` measures whole jobs and starts, and puts their
+tables into ``RESULTS.md``, in a section of their own.
 """
 
 import argparse
@@ -13,9 +14,12 @@ import tempfile
 import time
 
 from . import machine, plots, report
-from .contenders import CONTENDERS, DEFAULT, FEWER
+from .contenders import CONTENDERS, DEFAULT, FEWER, JOBS
 from .session import Settings, measure
 from .workloads import all_workloads
+
+#: What may stand for some workloads.
+GROUPS = {"jobs": ("job-*", "start-*")}
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -23,7 +27,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 def make_parser():
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", default=[], help="names of workloads, or patterns such as 'lstm-*'")
+    parser.add_argument(
+        "--only", nargs="+", default=[], help="names of workloads, patterns such as 'lstm-*', or 'jobs'"
+    )
     parser.add_argument(
         "--contenders", help="names, separated by commas; default: all, and a choice of them for curves and starts"
     )
@@ -46,10 +52,11 @@ def make_parser():
 def choose(options, parser):
     """Return the workloads and the names of the contenders that were asked for."""
     known = all_workloads()
-    for pattern in options.only:
+    only = [pattern for name in options.only for pattern in GROUPS.get(name, (name,))]
+    for pattern in only:
         if not any(fnmatch.fnmatch(workload.name, pattern) for workload in known):
             parser.error(f"no workload {pattern!r}; see --list")
-    patterns = options.only or ["*"]
+    patterns = only or ["*"]
     found = [workload for workload in known if any(fnmatch.fnmatch(workload.name, p) for p in patterns)]
     names = options.contenders.split(",") if options.contenders else None
     for name in names or ():
@@ -82,7 +89,7 @@ def run(workloads, names, options):
     with tempfile.TemporaryDirectory() as cache:
         for number, workload in enumerate(workloads, start=1):
             began = time.perf_counter()
-            fewer = FEWER if workload.curve or workload.action == "start" else DEFAULT
+            fewer = {"job": JOBS, "start": FEWER}.get(workload.action, FEWER if workload.curve else DEFAULT)
             settings = Settings(
                 names or list(fewer), options.runs, threads, options.device, options.pause, options.timeout, cache
             )

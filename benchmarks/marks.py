@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from .statistics import ratios
+from .statistics import ratios, summary
 
-__all__ = ["Mark", "MARKS", "check", "open_marks"]
+__all__ = ["Limit", "LIMITS", "Mark", "MARKS", "check", "check_limits", "open_marks"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,25 @@ class Mark:
     series: str = "seconds"
 
 
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """How long theanets may take for a job.
+
+    Parameters
+    ----------
+    workload : str
+        Name of the workload.
+    seconds : float
+        The limit.
+    series : str, optional
+        As for :class:`Mark`.
+    """
+
+    workload: str
+    seconds: float
+    series: str = "seconds"
+
+
 _TRAINING = ("ae-", "classifier-", "lstm-", "gru-", "convnet-")
 
 MARKS = [
@@ -50,6 +69,22 @@ MARKS = [
     Mark(("lstm-100-50:rmsprop",), "jax-batches", 1 / 1.3, own="theanets-batches"),
     Mark(("convnet-28:rmsprop",), "jax-batches", 1 / 1.2, own="theanets-batches"),
     Mark(("start-",), "theanets-c", 8),
+    Mark(("start-mlp",), "torch", 1 / 0.65),
+    Mark(("start-lstm",), "torch", 1 / 1.7),
+    Mark(("start-conv",), "torch", 1.0),
+    Mark(("start-mlp",), "torch", 1 / 0.45, series="again"),
+    Mark(("start-lstm",), "torch", 1 / 0.75, series="again"),
+    Mark(("start-conv",), "torch", 1 / 0.65, series="again"),
+    Mark(("job-search",), "sklearn", 3),
+    Mark(("job-search",), "sklearn", 3, series="again"),
+]
+
+#: What theanets may take at most.
+LIMITS = [
+    Limit("job-grid", 3),
+    Limit("job-grid", 1.2, "again"),
+    Limit("job-second-mlp", 0.02, "again"),
+    Limit("job-second-lstm", 0.06, "again"),
 ]
 
 
@@ -66,8 +101,9 @@ def check(results, device="cpu"):
     Returns
     -------
     rows : list of dict
-        ``workload``, ``own``, ``peer``, the ``wanted`` ratio, the ratio ``found`` (a summary), and whether it was
-        ``reached``, by the median. Workloads that the two were not measured for are left out; see :func:`open_marks`.
+        ``workload``, ``own``, ``peer``, ``series``, the ``wanted`` ratio, the ratio ``found`` (a summary), and whether
+        it was ``reached``, by the median. Workloads that the two were not measured for are left out; see
+        :func:`open_marks`.
     """
     rows = []
     for mark in MARKS:
@@ -78,19 +114,43 @@ def check(results, device="cpu"):
                 continue
             found = ratios(peer, own)
             reached = found["median"] >= mark.ratio
-            rows.append(
-                dict(workload=name, own=mark.own, peer=mark.peer, wanted=mark.ratio, found=found, reached=reached)
-            )
+            row = dict(workload=name, own=mark.own, peer=mark.peer, series=mark.series, wanted=mark.ratio)
+            rows.append(dict(row, found=found, reached=reached))
+    return rows
+
+
+def check_limits(results):
+    """Compare results with the limits.
+
+    Parameters
+    ----------
+    results : list of dict
+        See :func:`benchmarks.session.measure`.
+
+    Returns
+    -------
+    rows : list of dict
+        ``workload``, ``series``, the ``wanted`` seconds, those ``found`` (a summary; None if there are none), and
+        whether the limit is ``reached``, by the median.
+    """
+    rows = []
+    for limit in LIMITS:
+        own = [r["contenders"].get("theanets", {}) for r in results if r["workload"]["name"] == limit.workload]
+        found = summary(own[0].get(limit.series)) if own else None
+        row = dict(workload=limit.workload, series=limit.series, wanted=limit.seconds, found=found)
+        rows.append(dict(row, reached=found is not None and found["median"] <= limit.seconds))
     return rows
 
 
 def open_marks(results, device="cpu"):
     """Return the marks of a device that nothing was measured for, as pairs of a beginning of names and a mark."""
-    rows = [(row["workload"], row["own"], row["peer"]) for row in check(results, device)]
+    rows = [(row["workload"], row["own"], row["peer"], row["series"]) for row in check(results, device)]
     return [
         (beginning, mark)
         for mark in MARKS
         for beginning in mark.workloads
         if mark.device == device
-        and not any(name.startswith(beginning) and (own, peer) == (mark.own, mark.peer) for name, own, peer in rows)
+        and not any(
+            name.startswith(beginning) and tuple(pair) == (mark.own, mark.peer, mark.series) for name, *pair in rows
+        )
     ]

@@ -17,8 +17,9 @@ HEADER = """\
 # Results
 
 The latest of each machine, as `python -m benchmarks --record` has written it. Numbers of different machines cannot be
-compared, and neither can times of different runs: compare ratios. What stands between the lines `notes` of a machine is
-written by hand, and kept.
+compared, and neither can times of different runs: compare ratios. Jobs and starts have a section of their own, by
+`python -m benchmarks --only jobs --record`. What stands between the lines `notes` of a machine is written by hand, and
+kept.
 """
 
 
@@ -131,6 +132,11 @@ def cost_of(result, name):
     return summary(found["seconds"])["median"] / (workload["epochs"] * (workload["examples"] // workload["batch"]))
 
 
+def are_jobs(results):
+    """Tell whether some results are of jobs and starts only, which have a section of their own."""
+    return bool(results) and all(result["workload"]["action"] in ("job", "start") for result in results)
+
+
 def _marks_table(results, device):
     rows = []
     for row in marks.check(results, device):
@@ -138,10 +144,30 @@ def _marks_table(results, device):
         # rounded down, for what is missed is not all of it.
         verdict = "reached" if row["reached"] else f"missed: {math.floor(100 * found / row['wanted'])}% of it"
         wanted = number(row["wanted"])
-        rows.append([row["workload"], row["own"], row["peer"], wanted, spread(row["found"]), verdict])
+        rows.append(
+            [_name(row["workload"], row["series"]), row["own"], row["peer"], wanted, spread(row["found"]), verdict]
+        )
     for beginning, mark in marks.open_marks(results, device):
-        rows.append([f"{beginning}*", mark.own, mark.peer, number(mark.ratio), "", "not measured"])
+        if are_jobs(results) and not beginning.startswith(("job-", "start-")):
+            continue
+        rows.append([_name(f"{beginning}*", mark.series), mark.own, mark.peer, number(mark.ratio), "", "not measured"])
     return table(["", "of", "beside", "wanted", "found", ""], rows)
+
+
+def _name(workload, series):
+    return workload + (", again" if series == "again" else "")
+
+
+def _limits_table(results):
+    rows = []
+    for row in marks.check_limits(results):
+        found, wanted = row["found"], time_of(row["wanted"])
+        verdict = "reached" if row["reached"] else "missed" if found else "not measured"
+        times = [time_of(found[key]) for key in ("median", "min", "max")] if found else []
+        rows.append(
+            [_name(row["workload"], row["series"]), wanted, "{} ({}–{})".format(*times) if found else "", verdict]
+        )
+    return table(["", "at most", "found", ""], rows)
 
 
 def _remarks(results):
@@ -197,6 +223,21 @@ def render(document):
 
     words = "What theanets should reach: the time of the peer over its own."
     add("Marks", words, _marks_table(results, settings["device"]))
+    if settings["device"] == "cpu" and any(result["workload"]["action"] == "job" for result in results):
+        add("Marks of jobs", "What theanets may take, on two cores.", _limits_table(results))
+    jobs = pick("job")
+    if jobs:
+        words = (
+            "Each in a process of its own, from the first import to the end: 25 trainings of a grid, 45 and one by "
+            "`GridSearchCV`, five folds, six cells of a notebook. Of a second network of the same structure, from the "
+            "constructor to the end of its first epoch. "
+        )
+        add("Jobs, with nothing compiled yet", words + says, _ratio_table(jobs, per_step=False))
+        add("Jobs, with the compiled code of the first time", words + says, _ratio_table(jobs, "again", False))
+        words = (
+            "The least loss of a job, or the error rate of a search; each library has its own weights to start from."
+        )
+        add("What jobs came to", words, _value_table(jobs, "loss", lambda value: f"{value:.4f}"))
     for action, title, what in (("train", "Training", "a step"), ("predict", "Prediction", "a call")):
         found = pick(action)
         if found:
@@ -211,9 +252,11 @@ def render(document):
         words = "Exponents from point to point: 1 where twice as much costs twice as much."
         add("Growth of the cost of a step", words, _growth_table(curves))
     rest = [result for result in results if not result["workload"]["curve"]]
-    if rest:
+    computed = [result for result in rest if result["workload"]["action"] != "job"]
+    if computed:
         words = "On all data after all runs, by the same formula for all."
-        add("Losses", words, _value_table(rest, "loss", lambda value: f"{value:.6f}"))
+        add("Losses", words, _value_table(computed, "loss", lambda value: f"{value:.6f}"))
+    if rest:
         words = "The largest that a process became, in MiB, with its libraries and data."
         add("Peak memory", words, _value_table(rest, "memory", lambda value: f"{value / 2**20:.0f}"))
     remarks = _remarks(results)
@@ -225,6 +268,8 @@ def render(document):
 def update_file(path, document, plot=None):
     """Put the report of a run into a file, in the place of the last one of the same machine.
 
+    A run of jobs and starts only has a section of its own, and leaves that of other workloads as it is.
+
     Parameters
     ----------
     path : pathlib.Path
@@ -235,7 +280,7 @@ def update_file(path, document, plot=None):
         The scaling curves, which are copied beside it.
     """
     text = path.read_text(encoding="utf-8") if path.exists() else HEADER
-    title = f"## {document['machine']['hardware']}"
+    title = f"## {document['machine']['hardware']}{': jobs' * are_jobs(document['results'])}"
     head, *sections = re.split(r"(?m)^(?=## )", text)
     kept, notes = [], ""
     for section in sections:

@@ -189,11 +189,11 @@ def measure(workload, settings, say=print):
     result : dict
         ``workload``, and ``contenders``: a dict for each, with lists of ``seconds`` and of ``processor`` seconds, the
         ``loss``, the peak ``memory`` and ``warnings``; or with one of ``missing``, ``unsupported`` and ``error``. For
-        starts, ``seconds`` are with an empty cache, and ``again`` with what that has left in it.
+        starts and jobs, ``seconds`` are with an empty cache, and ``again`` with what that has left in it.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = _write(workload, folder)
-        run = _measure_starts if workload.action == "start" else _measure_runs
+        run = _measure_starts if workload.action in ("start", "job") else _measure_runs
         return dict(workload=workload.to_dict(), contenders=run(workload, path, settings, say))
 
 
@@ -264,7 +264,7 @@ def _measure_starts(workload, path, settings, say):
 def _start(name, workload, path, settings, cache):
     process = Process(name, settings, cache)
     try:
-        answer = process.ask("start", **_request(workload, path, settings))
+        answer = process.ask(workload.action, **_request(workload, path, settings))
         return answer if _why_not(answer) else {**process.ask("finish"), **answer}
     finally:
         process.close()

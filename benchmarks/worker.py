@@ -6,6 +6,7 @@ request  answer
 prepare  ``seconds`` to import the library and to build the model; or ``missing``, or ``unsupported``
 run      ``seconds`` on the clock, and ``processor`` seconds, for some epochs or calls; their last ``loss``
 start    ``seconds`` and ``processor`` seconds from the beginning of this process to the end of the first epoch
+job      ``seconds`` and ``processor`` seconds of a job, from the beginning of this process unless only a part counts
 finish   the ``loss`` on all data, peak ``memory`` in bytes, what was warned of, and where it ran
 ======== ==========================================================================================================
 
@@ -16,6 +17,7 @@ import time
 
 BEGAN = time.perf_counter()
 
+import functools  # noqa: E402
 import importlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
@@ -51,6 +53,23 @@ def limit_cores(count):
             os.sched_setaffinity(0, cores[:count])
 
 
+def answering(method):
+    """Let a method answer what is missing, or what a library cannot do."""
+
+    @functools.wraps(method)
+    def call(self, **request):
+        from .contenders.base import Unsupported
+
+        try:
+            return method(self, **request)
+        except ImportError as error:
+            return dict(missing=str(error))
+        except Unsupported as reason:
+            return dict(unsupported=str(reason))
+
+    return call
+
+
 class Worker:
     """Answers requests for one contender.
 
@@ -66,31 +85,32 @@ class Worker:
         self.orders = None
         self.workload = None
         self.warned = []
+        self.came_to = None
 
     def answer(self, request):
         """Return the answer to a request, as a dict."""
         return getattr(self, "do_" + request.pop("do"))(**request)
 
-    def do_prepare(self, workload, data, options):
-        began = time.perf_counter()
+    def _import(self, workload, options):
+        """Import the library and what else it takes; return its module."""
         limit_cores(options["threads"])
         from .contenders import CONTENDERS
-        from .contenders.base import Unsupported
 
         contender = CONTENDERS[self.name]
         warnings.showwarning = lambda message, *args, **kwargs: self.warned.append(f"{message}")
-        try:
-            module = importlib.import_module(f"{__package__}.contenders.{contender.module}")
-        except ImportError as error:
-            return dict(missing=str(error))
+        module = importlib.import_module(f"{__package__}.contenders.{contender.module}")
         from . import workloads
 
         self.workload = workloads.Workload.from_dict(workload)
-        arrays, weights = read(data)
-        try:
-            self.model = module.Model(self.workload, arrays, weights, dict(options, way=contender.way))
-        except Unsupported as reason:
-            return dict(unsupported=str(reason))
+        return module, dict(options, way=contender.way)
+
+    @answering
+    def do_prepare(self, workload, data, options):
+        began = time.perf_counter()
+        module, options = self._import(workload, options)
+        from . import workloads
+
+        self.model = module.Model(self.workload, *read(data), options)
         self.orders = workloads.Orders(max(self.workload.examples // self.workload.batch, 1))
         return dict(seconds=time.perf_counter() - began)
 
@@ -112,10 +132,25 @@ class Worker:
         self.model.epoch(self.orders.draw())
         return dict(seconds=time.perf_counter() - BEGAN, processor=processor_time())
 
+    @answering
+    def do_job(self, workload, data, options):
+        module, options = self._import(workload, options)
+        if not hasattr(module, "fit"):
+            return dict(unsupported="no jobs")
+        from . import jobs
+
+        if hasattr(module, "limit_threads"):
+            module.limit_threads(options["threads"])
+        answer = jobs.run(self.workload, module, read(data)[0], processor_time)
+        self.came_to = answer.pop("loss")
+        return {"seconds": time.perf_counter() - BEGAN, "processor": processor_time(), **answer}
+
     def do_finish(self):
         from . import workloads
 
         memory = peak_memory()
+        if self.model is None:
+            return dict(loss=self.came_to, memory=memory, warnings=sorted(set(self.warned)))
         outputs = self.model.predict()
         answer = dict(loss=workloads.loss(self.workload, outputs, self.model.data["y"]), memory=memory)
         self.model.close()

@@ -10,7 +10,18 @@ import dataclasses
 
 import numpy as np
 
-__all__ = ["Workload", "all_workloads", "make_data", "make_weights", "loss", "Orders", "RMSPROP", "SEED", "sizes"]
+__all__ = [
+    "Workload",
+    "all_workloads",
+    "make_data",
+    "make_weights",
+    "loss",
+    "Orders",
+    "RMSPROP",
+    "MOMENTUM",
+    "SEED",
+    "sizes",
+]
 
 #: What draws data, weights and the order of batches.
 SEED = 13
@@ -19,6 +30,9 @@ SEED = 13
 RMSPROP = dict(decay=float(np.exp(-np.log(2) / 14)), epsilon=1e-8)
 
 RATES = {"sgd": 0.05, "rmsprop": 1e-4}
+
+#: The momentum of sgd in jobs.
+MOMENTUM = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,17 +47,19 @@ class Workload:
         ``kind`` is ``mlp``, ``recurrent`` or ``conv``; see the functions below.
     action : str, optional
         ``train``: time epochs. ``predict``: time calls. ``start``: time a process from its first import to the end of
-        its first epoch.
+        its first epoch. ``job``: time a process from its first import to the end of a job, or what counts of it.
     examples, batch : int, optional
         Size of the data, and of a batch, which divides it.
     optimizer : str, optional
-        ``sgd`` or ``rmsprop``.
+        ``sgd`` or ``rmsprop``; for jobs ``adam``, too, and ``sgd`` with momentum.
     epochs : int, optional
         Epochs, or calls, in one measurement. A number that makes it last long enough for the quickest contender.
     warm : int, optional
         Epochs, or calls, before the first measurement.
     curve : tuple, optional
         Name of the curve that this is a point of, and where on it.
+    job : str, optional
+        Which job, see :mod:`benchmarks.jobs`.
     """
 
     name: str
@@ -55,6 +71,7 @@ class Workload:
     epochs: int = 1
     warm: int = 2
     curve: tuple = ()
+    job: str = ""
 
     @property
     def rate(self):
@@ -153,6 +170,17 @@ def _curves():
         yield "length", steps, recurrent("lstm", 32, steps, inputs=8, outputs=8), dict(examples=80, batch=16)
 
 
+def _jobs():
+    """Yield name, job, model and sizes of the jobs."""
+    small, classifier = mlp(64, 32, 64), mlp(64, 64, 4, output="softmax")
+    yield "grid", "grid", small, dict(examples=960, batch=32, epochs=20)
+    yield "search", "search", classifier, dict(examples=1600, batch=32, epochs=30, optimizer="adam")
+    yield "folds", "folds", classifier, dict(examples=1600, batch=32, epochs=30, optimizer="adam")
+    yield "notebook", "notebook", mlp(784, 256, 10, output="softmax"), dict(examples=3200, epochs=5, optimizer="adam")
+    yield "second-mlp", "second", small, dict(examples=800, batch=32)
+    yield "second-lstm", "second", recurrent("lstm", 100, 50), dict(examples=64, optimizer="rmsprop")
+
+
 def all_workloads():
     """Return the list of all workloads."""
     found = []
@@ -165,6 +193,8 @@ def all_workloads():
         )
     for name, model in (("mlp", mlp(784, 256, 64, 256, 784)), ("lstm", recurrent("lstm", 100, 50)), ("conv", conv())):
         found.append(Workload(f"start-{name}", model, "start", optimizer="rmsprop"))
+    for name, job, model, options in _jobs():
+        found.append(Workload(f"job-{name}", model, "job", job=job, **options))
     for curve, place, model, options in _curves():
         found.append(Workload(f"{curve}-{place}:sgd", model, curve=(curve, place), **options))
     return found

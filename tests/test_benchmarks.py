@@ -1,15 +1,18 @@
 """The benchmarks count, compare and report rightly; what they measure is no test."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 
-from benchmarks import marks, report, statistics, workloads
+from benchmarks import jobs, marks, report, statistics, workloads
 from benchmarks.__main__ import choose, earlier, make_parser
+from benchmarks.contenders.base import Unsupported
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -128,3 +131,77 @@ def test_the_list_needs_no_other_library():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr
     assert "convnet-28" in run.stdout
+
+
+JOBS = [workload for workload in workloads.all_workloads() if workload.action == "job"]
+
+
+def test_jobs_are_asked_for_by_one_word_and_with_starts():
+    parser = make_parser()
+    chosen, _ = choose(parser.parse_args(["--only", "jobs"]), parser)
+    assert {workload.action for workload in chosen} == {"job", "start"}
+    assert {workload.job for workload in chosen} == {"", "grid", "search", "folds", "notebook", "second"}
+
+
+@pytest.mark.parametrize(
+    "name, count, others",
+    [("job-grid", 25, 25), ("job-folds", 5, 1), ("job-notebook", 6, 6), ("job-second-mlp", 4, 3)],
+)
+def test_a_job_is_so_many_trainings_with_so_many_numbers(name, count, others):
+    (workload,) = [workload.quick() for workload in JOBS if workload.name == name]
+    asked = []
+
+    def fit(workload, x, y, numbers):
+        assert len(x) == len(y)
+        asked.append(tuple(numbers.values()))
+        return lambda x: np.full((len(x), workload.model["layers"][-1]), 0.5)
+
+    library = types.SimpleNamespace(fit=fit)
+    answer = jobs.run(workload, library, workloads.make_data(workload), lambda: 0.0)
+    assert (len(asked), len(set(asked))) == (count, others)
+    assert np.isfinite(answer["loss"])
+    # of second networks their own time counts, of others that of the process.
+    assert ("seconds" in answer) == name.startswith("job-second")
+
+
+def test_a_library_without_estimators_has_no_search():
+    (workload,) = [workload.quick() for workload in JOBS if workload.job == "search"]
+    data = workloads.make_data(workload)
+    with pytest.raises(Unsupported):
+        jobs.run(workload, types.SimpleNamespace(fit=None), data, lambda: 0.0)
+    library = types.SimpleNamespace(search=lambda workload, x, y, grid: 0.75 if len(grid) == 2 else 0)
+    assert jobs.run(workload, library, data, lambda: 0.0) == dict(loss=0.25)
+
+
+@pytest.mark.parametrize("workload", JOBS, ids=lambda workload: workload.name)
+def test_theanets_does_the_jobs(workload):
+    from benchmarks.contenders import theanets_
+
+    small = dataclasses.replace(workload.quick(), examples=8, batch=4, epochs=1)
+    if small.model["kind"] == "recurrent":
+        small.model["steps"], small.model["size"] = 3, 4
+    data, numbers = workloads.make_data(small), dict(learning_rate=0.01, l2=0.1, seed=1)
+    outputs = theanets_.fit(small, data["x"], data["y"], numbers)(data["x"])
+    assert np.isfinite(workloads.loss(small, outputs, data["y"]))
+
+
+def test_limits_of_jobs_are_for_medians():
+    grid = result("job-grid", action="job", theanets=found([2.0, 2.0, 9.0], again=[1.3, 1.3, 1.3]))
+    rows = marks.check_limits([grid])
+    verdicts = {(row["workload"], row["series"]): row["reached"] for row in rows if row["found"]}
+    assert verdicts == {("job-grid", "seconds"): True, ("job-grid", "again"): False}
+
+
+def test_jobs_have_tables_and_a_section_of_their_own(tmp_path):
+    path = tmp_path / "RESULTS.md"
+    steps = document(result("ae-10-20-10:sgd", theanets=found([1.0])))
+    own, other = found([2.0, 2.0], again=[1.0, 1.0]), found([6.0, 6.0], again=[5.0, 5.0])
+    job = document(result("job-grid", action="job", theanets=own, sklearn=other, jax=dict(unsupported="no")))
+    for each in (steps, job, steps, job):
+        report.update_file(path, each)
+    text = path.read_text("utf-8")
+    assert text.count("## abacus, 2 cores\n") == text.count("## abacus, 2 cores: jobs\n") == 1
+    section = text.partition(": jobs\n")[2].partition("\n## ")[0]
+    for words in ("Jobs, with nothing compiled yet", "3 (3–3)", "5 (5–5)", "What jobs came to", "at most", "cannot"):
+        assert words in section, words
+    assert "ae-" not in section

@@ -19,8 +19,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
-from theanets import estimators
-from theanets.estimators import AutoencoderTransformer, NetworkClassifier, NetworkRegressor
+from theanets.estimators import AutoencoderTransformer, NetworkClassifier, NetworkRegressor, examples
 from theanets.xla import epochs
 
 
@@ -122,14 +121,14 @@ def test_merged_examples_are_counted(data):
     y = np.array(data.draw(st.lists(st.integers(0, 2), min_size=count, max_size=count)))
     w = np.array(data.draw(st.lists(st.integers(0, 3), min_size=count, max_size=count)), float)
     w[0] += 1
-    (merged_x, merged_y), weights = estimators._merge([x, y], w)
+    (merged_x, merged_y), weights = examples.merge([x, y], w)
     repeated = np.column_stack([x, y]).repeat(w.astype(int), axis=0) + 0
     rows, counts = np.unique(repeated, axis=0, return_counts=True)
     found = sorted((*row, label, n) for row, label, n in zip(merged_x + 0, merged_y, weights))
     assert found == [(*row, n) for row, n in zip(rows, counts)]
     order = np.array(data.draw(st.permutations(range(count))))
     for form in (np.array, scipy.sparse.csr_matrix, scipy.sparse.csr_array):
-        (again_x, again_y), again = estimators._merge([form(x[order]), y[order]], w[order])
+        (again_x, again_y), again = examples.merge([form(x[order]), y[order]], w[order])
         np.testing.assert_array_equal(again_x.toarray() if scipy.sparse.issparse(again_x) else again_x, merged_x)
         np.testing.assert_array_equal(again_y, merged_y)
         np.testing.assert_array_equal(again, weights)

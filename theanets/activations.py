@@ -37,7 +37,7 @@ def softmax(x):
 
 def log_softmax(x):
     """Compute the logarithm of :func:`softmax`, which stays exact where a probability underflows."""
-    # what is subtracted makes no difference, and needs no gradient.
+    # subtracting the maximum does not change the result, and needs no gradient.
     x = x - disconnected_grad(x.max(axis=-1, keepdims=True))
     return x - TT.log(TT.exp(x).sum(axis=-1, keepdims=True))
 

@@ -285,7 +285,7 @@ class Regressor(graph.Network):
 class Classifier(graph.Network):
     r"""A model that learns to tell classes apart.
 
-    The last layer puts out the probabilities of the classes.
+    The outputs of the last layer are the probabilities of the classes.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ class Classifier(graph.Network):
         super().__init__(layers, loss=loss, weighted=weighted, rng=rng, **unknown)
 
     def monitors(self, monitors=None, context=None, **kwargs):
-        """Return expressions for what is to be reported during training.
+        """Return expressions of the monitors, which are reported during training.
 
         Those of :meth:`theanets.Network.monitors`, and ``acc``, the fraction of examples whose most probable class is
         the right one, if the first loss tells.

@@ -212,7 +212,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         Raises
         ------
         ConfigurationError
-            If the layer cannot be made, or does not fit. The network is then what it was before.
+            If the layer cannot be made, or does not fit. The network is then unchanged.
 
         Examples
         --------
@@ -359,7 +359,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             self.add_loss(**self._default_loss)
 
     def _make_autoencoder(self, layer_specs):
-        """Return a network of the given layers that learns to reproduce its input, whatever the model of this one."""
+        """Return an autoencoder of the given layers, whatever the model of this network."""
         result = Network(layer_specs, loss=None, rng=self.rng)
         result.add_loss("mse", target=result.inputs[0])
         return result
@@ -452,7 +452,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             return losses.Loss.build(form, **options)
         name, target = options.pop("target", None), self._default_target()
         if name is not None and not util.is_int(target):
-            # a variable of its own, in the place of that of the model.
+            # a named target has a variable of its own, even if that of the model is an input.
             target = self.OUTPUT_NDIM
         result = losses.Loss.build(form, target=target, **options)
         # the target has as many axes as the output asks for.
@@ -718,14 +718,14 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         return self.build_graph(self._training_regularizers(kwargs, "updates()", "monitors"), context)[1]
 
     def monitors(self, monitors=None, context=None, **kwargs):
-        """Return expressions for what is to be reported during training.
+        """Return expressions of the monitors, which are reported during training.
 
         Parameters
         ----------
         monitors : dict or sequence of pairs, optional
             Patterns for names of outputs or parameters, each with levels: a number t reports the fraction of values
-            less than t; a callable, or a pair or dict entry (label, callable), reports what it makes of the
-            expression. Levels can be put in a list.
+            less than t; a callable, or a pair or dict entry (label, callable), is applied to the expression. Levels
+            can be put in a list.
         context : :class:`theanets.layers.context.Context`, optional
             How the graph is going to be used.
         **kwargs

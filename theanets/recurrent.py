@@ -131,7 +131,7 @@ class Text:
     alpha : str
         The characters of the classes 1, 2, ...; class 0 is that of ``unknown``, so there are ``1 + len(alpha)``.
     text : str
-        The text, with ``unknown`` in the place of each character that is not in ``alpha``.
+        The text, with ``unknown`` in place of each character that is not in ``alpha``.
     unknown : str
         As given.
 
@@ -337,8 +337,8 @@ class Classifier(feedforward.Classifier):
     def predict_sequence(self, labels, steps, streams=1, rng=None, temperature=1):
         r"""Continue a sequence of class labels by sampling.
 
-        The model is shown the labels so far, one-hot, and a label is drawn from the distribution :math:`p` that it
-        puts out for the last of them; then there is one label more to show.
+        The model reads the labels so far, one-hot, and a label is drawn from the distribution :math:`p` that it
+        predicts after the last of them; then it is appended to the labels.
 
         Parameters
         ----------
@@ -363,7 +363,7 @@ class Classifier(feedforward.Classifier):
         ------
         ValueError
             At the call, for an empty beginning, labels that the input has no unit for, and numbers of streams or
-            steps or temperatures that make no sense. Later, if the network puts out what is not a number.
+            steps or temperatures that make no sense. Later, if an output of the network is not a number.
         ConfigurationError
             At the call, if the network has several inputs, or more classes than its input has units.
 

@@ -79,7 +79,7 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
     DEFAULT_PATTERN = "*"
 
     #: What patterns are for: names of ``'outputs'``, of ``'parameters'``, or for None of either.
-    watches = None
+    watches: str | None = None
 
     #: One is made for each call of ``train`` or ``predict``, from the same keywords.
     is_known_by_settings = True
@@ -166,7 +166,7 @@ def _hidden_outputs(pattern, network_layers, outputs):
 class _WeightPenalty:
     """The mean of a function of the weights, over the matching parameters that have more than one dimension."""
 
-    watches = "parameters"
+    watches: str | None = "parameters"
 
     def loss(self, layers, outputs):
         params = [param for _, param in util.params_matching(layers, self.pattern) if param.ndim > 1]
@@ -207,7 +207,7 @@ class HiddenL1(Regularizer):
 
     __extra_registration_keys__ = ["hidden_l1", "hidden_sparsity"]
 
-    watches = "outputs"
+    watches: str | None = "outputs"
 
     def loss(self, layers, outputs):
         return _mean(_average(abs(util.dense(h)), outputs) for h in _hidden_outputs(self.pattern, layers, outputs))
@@ -216,7 +216,7 @@ class HiddenL1(Regularizer):
 class _SequencePenalty:
     """A penalty on how sequences change from one step to the next."""
 
-    watches = "outputs"
+    watches: str | None = "outputs"
 
     def __init__(self, pattern=None, weight=0.0, **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)
@@ -290,7 +290,7 @@ class Contractive(Regularizer):
     After S Rifai, P Vincent, X Muller, X Glorot, Y Bengio, "Contractive Auto-Encoders", ICML 2011
     """
 
-    watches = "outputs"
+    watches: str | None = "outputs"
 
     def __init__(self, pattern=None, weight=0.0, wrt="*", **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)
@@ -357,7 +357,7 @@ class _Stochastic:
 
     DEFAULT_PATTERN = "*:out"
 
-    watches = "outputs"
+    watches: str | None = "outputs"
 
     def __init__(self, pattern=None, weight=0.0, rng=13, **unknown):
         super().__init__(pattern=pattern, weight=weight, **unknown)

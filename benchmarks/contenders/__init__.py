@@ -2,7 +2,7 @@
 
 import dataclasses
 
-__all__ = ["Contender", "CONTENDERS", "DEFAULT", "FEWER"]
+__all__ = ["Contender", "CONTENDERS", "DEFAULT", "FEWER", "JOBS"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,3 +62,6 @@ DEFAULT = tuple(list(CONTENDERS)[:9])
 
 #: Those of them that run where each point or start takes long.
 FEWER = ("theanets", "theanets-c", "torch", "keras", "jax", "jax-batches")
+
+#: Those of them that do jobs, as one who uses the library would.
+JOBS = ("theanets", "torch", "sklearn", "keras", "jax")

@@ -6,6 +6,7 @@ rmsprop.
 """
 
 import functools
+import json
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +58,75 @@ class Model(Base):
 
     def predict(self):
         return np.asarray(self.forward(self.params, self.arrays))
+
+
+# -- jobs -------------------------------------------------------------------------------------------------------------
+
+
+def fit(workload, x, y, numbers):
+    """Do a training of a job; see :mod:`benchmarks.jobs`. What is compiled serves the next one."""
+    weights = workloads.make_weights(workload)
+    rng = np.random.RandomState(numbers["seed"])
+    params = {name: jnp.array(value) for name, value in weights.items()}
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    state = (zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros(()))
+    count = len(x) // workload.batch
+    data = jax.device_put(dict(x=x, y=y))
+    run, forward = _compiled(_key(workload))
+    for _ in range(workload.epochs):
+        order = rng.permutation(len(x))[: count * workload.batch].reshape(count, workload.batch).astype("int32")
+        params, state = run(params, state, data, order, numbers["learning_rate"], numbers["l2"])
+    return lambda x: np.asarray(forward(params, dict(x=x, y=y)))
+
+
+def _key(workload):
+    return json.dumps(workload.to_dict(), sort_keys=True)
+
+
+@functools.lru_cache
+def _compiled(key):
+    """Return the compiled functions of a job."""
+    workload = workloads.Workload.from_dict(json.loads(key))
+    forward = functools.partial({"mlp": _mlp, "recurrent": _recurrent}[workload.model["kind"]], workload.model)
+
+    def penalised(params, batch, l2):
+        squares = [jnp.square(value).sum() for value in params.values() if value.ndim > 1]
+        return _loss(forward, params, batch, None) + l2 * sum(squares)
+
+    def epoch(params, state, data, order, rate, l2):
+        def body(carry, index):
+            params, state = carry
+            grads = jax.grad(penalised)(params, {name: array[index] for name, array in data.items()}, l2)
+            return _OPTIMIZERS[workload.optimizer](params, state, grads, rate), None
+
+        return jax.lax.scan(body, (params, state), order)[0]
+
+    return jax.jit(epoch, donate_argnums=(0, 1)), jax.jit(functools.partial(_outputs, forward))
+
+
+def _momentum(params, state, grads, rate):
+    velocity = jax.tree.map(lambda v, g: workloads.MOMENTUM * v - rate * g, state[0], grads)
+    return jax.tree.map(jnp.add, params, velocity), (velocity, *state[1:])
+
+
+def _adam(params, state, grads, rate):
+    count = state[2] + 1
+    means = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, state[0], grads)
+    squares = jax.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, state[1], grads)
+
+    def move(param, mean, square):
+        return param - rate * mean / (1 - 0.9**count) / (jnp.sqrt(square / (1 - 0.999**count)) + 1e-8)
+
+    return jax.tree.map(move, params, means, squares), (means, squares, count)
+
+
+def _rmsprop(params, state, grads, rate):
+    squares = jax.tree.map(lambda s, g: 0.9 * s + 0.1 * g * g, state[1], grads)
+    move = lambda p, g, s: p - rate * g / (jnp.sqrt(s) + 1e-7)  # noqa: E731
+    return jax.tree.map(move, params, grads, squares), (state[0], squares, state[2])
+
+
+_OPTIMIZERS = {"sgd": _momentum, "adam": _adam, "rmsprop": _rmsprop}
 
 
 # -- training ---------------------------------------------------------------------------------------------------------

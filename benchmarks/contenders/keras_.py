@@ -62,6 +62,31 @@ class Model(Base):
         return np.asarray(self.net.predict_on_batch(self.data["x"]))
 
 
+def fit(workload, x, y, numbers):
+    """Do a training of a job; see :mod:`benchmarks.jobs`."""
+    keras.utils.set_random_seed(numbers["seed"])
+    model = workload.model
+    penalty = keras.regularizers.L2(numbers["l2"])
+    if model["kind"] == "mlp":
+        shape, sizes = (model["layers"][0],), model["layers"][1:]
+        activations = ["relu"] * (len(sizes) - 1) + [model["output"]]
+        stack = [
+            keras.layers.Dense(size, activation=activation, kernel_regularizer=penalty)
+            for size, activation in zip(sizes, activations)
+        ]
+    else:
+        shape = (model["steps"], model["inputs"])
+        cell = keras.layers.LSTM(model["size"], return_sequences=True, kernel_regularizer=penalty)
+        stack = [cell, keras.layers.Dense(model["outputs"], kernel_regularizer=penalty)]
+    net = keras.Sequential([keras.Input(shape), *stack])
+    cls = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
+    options = dict(momentum=workloads.MOMENTUM) if workload.optimizer == "sgd" else {}
+    optimizer = cls[workload.optimizer](numbers["learning_rate"], **options)
+    net.compile(optimizer, "sparse_categorical_crossentropy" if y.ndim == 1 else "mean_squared_error")
+    net.fit(x, y, batch_size=workload.batch, epochs=workload.epochs, verbose=0)
+    return lambda x: net.predict(x, verbose=0)
+
+
 # -- models: the shape of the input, and pairs of a layer and a function that picks its weights -----------------------
 
 

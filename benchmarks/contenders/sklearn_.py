@@ -7,6 +7,7 @@ the outputs, where the others take a mean: the learning rate makes up for it.
 import warnings
 
 import numpy as np
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from .. import workloads
@@ -60,3 +61,40 @@ class Model(Base):
 
     def predict(self):
         return self.net.predict_proba(self.x) if self.is_classifier else self.net.predict(self.x)
+
+
+def fit(workload, x, y, numbers):
+    """Do a training of a job; see :mod:`benchmarks.jobs`."""
+    model = _estimator(workload, numbers["seed"])
+    model.set_params(learning_rate_init=numbers["learning_rate"], alpha=numbers["l2"])
+    with warnings.catch_warnings():
+        # the number of epochs is given, whether it has converged or not.
+        warnings.simplefilter("ignore")
+        model.fit(x, y)
+    return model.predict_proba if isinstance(model, MLPClassifier) else model.predict
+
+
+def search(workload, x, y, grid):
+    """Run a ``GridSearchCV``; see :mod:`benchmarks.jobs`."""
+    lists = dict(learning_rate_init=grid["learning_rate"], alpha=grid["l2"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return GridSearchCV(_estimator(workload, workloads.SEED), lists, cv=5).fit(x, y).best_score_
+
+
+def _estimator(workload, seed):
+    model = workload.model
+    if model["kind"] != "mlp":
+        raise Unsupported("dense layers only")
+    if workload.optimizer not in ("sgd", "adam"):
+        raise Unsupported(f"no {workload.optimizer}")
+    return (MLPClassifier if model["output"] == "softmax" else MLPRegressor)(
+        hidden_layer_sizes=model["layers"][1:-1],
+        solver=workload.optimizer,
+        batch_size=workload.batch,
+        max_iter=workload.epochs,
+        n_iter_no_change=workload.epochs + 1,
+        momentum=workloads.MOMENTUM,
+        nesterovs_momentum=False,
+        random_state=seed,
+    )

@@ -67,7 +67,44 @@ class Model(Base):
             self.training.close()
 
 
-def _mlp(model):
+def fit(workload, x, y, numbers):
+    """Do a training of a job; see :mod:`benchmarks.jobs`."""
+    net = _mlp(workload.model, numbers["seed"]) if workload.model["kind"] == "mlp" else _recurrent(workload.model)
+    data = [x] if type(net) is theanets.Autoencoder else [x, y]
+    options = dict(momentum=workloads.MOMENTUM) if workload.optimizer == "sgd" else {}
+    net.train(
+        data,
+        [array[: workload.batch] for array in data],
+        algo=workload.optimizer,
+        learning_rate=numbers["learning_rate"],
+        weight_l2=numbers["l2"],
+        batch_size=workload.batch,
+        epochs=workload.epochs,
+        validate_every=workload.epochs,
+        rng=numbers["seed"],
+        **options,
+    )
+    return net.predict_proba if isinstance(net, theanets.Classifier) else net.predict
+
+
+def search(workload, x, y, grid):
+    """Run a ``GridSearchCV``; see :mod:`benchmarks.jobs`."""
+    from sklearn.model_selection import GridSearchCV
+    from theanets.estimators import NetworkClassifier
+
+    estimator = NetworkClassifier(
+        hidden=tuple(workload.model["layers"][1:-1]),
+        algo=workload.optimizer,
+        batch_size=workload.batch,
+        epochs=workload.epochs,
+        patience=workload.epochs,
+        random_state=workloads.SEED,
+    )
+    lists = dict(learning_rate=grid["learning_rate"], options=[dict(weight_l2=value) for value in grid["l2"]])
+    return GridSearchCV(estimator, lists, cv=5).fit(x, y).best_score_
+
+
+def _mlp(model, rng=13):
     layers = workloads.sizes(model)
     first = dict(size=layers[0], sparse="csr") if model["nonzero"] else layers[0]
     middle = len(layers) // 2
@@ -77,7 +114,7 @@ def _mlp(model):
     ]
     last = (layers[-1], "tied", model["output"]) if model["tied"] else (layers[-1], model["output"])
     cls = theanets.Autoencoder if model["output"] == "linear" else theanets.Classifier
-    return cls([first, *rest, last])
+    return cls([first, *rest, last], rng=rng)
 
 
 def _recurrent(model):

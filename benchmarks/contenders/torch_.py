@@ -78,6 +78,44 @@ class Model(Base):
             return (outputs.softmax(dim=1) if self.is_classifier else outputs).cpu().numpy()
 
 
+def limit_threads(count):
+    """Use so many threads."""
+    torch.set_num_threads(count)
+
+
+def fit(workload, x, y, numbers):
+    """Do a training of a job; see :mod:`benchmarks.jobs`."""
+    torch.manual_seed(numbers["seed"])
+    module = _new_module(workload.model)
+    cls = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}[workload.optimizer]
+    options = dict(momentum=workloads.MOMENTUM) if workload.optimizer == "sgd" else {}
+    optimizer = cls(module.parameters(), lr=numbers["learning_rate"], weight_decay=numbers["l2"], **options)
+    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    is_classifier = y.ndim == 1
+    y = y.long() if is_classifier else y
+    loss = F.cross_entropy if is_classifier else F.mse_loss
+    for _ in range(workload.epochs):
+        for index in torch.randperm(len(x)).split(workload.batch):
+            optimizer.zero_grad()
+            loss(module(x[index]), y[index]).backward()
+            optimizer.step()
+
+    def predict(x):
+        with torch.inference_mode():
+            outputs = module(torch.from_numpy(x))
+            return (outputs.softmax(dim=1) if is_classifier else outputs).numpy()
+
+    return predict
+
+
+def _new_module(model):
+    """Return a module with PyTorch's own initial weights."""
+    if model["kind"] == "recurrent":
+        return Recurrent(model)
+    parts = [part for sizes in zip(model["layers"], model["layers"][1:]) for part in (_dense(*sizes), nn.ReLU())]
+    return nn.Sequential(*parts[:-1])
+
+
 def _dense(n_in, n_out):
     return nn.Linear(n_in, n_out)
 

@@ -1,4 +1,4 @@
-"""What Theano 1.0.5 computes wrongly anywhere, against finite differences and NumPy, in Theano's own modes and by XLA."""
+"""What Theano 1.0.5 computes wrongly, against finite differences and NumPy, in Theano's own modes and by XLA."""
 
 import functools
 

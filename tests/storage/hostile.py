@@ -3,6 +3,9 @@
 ``python -m tests.storage.hostile [part of a name]`` loads them, and shows seconds and megabytes of each.
 """
 
+# The functions that are generated are called before the loops go on.
+# ruff: noqa: B023
+
 import functools
 import gc
 import gzip
@@ -85,7 +88,10 @@ def attached(payload, before=b""):
     return b"\x80\x04" + before + content[2:-3] + text("extra") + payload + b"ub."
 
 
-FLOATS = b"cnumpy\ndtype\nX\x02\x00\x00\x00f4\x89\x88\x87R(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+FLOATS = (
+    b"cnumpy\ndtype\nX\x02\x00\x00\x00f4\x89\x88\x87R"
+    b"(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+)
 BYTES = b"B" + struct.pack("<I", MUCH) + bytes(MUCH)
 SHAPE = number(MUCH // 4) + b"\x85"
 FROM_BUFFER = b"cnumpy._core.numeric\n_frombuffer\n(" + get(201) + get(202) + SHAPE + text("C") + b"tR"
@@ -95,7 +101,8 @@ ARRAY = (
 )
 GENERATOR = b"cnumpy.random\n__RandomState_ctor\n)R"
 SHARED = (
-    b"ctheano.tensor.sharedvar\nTensorSharedVariable\n)\x81}(" + text("container") + b"ctheano.gof.link\nContainer\n)\x81}("
+    b"ctheano.tensor.sharedvar\nTensorSharedVariable\n)\x81}(" + text("container")
+    + b"ctheano.gof.link\nContainer\n)\x81}("
     + text("storage") + listing(get(203)) + b"ub" + text("name") + text("a") + b"ub"
 )
 
@@ -216,8 +223,10 @@ def _containers():
             number(a) + number(b) + b"\x86" for a, b in colliding_pairs(30_000))) + b"\x85R",
         "text of four bytes a letter": b"X" + struct.pack("<I", 4 * 10 * MIB) + "\U0001f600".encode() * (10 * MIB),
         "a name without an end": b"c" + b"a" * 900_000,
-        "a text longer than the file": b"X\xff\xff\xff\x7fabc", "bytes longer than the file": b"\x8e" + b"\xff" * 7 + b"\x00",
-        "a number without an end": b"I" + b"9" * 900_000 + b"\n", "a long number without an end": b"L" + b"9" * 900_000,
+        "a text longer than the file": b"X\xff\xff\xff\x7fabc",
+        "bytes longer than the file": b"\x8e" + b"\xff" * 7 + b"\x00",
+        "a number without an end": b"I" + b"9" * 900_000 + b"\n",
+        "a long number without an end": b"L" + b"9" * 900_000,
     }.items():
         for how, wrap in (("within", shell), ("whole", attached), ("alone", lambda c: b"\x80\x04" + c + b".")):
             yield f"nested {name}, {how}", lambda: _zipped(wrap(content)), 0
@@ -240,11 +249,13 @@ def _legacy():
         + text("losses") + b"]ub.")
     yield "legacy layers of one array", lambda: _zipped(network(
         first + layer(text("mean") + ARRAY) * 40, shared)), MUCH
-    yield "legacy arrays", lambda: _zipped(network(first + layer(text("size") + b"K\x03" + text("a") + ARRAY) * 40, shared)), MUCH
-    yield "legacy parameters of one array", lambda: _zipped(network(first + layer(text("size") + b"K\x03") + SHARED * 40,
-                                                            shared + keep(ARRAY, 203))), MUCH
+    yield "legacy arrays", lambda: _zipped(network(
+        first + layer(text("size") + b"K\x03" + text("a") + ARRAY) * 40, shared)), MUCH
+    yield "legacy parameters of one array", lambda: _zipped(network(
+        first + layer(text("size") + b"K\x03") + SHARED * 40, shared + keep(ARRAY, 203))), MUCH
     yield "legacy layers without an end", lambda: _zipped(network(first + layer(text("size") + b"K\x03") * 1990)), 0
-    yield "legacy names", lambda: _zipped(network(first + layer(b"".join(text(f"size{i}") + b"K\x03" for i in range(60_000))))), 0
+    yield "legacy names", lambda: _zipped(network(
+        first + layer(b"".join(text(f"size{i}") + b"K\x03" for i in range(60_000))))), 0
     yield "legacy nested", lambda: _zipped(network(first + layer(text("size") + nested(80, 99)))), 0
 
 
@@ -284,8 +295,8 @@ def chain(count, **options):
     """Let a description have many layers."""
     def change(spec):
         first, hidden, last = spec["layers"]
-        many = [{**hidden, "name": f"h{i}", "inputs": f"h{i - 1}" if i else "in", "arrays": [], "generators": {}, **options}
-                for i in range(count)]
+        blank = {**hidden, "arrays": [], "generators": {}}
+        many = [{**blank, "name": f"h{i}", "inputs": f"h{i - 1}" if i else "in", **options} for i in range(count)]
         spec["layers"] = [first, *many, dict(last, inputs=many[-1]["name"])]
     return change
 
@@ -299,7 +310,8 @@ def _archives():
     big = {"params/big.npy": npy(np.zeros(MUCH // 4, "f"))}
     wide = npy(np.zeros((3000, 3000), "f"))
     cases = {
-        "one array forty times": (on_layer(attributes={f"a{i}": {"@array": "params/big"} for i in range(40)}), big, MUCH),
+        "one array forty times": (
+            on_layer(attributes={f"a{i}": {"@array": "params/big"} for i in range(40)}), big, MUCH),
         "one parameter a thousand times": (on_layer(arrays=["hid1.w"] * 100_000), None, 0),
         "one big parameter a thousand times": (
             on_layer(arrays=["big"] * 1000), big, MUCH),

@@ -1,4 +1,4 @@
-"""Loading takes no more memory and no more work than a file is worth; foreign files are refused by their first bytes."""
+"""Loading takes no more memory and work than a file is worth; foreign files are refused by their first bytes."""
 
 import gzip
 import io
@@ -74,7 +74,8 @@ def test_of_a_foreign_archive_only_the_directory_is_read(tmp_path):
     with open(path, "rb") as raw:
         read = []
         handle = type("Watched", (), {
-            "read": lambda self, count=-1: read.append(raw.read(count)) or read[-1], "seek": lambda self, *a: raw.seek(*a),
+            "read": lambda self, count=-1: read.append(raw.read(count)) or read[-1],
+            "seek": lambda self, *where: raw.seek(*where),
             "tell": lambda self: raw.tell(), "seekable": lambda self: True})()
         with pytest.raises(util.LoadError, match=r"network\.json"):
             theanets.Network.load(handle)

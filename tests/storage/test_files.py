@@ -3,6 +3,9 @@
 import gzip
 import io
 import os
+import pathlib
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -142,3 +145,84 @@ def test_a_large_network_may_be_compressible(tmp_path):
         param.set_value(np.zeros_like(param.get_value()))
     network.save(tmp_path / "m.pkl.gz")
     assert theanets.Network.load(tmp_path / "m.pkl.gz").num_params == network.num_params
+
+
+# Names, permissions, and what is left over.
+
+
+@pytest.fixture(params=[True, False], ids=["unnamed", "named"])
+def unnamed(request, monkeypatch):
+    """With files that have no name until they are complete, and without."""
+    if not request.param:
+        monkeypatch.setattr(files, "_write_unnamed", lambda path, content: None)
+    files._cleaned.clear()
+    return request.param
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "ä" * 127, "n" * 230 + ".npz", "日" * 85, "a b'c"])
+def test_names_of_any_length(name, unnamed, tmp_path):
+    for content in (b"1", b"22"):
+        files.write_atomically(tmp_path / name, content)
+        assert (tmp_path / name).read_bytes() == content and os.listdir(tmp_path) == [name]
+    with pytest.raises(OSError, match="long"):
+        files.write_atomically(tmp_path / ("n" * 256), b"1")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_temporary_names_of_long_names_differ(tmp_path):
+    one, two = (next(files._temporary_names(tmp_path / ("n" * 250 + end))) for end in "12")
+    assert one != two and len(os.fsencode(os.path.basename(one))) <= 255
+
+
+def test_read_only_files_are_left_alone(unnamed, tmp_path):
+    """Also for those who may do anything."""
+    path = tmp_path / "m.pkl"
+    path.write_bytes(b"1")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match="read-only"):
+        theanets.Regressor([2, 1]).save(path)
+    assert path.read_bytes() == b"1" and os.listdir(tmp_path) == ["m.pkl"]
+
+
+@pytest.mark.skipif(not hasattr(os, "chown"), reason="owners are of POSIX")
+def test_owner_group_and_mode_are_kept(unnamed, tmp_path, monkeypatch):
+    """As far as the process may: the calls are looked at, as tests may run as anybody."""
+    path, calls = tmp_path / "m", []
+    path.write_bytes(b"1")
+    path.chmod(0o640)
+    status = path.stat()
+    fake = os.stat_result([*status[:4], status.st_uid + 1, status.st_gid + 1, *status[6:]])
+    real = pathlib.Path.stat
+    monkeypatch.setattr(pathlib.Path, "stat", lambda self, **kwargs: fake if self == path else real(self, **kwargs))
+
+    def chown(name, owner, group):
+        calls.append((owner, group))
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chown", chown)
+    files.write_atomically(path, b"22")
+    assert calls == [(status.st_uid + 1, -1), (-1, status.st_gid + 1)]
+    # the group that the file has now may do what everybody may: nothing.
+    assert os.stat(path).st_mode & 0o777 == 0o600 and path.read_bytes() == b"22"
+
+
+def test_litter_of_killed_processes_is_cleaned(unnamed, tmp_path):
+    path = tmp_path / "m.npz"
+    prefix = files._prefix(path)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    litter = [f"{prefix}{dead.pid}.0.tmp", f"{prefix}{dead.pid}.7.tmp"]
+    kept = [f"{prefix}{os.getppid()}.0.tmp", f".m.npz.00000000-{dead.pid}.0.tmp", ".m.npy.1.0.tmp", f"{prefix}x.0.tmp"]
+    for name in (*litter, *kept):
+        (tmp_path / name).write_bytes(b"")
+    files.write_atomically(path, b"1")
+    assert sorted(os.listdir(tmp_path)) == sorted(["m.npz", *kept])
+
+
+def test_files_for_text_are_refused(tmp_path):
+    with open(tmp_path / "m", "w", encoding="utf-8") as handle:
+        for target in (handle, io.StringIO()):
+            with pytest.raises(TypeError, match="open for text"):
+                theanets.Regressor([2, 1]).save(target)
+            with pytest.raises(TypeError, match="open for text"):
+                theanets.Network.load(target)

@@ -8,12 +8,14 @@ import os
 import pathlib
 import pickle
 import re
+import warnings
 
 import joblib
 import numpy as np
 import pytest
 import theanets
 from theanets import util
+from theanets.storage import files
 
 from tests.helpers import assert_same_values, epochs, names, python, values
 
@@ -394,3 +396,57 @@ def test_the_last_epoch_is_saved_as_well(tmp_path):
 def test_a_place_that_cannot_be_written_is_found_early(network):
     with pytest.raises((TypeError, util.ConfigurationError)):
         network.itertrain([X], algo="sgd", save_every=1, save_progress=3)
+
+
+@pytest.mark.parametrize("target", ["missing/m.npz", "runs/{}/m.npz", ".", "read-only.npz", io.StringIO()])
+@pytest.mark.parametrize("argument", ["save_progress", "checkpoint"])
+def test_places_that_cannot_be_written_are_refused_before_training(target, argument, network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "read-only.npz").write_bytes(b"1")
+    (tmp_path / "read-only.npz").chmod(0o444)
+    with pytest.raises(util.ConfigurationError, match=argument):
+        network.itertrain([X], save_every=1, **{argument: target})
+
+
+def fill_disk(monkeypatch, failing):
+    """Let writing fail as long as there is something in a list."""
+    write = files._fill
+
+    def fill(handle, content):
+        if failing:
+            raise OSError(28, "No space left on device")
+        write(handle, content)
+
+    monkeypatch.setattr(files, "_fill", fill)
+
+
+@pytest.mark.parametrize("argument", ["save_progress", "checkpoint"])
+@pytest.mark.parametrize("is_full_at_the_end", [True, False])
+def test_training_goes_on_when_the_disk_is_full(argument, is_full_at_the_end, network, tmp_path, monkeypatch):
+    path, failing = tmp_path / "m.npz", []
+    fill_disk(monkeypatch, failing)
+    run = dict(algo="sgd", epochs=6, learning_rate=0.1, save_every=1, **{argument: path})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for i, _ in enumerate(network.itertrain([X], **run)):
+            if i in (1, 4) and not is_full_at_the_end:
+                failing[:] = [1] if i == 1 else []
+            elif i == 2 and is_full_at_the_end:
+                failing.append(1)
+    told = [str(item.message) for item in caught if issubclass(item.category, RuntimeWarning)]
+    assert len(network.history) == 6 and "No space" in told[0] and "goes on" in told[0]
+    assert ["does not hold" in words for words in told[1:]] == [True] * is_full_at_the_end
+    saved = len(theanets.Network.load(path).history)
+    assert saved < 6 if is_full_at_the_end else saved == 6
+
+
+@pytest.mark.parametrize("argument", ["save_progress", "checkpoint"])
+def test_training_may_stop_when_the_disk_is_full(argument, network, tmp_path, monkeypatch):
+    failing = []
+    fill_disk(monkeypatch, failing)
+    run = dict(algo="sgd", epochs=6, learning_rate=0.1, save_every=1, save_errors="raise", **{argument: tmp_path / "m"})
+    with pytest.raises(OSError, match="No space"):
+        for i, _ in enumerate(network.itertrain([X], **run)):
+            if i == 2:
+                failing.append(1)
+    assert len(network.history) <= 4

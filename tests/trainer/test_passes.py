@@ -120,7 +120,8 @@ def test_sequences_that_differ_from_batch_to_batch_are_padded_to_a_few_lengths(b
     source = sources.build(lambda: next(batches), recurrent()._slots(), "train")
     assert source.varies()
     dataset = source.dataset("train", masked=True, iteration_size=5)
-    assert [[array.shape[1] for array in batch] for batch in dataset] == [[length] * 3 for length in (12, 12, 12, 10, 10)]
+    found = [[array.shape[1] for array in batch] for batch in dataset]
+    assert found == [[length] * 3 for length in (12, 12, 12, 10, 10)]
 
 
 def test_many_shapes_are_warned_of_once():

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from theano import scalar as ts
+from theano.scalar.basic_scipy import gammaincc
 from theano.tensor import elemwise
 from theano.tensor.nnet import sigm
 from theano.tensor.xlogx import xlogx, xlogy0
@@ -67,6 +68,8 @@ POSITIVE = [
     TT.arccosh,
     TT.gammaln,
     TT.psi,
+    TT.erfcx,
+    lambda x: elemwise.Elemwise(gammaincc)(TT.constant(2.5, dtype=FLOAT), x),
     xlogx,
     lambda x: x**0.5,
     lambda x: 1 / x,

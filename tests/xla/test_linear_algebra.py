@@ -143,7 +143,10 @@ def test_single_precision_is_decomposed_in_double_as_numpy_does(kind):
     x = TT.fmatrix("x")
     array = np.random.RandomState(2).randn(5, 5).astype("float32")
     array = {
-        "ill-conditioned": hilbert(6), "singular": np.ones((3, 3), "float32"), "symmetric": array + array.T, "any": array
+        "ill-conditioned": hilbert(6),
+        "singular": np.ones((3, 3), "float32"),
+        "symmetric": array + array.T,
+        "any": array,
     }[kind]
     outputs = [nlinalg.pinv(x), nlinalg.det(x), *nlinalg.eigh(x, "L"), *nlinalg.eigh(x, "U"), *nlinalg.svd(x)]
     outputs += [*nlinalg.svd(x, 0), nlinalg.svd(x, compute_uv=0), *nlinalg.qr(x), *nlinalg.qr(x, "complete")]

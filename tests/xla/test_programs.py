@@ -105,7 +105,7 @@ def test_nothing_is_compiled_twice(caplog):
                 function(normal(4, 3))
             w.set_value(w.get_value() * 2)
             function(normal(4, 3))
-        assert sum(record.message.startswith("Compiling") for record in caplog.records) == 1
+        assert sum(record.message.startswith("Finished XLA compilation") for record in caplog.records) == 1
 
 
 def test_new_shapes_rewrite_the_graph_then(rewritten, made):
@@ -327,9 +327,10 @@ def test_networks_train_to_the_same_bits(name, build, data, options, monkeypatch
     theanets.set_mode("XLA")
     try:
         found, before = [], None
-        for value in (None, None, "off"):
-            if value:
-                monkeypatch.setenv("THEANETS_PROGRAMS", value)
+        # for the others, that a folder changes nothing is seen by what is computed without networks.
+        for is_on in (True, True, False) if name in ("tied, dropout", "sparse") else (True, True):
+            if not is_on:
+                monkeypatch.setenv("THEANETS_PROGRAMS", "off")
             network = build()
             results = network.train(data, epochs=1, batch_size=5, rng=7, **options)
             found.append((results, network.predict(data[0]), [p.get_value() for p in network.params]))

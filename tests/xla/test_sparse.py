@@ -189,3 +189,10 @@ def test_networks_with_sparse_inputs(format):
             theanets.set_mode(None)
     for ours, theirs in zip(*results.values()):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_sums_of_matrices_with_entries_in_the_same_places():
+    x, y = SS.csr_matrix("x", FLOAT), SS.csr_matrix("y", FLOAT)
+    matrix = draw((4, 5))
+    results = helpers.run([x, y], [basic.add_s_s_data(x, y)], [matrix, 2 * matrix])
+    np.testing.assert_array_equal(dense(results[0]), 3 * dense(matrix))

@@ -202,7 +202,8 @@ def aliased(kind):
     if kind == "clone":
         return w, w.clone()
     if kind == "graph":
-        [copied] = [v for v in theano.gof.graph.inputs([theano.clone(w * 2, share_inputs=False)]) if hasattr(v, "get_value")]
+        inputs = theano.gof.graph.inputs([theano.clone(w * 2, share_inputs=False)])
+        [copied] = [variable for variable in inputs if hasattr(variable, "get_value")]
         return w, copied
     v = theano.shared(np.zeros(3, FLOAT), "v")
     theano.function([], [], updates=[(w, w + 0)], mode="XLA")()

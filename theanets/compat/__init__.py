@@ -1,9 +1,9 @@
 """Theano 1.0.5 and downhill 0.4.0, unmodified, on current Python and NumPy.
 
 :func:`install` comes before anything that imports Theano. Nothing installed is edited and no name of NumPy or of the
-standard library changes for other code: what is broken is mended in the modules of Theano and of downhill, in memory,
-as they are imported. Every repair is a function of its own; see :mod:`theanets.compat.registry` for how they are
-arranged by stage, and the modules beside it for what they mend:
+standard library changes for other code: only modules of Theano and of downhill are repaired, in memory, as they are
+imported. Every repair is a function of its own; :mod:`theanets.compat.registry` arranges them by stage, and the modules
+beside it hold the repairs:
 
 ================== =========================================================================
 ``stand_ins``      modules that stand in for missing or slow ones while Theano is imported
@@ -83,7 +83,7 @@ _state = _State()
 
 
 def _imported_before():
-    """Whether somebody has imported Theano already, and it works. What is left of an import that failed is removed."""
+    """Whether Theano has been imported already, and works. Modules of an import that has failed are removed."""
     loaded = [name for name in sys.modules if name == "theano" or name.startswith("theano.")]
     theano = sys.modules.get("theano")
     if theano is None:

@@ -132,7 +132,7 @@ def negations_of_unsigned_integers(module):
     """``-x`` of unsigned integers is left as it is.
 
     local_neg_to_mul() (theano/tensor/opt.py:5057) makes it a product with ``np.array(-1, dtype)``, which is an error
-    now, and was a wrong result for what is cast to a wider type afterwards.
+    now, and before gave wrong results where they are cast to a wider type afterwards.
     """
     optimizer = module.local_neg_to_mul
     original = optimizer.transform

@@ -1,4 +1,4 @@
-"""Repairs by stage: what is mended, when, and where its cause lies.
+"""The registry of repairs: small functions that patch modules while or after they are imported.
 
 A repair is one small function, registered with the stage it belongs to and the module it is about:
 
@@ -12,9 +12,9 @@ A repair is one small function, registered with the stage it belongs to and the 
 
 The argument ``needed`` tests whether the symptom exists in this environment, by trying it where that is cheap; where it
 does not, the repair is left out.
-Modules are repaired at the moment they are imported, by whoever imports them, so that nothing has to be imported
-early only in order to be mended. The docstring of a repair names the file and function of Theano (or downhill) where
-the cause lies.
+Modules are repaired at the moment they are imported, whatever code imports them, so that nothing has to be imported
+early only in order to be repaired. The docstring of a repair names the file and function of Theano (or downhill) that
+has the fault.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ class Repair:
         return f"<Repair {self.name} of {self.module}>"
 
     def needed(self):
-        """Whether the symptom that this mends exists here and nobody asked to leave the repair out."""
+        """Whether the symptom exists here, and the repair is not left out by the environment variable."""
         return self.name not in _left_out and (self._needed is None or bool(self._needed()))
 
 
@@ -181,10 +181,10 @@ class _RepairingLoader:
         return self.loader.create_module(spec)
 
     def exec_module(self, module):
-        # the module must not show who loaded it: its loader also serves its source and its resources
+        # the module keeps its own loader, which also gives access to its source and its resources
         module.__spec__.loader = module.__loader__ = self.loader
         with warnings.catch_warnings():
-            # about old Python in the sources of Theano and downhill, for which nobody can do anything
+            # about old Python in the sources of Theano and downhill, which users cannot change
             for category in (DeprecationWarning, PendingDeprecationWarning, SyntaxWarning):
                 warnings.simplefilter("ignore", category)
             with _import_contexts(module.__name__):

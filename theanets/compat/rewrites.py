@@ -84,10 +84,9 @@ def loops_in_python(module):
 def products_of_truncated_loops(module):
     """Products that are moved out of the gradient of a loop with ``truncate_gradient``, with operands of one length.
 
-    PushOutScanOutput (theano/scan_module/scan_opt.py:792) multiplies sequences that the loop reads by values that it
-    puts out, taking both for as long as the loop has steps. Where the gradient is truncated, what it puts out for each
-    step of the sequence is as long as that, with zeros for the steps that it does not run, and the shapes of the
-    product do not match.
+    PushOutScanOutput (theano/scan_module/scan_opt.py:792) multiplies input sequences of the loop by its outputs, and
+    assumes that both have the length of the loop. Where the gradient is truncated, its outputs for each step of the
+    sequence have the length of the sequence, with zeros for the steps that are not run, and the shapes do not match.
     """
     rewrite(
         module.PushOutScanOutput,

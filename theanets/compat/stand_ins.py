@@ -187,7 +187,7 @@ def scipy_linalg_not_yet():
 
 
 class _ModuleOnDemand(types.ModuleType):
-    """Stands for a module that is imported when the first of its attributes is asked for."""
+    """A stand-in for a module, which is imported when an attribute of the stand-in is looked up."""
 
     def __getattr__(self, name):
         return getattr(importlib.import_module(self.__name__), name)

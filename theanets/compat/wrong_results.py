@@ -1,4 +1,4 @@
-"""What Theano 1.0.5 computes wrongly on any Python and NumPy, in all of its modes."""
+"""Repairs of wrong results of Theano 1.0.5 on any Python and NumPy, in all of its modes."""
 
 import numpy as np
 

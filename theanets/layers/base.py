@@ -520,7 +520,7 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
         output : str
             Name of an output, without the layer's name.
         layers : sequence of Layer, optional
-            The layers of the network, needed for outputs that :meth:`resolve_outputs` says nothing of.
+            The layers of the network, needed for outputs that :meth:`resolve_outputs` does not declare.
 
         Raises
         ------

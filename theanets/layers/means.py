@@ -58,7 +58,7 @@ def size(values):
 
 
 def mean(values, mask=None):
-    """Return an expression for the mean of an array, leaving out what lies behind the end of sequences.
+    """Return an expression for the mean of an array, leaving out the padding of sequences.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class Gradients(Evaluation):
         Returns
         -------
         gradient : ndarray
-            Of the shape of what it is taken with respect to. With respect to the input this is the gradient of each
+            Of the shape of ``wrt``. With respect to the input this is the gradient of each
             example, as examples do not depend on each other. For several names, a list of arrays; for a list of
             sequences and an output, a list of arrays (num-steps, num-units).
 
@@ -46,7 +46,7 @@ class Gradients(Evaluation):
         DataError
             For data that do not fit, or are not finite.
         ConfigurationError
-            If what is asked for does not depend on ``wrt``, or is no number that has a gradient.
+            If ``of`` does not depend on ``wrt``, or is not a number that has a gradient.
 
         Notes
         -----

@@ -103,7 +103,7 @@ class Inspection(Part):
 
         Notes
         -----
-        The Theano graph is translated Op by Op, see :mod:`theanets.onnx_export`; so layers of one's own are exported
+        The Theano graph is translated Op by Op, see :mod:`theanets.onnx_export`; so user-defined layers are exported
         as well.
 
         Examples

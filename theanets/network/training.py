@@ -138,8 +138,8 @@ class Training(Part):
             Values of the monitors on the training data in the last epoch, while it learned from them; and on the
             validation data with the parameters that the network is left with, so that ``valid['acc']`` of a classifier
             is what :meth:`score` gives. If no epoch was completed, those on the training data are "not a number".
-            With a ``checkpoint`` of a training that is done already, those of that training. A trainer of one's own
-            has its last pair returned as it is; ``algo='pretrain'`` has the values of the autoencoder that it trains.
+            With a ``checkpoint`` of a training that is done already, those of that training. A user-defined trainer
+            has its last pair returned unchanged; ``algo='pretrain'`` has the values of the autoencoder that it trains.
 
         Examples
         --------
@@ -222,7 +222,7 @@ class Training(Part):
         train : array, list of arrays, dict, dataset, iterable, callable, iterator or downhill.Dataset
             The data: an array for each of :attr:`variables`, in their order or by name; or a dataset of examples with
             ``__len__`` and ``__getitem__``, which is read at once. Something that can be iterated over again and
-            again, such as a loader of batches or a generator function, is gone through once in an epoch. A callable
+            again, such as a loader of batches or a generator function, is iterated over once in an epoch. A callable
             returns a list of arrays each time it is called, for one batch; an iterator yields them.
         valid : the same, optional
             Data to validate on. Default: the training data.
@@ -331,7 +331,7 @@ class Training(Part):
         Raises
         ------
         ConfigurationError
-            At the call, for arguments that nobody uses (an ``ArgumentError``), for data that does not fit or is not
+            At the call, for unknown arguments (an ``ArgumentError``), for data that does not fit or is not
             finite (a ``DataError``), for weights that are negative or all zero, for a checkpoint of another training,
             and where there is no training to resume.
         """
@@ -511,7 +511,7 @@ class Training(Part):
     def _make_session(self, runner, found, shuffle, kwargs, save_errors=None):
         """Make the session of a training: its history, callbacks, stop condition and checkpoint."""
         if not isinstance(runner, trainer.Trainer):
-            # a trainer of the user's own gets all arguments but these, which work with any trainer.
+            # a user-defined trainer gets all arguments but these, which work with any trainer.
             return trainer.Session(self, kwargs.pop("callbacks", None), kwargs.pop("stop_when", None))
         path, every = kwargs.get("checkpoint"), kwargs.get("checkpoint_every")
         checkpoint = None

@@ -1,4 +1,4 @@
-"""Taking over parameters and statistics from another network."""
+"""Transfer of parameters and statistics from another network."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ __all__ = ["Transfer"]
 
 
 class Transfer(Part):
-    """The part of a network that takes over what another one has learned."""
+    """The part of a network that copies parameters and statistics of another one."""
 
     def copy_params_from(self, other: "Transfer", only: str | Sequence[str] | None = None) -> list[str]:
-        """Copy the parameters of another network that have the same names as one's own.
+        """Copy the parameters of another network that have the same names as those of this one.
 
         Statistics, such as the running averages of ``batchnorm``, are copied along with the parameters of their layers.
 

@@ -65,7 +65,7 @@ def _mosaic(tiles, columns, gap=1):
 
 
 def _image_shape(size, shape, what):
-    """Return the shape of the picture that a vector is: the one that is asked for, or a square."""
+    """Return the shape of a picture of so many elements: the given one, or a square."""
     if shape is not None:
         shape = tuple(shape)
         if int(np.prod(shape)) != size:
@@ -276,7 +276,7 @@ def reconstructions(
     ax: Axes | None = None,
     cmap: str = "gray_r",
 ) -> Axes:
-    """Draw examples, and below each what an autoencoder makes of it.
+    """Draw examples, and below each its reconstruction by an autoencoder.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-r"""Networks in archives of arrays, a format to rely on.
+r"""The archive format: networks as zip files of arrays with a description in JSON, kept compatible.
 
 An archive is what ``numpy.savez`` makes: a zip file of arrays, each in NumPy's own format, which holds numbers and
 nothing that could be run. Beside the arrays there is a file ``network.json`` that says in words what the network is.
@@ -61,14 +61,14 @@ from .pickles import shorten
 
 __all__ = ["write", "read", "pack", "load_sections", "FORMAT", "VERSION"]
 
-#: What ``network.json`` calls the format, and the newest version of it that is known here.
+#: Name of the format in ``network.json``, and the newest version that this release can read.
 FORMAT = "theanets network"
 VERSION = 1
 
-#: What every archive begins with.
+#: The first bytes of every archive.
 MAGIC = b"PK\x03\x04"
 
-#: How many bytes of descriptions an archive may hold, beside so many times its size: compressed ones may be larger.
+#: Limit for the total size of JSON texts after decompression: this number of bytes plus a multiple of the file size.
 FREE_TEXT = 8 << 20
 TEXT_RATIO = 8
 
@@ -132,7 +132,7 @@ def read(source, trusted=(), max_bytes=None):
 
 
 def load(source, trusted=()):
-    """Read an archive from an opened :class:`theanets.storage.files.Source`, and leave the file behind it.
+    """Read an archive from a :class:`theanets.storage.files.Source`, and leave the position behind it.
 
     Returns
     -------
@@ -220,7 +220,7 @@ def _heading():
 
 
 def _check_activation(name, activation):
-    """Refuse activations of a user's that hold what their name and their parameters do not tell."""
+    """Refuse user-defined activations with state beyond their name and parameters."""
     if hasattr(activation, "f") and hasattr(activation, "g"):
         _check_activation(name, activation.f)
         _check_activation(name, activation.g)
@@ -427,7 +427,7 @@ def _describe_variable(variable):
 
 @contextlib.contextmanager
 def _damage(words):
-    """Let errors that are due to what a file holds say so."""
+    """Context that turns errors about the contents of a file into LoadError."""
     try:
         yield
     except util.LoadError:
@@ -543,7 +543,7 @@ class _Members:
         if self.text_left < 0:
             raise util.LoadError(f"it holds a description that is too long ({shorten(name)})")
         content = self.archive.read(name)
-        # each entry of a list or dict is followed by one of these.
+        # an upper bound for the number of entries, counted before the text is parsed.
         self.budget.take_work(sum(map(content.count, (b",", b"[", b"{"))))
         return json.loads(content.decode(), parse_constant=fail)
 

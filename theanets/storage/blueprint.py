@@ -24,14 +24,14 @@ __all__ = ["Blueprint", "LayerPlan", "LossPlan", "Reference", "describe", "build
 #: The largest number of layers, and of losses; the time to bind layers grows with the square of their number.
 MAX_PARTS = 2000
 
-#: How many numbers constructors may draw beyond those that the file holds values for.
+#: How many initial values constructors may draw in addition to the number of values in the file.
 ALLOWANCE = 1_000_000
 
 #: Units of work, see :class:`theanets.storage.budget.Budget`, that it takes to describe or to build a layer or a loss.
 PART_WORK = 100
 
-#: The largest number of entries in the options of a layer or loss, and the greatest length of a word there. What is
-#: larger makes messages about it take forever.
+#: The largest number of entries in the options of a layer or loss, and the greatest length of a word there. Error
+#: messages about larger ones would take too long.
 MAX_OPTIONS = 100_000
 MAX_TEXT = 10_000
 
@@ -165,7 +165,7 @@ def whole_of(network):
 
 
 class Blank(np.random.RandomState):
-    """A generator of zeros, for initial values that are going to be replaced, up to a number of them.
+    """A generator that returns zeros, up to a total number, for initial values that are replaced by those of a file.
 
     A short file that asks for large layers would fill the memory otherwise.
     """
@@ -243,7 +243,7 @@ def _describe_history(history):
 
 
 class _quietly(warnings.catch_warnings):
-    """Keep constructors from repeating what they said when the network was made, and from counting layers."""
+    """Suppress warnings of constructors, and restore the counter of layers."""
 
     def __enter__(self):
         self.count = Layer._count
@@ -468,7 +468,7 @@ def _finish_layer(layer, plan, network):
 
 
 def _resolve(value, found):
-    """Return what a reference stands for, or None as long as that is not there."""
+    """Replace a reference by its variable, or by None if that does not exist yet."""
     return found.get(value.name) if isinstance(value, Reference) else value
 
 

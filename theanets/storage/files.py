@@ -16,10 +16,10 @@ from .budget import Budget
 
 __all__ = ["Source", "check_binary", "check_target", "is_handle", "read_from", "write_atomically"]
 
-#: The largest number of bytes that are read, and that a compressed file may grow to, if the caller says nothing else.
+#: Default limit for the size of a file in bytes, also after decompression.
 MAX_BYTES = 4 << 30
 
-#: How many times its size a compressed file may grow to, and the size that it may always grow to.
+#: Limits for decompression: the largest ratio of sizes, and the size that is allowed whatever the ratio.
 MAX_RATIO = 50
 ALWAYS_ALLOWED = 64 << 20
 
@@ -86,7 +86,7 @@ def _keep_permissions(path, new):
                 with contextlib.suppress(OSError):
                     os.chown(new, owner, group)
         if os.stat(new).st_gid != status.st_gid:
-            # another group may do what everybody may.
+            # the group could not be kept: its members get the permissions of others, not those of the old group.
             mode = mode & ~0o070 | (mode & 0o007) << 3
     os.chmod(new, mode)
 
@@ -102,15 +102,15 @@ def _fill(handle, content):
 #: The longest name that file systems have, in bytes.
 MAX_NAME = 255
 
-#: Files beside which nothing is left over by processes that were killed, as far as this process knows.
+#: Paths whose leftover temporary files this process has already removed.
 _cleaned: set[str] = set()
 
 
 def _prefix(path):
-    """Return what the names of temporary files for a path begin with: those of this machine, to which pids belong."""
+    """Return the prefix of temporary names for a path; it includes the host, because process ids are local to it."""
     machine = f"{zlib.crc32(platform.node().encode('utf-8', 'surrogateescape')):08x}"
     name = os.fsencode(path.name)
-    # the dots, the machine, and numbers of up to 10 digits.
+    # space for the fixed parts, with process ids of up to 10 digits.
     room = MAX_NAME - len(f"..{machine}-{10**10}.{1000}.tmp")
     if len(name) > room:
         name = name[: room - 9] + f"-{zlib.crc32(name):08x}".encode()
@@ -123,7 +123,7 @@ def _temporary_names(path):
 
 
 def _clean(path):
-    """Remove what processes have left that were killed while they wrote this file, once in each process."""
+    """Remove temporary files for this path whose processes no longer exist; done once per process and path."""
     if str(path) in _cleaned:
         return
     pattern = re.compile(re.escape(_prefix(path)) + r"(\d+)\.\d+\.tmp")
@@ -139,7 +139,7 @@ def _clean(path):
 
 
 def _is_running(pid):
-    """Tell whether there is a process of this number, or may be."""
+    """Tell whether a process with this id may exist."""
     if os.name != "posix":
         return True
     try:
@@ -197,7 +197,7 @@ def _write_temporary(path, content):
 
 
 def _flush_folder(folder):
-    """Make sure that the new name outlives a power failure, where folders can be flushed."""
+    """Flush the folder entry to disk, where the system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -212,7 +212,7 @@ def is_handle(target):
 
 
 def check_binary(handle):
-    """Raise a TypeError for a file that is open for text: networks are bytes."""
+    """Raise a TypeError for a file that is open in text mode."""
     if hasattr(handle, "encoding"):
         raise TypeError("the file is open for text, expected one that is open for bytes, as by open(path, 'wb')")
 
@@ -299,13 +299,13 @@ class Source:
         return end
 
     def peek(self, count):
-        """Return the first bytes, and leave the file where it is."""
+        """Return the first bytes without moving the position."""
         content = self.handle.read(count)
         self.handle.seek(self.start)
         return content
 
     def read(self, count=None):
-        """Return so many bytes, or all there are."""
+        """Return ``count`` bytes, or by default all that remain."""
         wanted = self.end - self.start if count is None else count
         if wanted > self.limit:
             raise self.too_large()
@@ -320,25 +320,26 @@ class Source:
         return b"".join(pieces)
 
     def budget(self, packed=None, held=None):
-        """Return what loading may take, of a part of so many bytes that unpacks to others. Default: the whole file."""
+        """Return the budget for loading ``packed`` bytes (default: the whole file) that unpack to ``held`` bytes."""
         packed = min(self.end - self.start, self.limit) if packed is None else packed
         packed, held = (packed, held) if self.packed is None else (self.packed, packed if held is None else held)
         return Budget(packed, held, self.limit if self.is_given else None)
 
     def unzip(self, is_ours):
-        """Return what one compressed member holds, and its size, and leave the file behind it.
+        """Decompress one gzip member, and leave the position behind it.
 
         Parameters
         ----------
         is_ours : callable
-            Tells of the first bytes of the content, some hundreds or all, whether it is worth to unpack the others.
+            Called with the first decompressed bytes; returns whether they may begin a network. If not, no more are
+            decompressed.
 
         Returns
         -------
         content : bytes or None
-            None if it is not.
+            None if ``is_ours`` returned False.
         packed : int
-            Number of bytes in the file.
+            Size of the compressed member.
         """
         unzipper = zlib.decompressobj(wbits=31)
         pieces, read, size = [], 0, 0
@@ -363,11 +364,11 @@ class Source:
         return b"".join(pieces), read - len(unzipper.unused_data)
 
     def part(self, length=None):
-        """Return a file that is the part from the position of this one on, up to a length or to the end."""
+        """Return a view of the file from :attr:`start` on, up to a length or to the end, as a file of its own."""
         return _Part(self.handle, self.start, self.end if length is None else self.start + length)
 
     def allowed(self, packed):
-        """Return the size that so many compressed bytes may grow to."""
+        """Return the largest size that ``packed`` compressed bytes may decompress to."""
         packed = packed if self.packed is None else self.packed
         return self.limit if self.is_given else min(self.limit, max(ALWAYS_ALLOWED, MAX_RATIO * packed))
 
@@ -381,7 +382,7 @@ class Source:
 
 
 class _Part(io.RawIOBase):
-    """A part of a file, as a file of its own: zip files are read from their end.
+    """A view of a part of a file, because zip files are read from their end.
 
     Parameters
     ----------
@@ -407,7 +408,7 @@ class _Part(io.RawIOBase):
         return True
 
     def seek(self, offset, whence=os.SEEK_SET):
-        """Go to a position, which is returned."""
+        """Change the position, and return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.end - self.start}[whence]
         if base + offset < 0:
             raise ValueError(f"negative position {base + offset}")
@@ -419,8 +420,8 @@ class _Part(io.RawIOBase):
         return self.position
 
     def readinto(self, buffer):
-        """Read as many bytes as there are, and as have a place."""
-        count = max(0, min(len(buffer), self.end - self.start - self.position))
+        """Fill a buffer as far as there are bytes; return their number."""
+        count = max(0, min(len(buffer), self.end - self.start - self.position, BLOCK))
         self.handle.seek(self.start + self.position)
         content = self.handle.read(count)
         buffer[: len(content)] = content

@@ -16,7 +16,7 @@ from . import blueprint, objects, pickles
 
 __all__ = ["is_legacy", "build", "read"]
 
-#: Packages whose objects are known by their names.
+#: Packages whose objects are replaced by their names in layer specs.
 RECORDED = ("theanets", "theano")
 
 #: Layers of 0.7.3 that computed something else.
@@ -76,7 +76,7 @@ def build(record, budget=None):
     inputs = [layer.get("input") for layer in layer_records]
     for loss in loss_records:
         options = _loss_options(loss, inputs, maker)
-        # heads that share a target do so here, as there was no way to say it.
+        # losses on the same target variable share their target.
         network._append_loss(network._build_loss(options.pop("form"), options))
     _set_values(network, values, is_07)
     network.rng = 13
@@ -148,7 +148,7 @@ def _layer_spec(record, before, is_07, maker):
     objects.check_extent([name, options], blueprint.MAX_OPTIONS, blueprint.MAX_TEXT)
     options = {key: _plain(value, maker) for key, value in options.items()}
     if "direction" in options:
-        # any word with "back" in it, and no other, meant backwards.
+        # the reference release checked only for the substring "back".
         options["direction"] = "backward" if "back" in str(options["direction"]).lower() else "forward"
     if isinstance(record.get("forward"), pickles.Record):
         # some releases store the class of the workers only here.

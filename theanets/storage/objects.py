@@ -1,4 +1,4 @@
-"""From the records of a pickle to objects, by code of this library and nothing else.
+"""Conversion of the records of a pickle to objects, without running code that the pickle names.
 
 Each kind of object that a saved network consists of has a method here that checks what the record holds and makes the
 object itself. Layers, losses, activations and models get the attributes that they had; their classes are found among
@@ -19,10 +19,10 @@ __all__ = ["Maker", "TRANSIENT", "find_class", "make_array", "make_generator", "
 #: Element types that arrays may have: booleans, integers, floating point and complex numbers.
 DTYPE = re.compile(r"b1|[iu][1248]|f(2|4|8|12|16)|c(8|16|24|32)")
 
-#: Units of work that making an object takes, about a microsecond each.
+#: Cost of making an object in units of work, see :class:`theanets.storage.budget.Budget`.
 WORK = {"generator": 100, "variable": 60, "array": 10, "instance": 20}
 
-#: Attributes of networks that are not saved, but made anew.
+#: Attributes of networks that are not saved, but recomputed.
 TRANSIENT = frozenset(
     [
         "_graphs",
@@ -151,7 +151,7 @@ def make_array(dtype, shape, content, order="C"):
 
 
 def make_generator(state):
-    """Make a generator that goes on where another one was.
+    """Make a random number generator from a saved state.
 
     Parameters
     ----------
@@ -180,12 +180,12 @@ def make_generator(state):
 
 
 def _length(value):
-    """Return the length of an array, or of a list, which may be too long to make an array of it; -1 for others."""
+    """Return the length of an array, list or tuple, and -1 for others; checked before a long list is converted."""
     return len(value) if isinstance(value, (np.ndarray, list, tuple)) and np.ndim(value[:1]) == 1 else -1
 
 
 def _check_generator(name, state):
-    """Refuse positions outside of what they point into, and states that only ever give zeros."""
+    """Refuse positions outside of the key or buffer, and states that only produce zeros."""
     inner = state["state"]
     if name == "MT19937":
         key = np.asarray(inner["key"]) if _length(inner["key"]) == 624 else np.zeros(0)
@@ -207,7 +207,7 @@ def _check_generator(name, state):
 
 
 def check_extent(value, entries=10_000_000, text=None):
-    """Refuse containers that are nested too deeply, or hold each other over and over.
+    """Refuse containers that are nested too deeply, or that share parts so often that they expand to too many entries.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ class Maker:
         self.depth = 0
 
     def make(self, value):
-        """Return what a value that was read from a pickle stands for."""
+        """Convert a value that was read from a pickle: records to objects, containers with their contents."""
         if value is None or isinstance(value, (bool, int, float, str, bytes)):
             return value
         if id(value) in self.made:
@@ -294,13 +294,13 @@ class Maker:
         return result
 
     def _members(self, items):
-        """Generate the members of a set."""
+        """Generate the members of a set, checking each of them."""
         for count, item in enumerate(items):
             self.budget.check_key(item, count)
             yield item
 
     def _find(self, name):
-        """Return the class or function of a name that a record has; None if there is none."""
+        """Return the class or function with the name of a record, or None. Results are cached."""
         key = name.module, name.name
         if key not in self.classes:
             self.budget.take_work(WORK["variable"])
@@ -487,7 +487,7 @@ class Maker:
 
 
 def _own_method(cls, name):
-    """Return a method that a class has from outside this library."""
+    """Return a method that a class inherits from a class outside of this library, or None."""
     return next((vars(base)[name] for base in cls.__mro__ if name in vars(base) and not is_ours(base)), None)
 
 

@@ -28,21 +28,21 @@ __all__ = ["Global", "Record", "read", "read_from", "seal", "sealed_length", "ma
 #: The largest size of an integer.
 MAX_BITS = 4096
 
-#: What every seal begins with: an instruction for a string of 48 bytes, and the first of them.
+#: The first bytes of every seal: the instruction for a string of 48 bytes, and the first of these bytes.
 SEAL_START = b"\x80\x05C\x30\x93sealed\n"
 
 #: Number of bytes of a seal.
 SEAL_SIZE = len(SEAL_START) + 8 + 32 + 1
 
-#: The longest line of text that holds a name or a number, and the longest text of a script other than Latin, whose
-#: characters take up to four times as much memory as they do in a file.
+#: The longest line for a name or number, in bytes; and the longest text with characters beyond U+00FF, which take up
+#: to four times as much memory as they do in the file.
 MAX_LINE = 10_000
 MAX_TEXT = 1 << 20
 
-#: Bytes of which some is in each character of such a script, in UTF-8.
+#: Lead bytes of UTF-8 for characters beyond U+00FF.
 NOT_LATIN = bytes(range(0xC4, 0x100))
 
-#: What pickles of objects begin with: a version of the format, or in versions 0 and 1 a name or a mark.
+#: The first bytes of pickles of objects: the protocol, or in protocols 0 and 1 a name or a mark.
 STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"c", b"(", b"]q", b"}q")
 
 
@@ -102,7 +102,7 @@ class Record(Global):
 
 
 class _Repr(reprlib.Repr):
-    """Shows the first entries of containers, which may hold each other many times."""
+    """Representation of containers by their first entries only, because shared containers can expand without limit."""
 
     def __init__(self):
         super().__init__()
@@ -113,7 +113,7 @@ _repr = _Repr().repr
 
 
 def shorten(text, length=100):
-    """Return a text that came from a file, or what stands for another value, fit for a message."""
+    """Return a text from a file, or the representation of another value, escaped and shortened for a message."""
     if isinstance(text, (str, bytes)):
         text = text[: length + 1]
     elif isinstance(text, (list, tuple, dict, set, frozenset)):
@@ -140,7 +140,7 @@ def seal(content):
 
 
 def sealed_length(start):
-    """Return the length of what follows a seal.
+    """Return the length of the pickle behind a seal.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def sealed_length(start):
 
 
 def _unseal(content):
-    """Return where the pickle begins within the content, having compared the checksum."""
+    """Check the checksum of the seal, if there is one, and return the position where the pickle begins."""
     length = sealed_length(content[:SEAL_SIZE])
     if length is None:
         return 0
@@ -179,7 +179,7 @@ def _unseal(content):
 
 
 def may_begin(start):
-    """Tell whether a pickle of an object may begin with these bytes, of which two or more are given."""
+    """Tell whether a pickle of an object may begin with these bytes (at least two)."""
     return start.startswith(STARTS)
 
 
@@ -265,26 +265,26 @@ class _Stream:
         return line
 
     def take(self, width):
-        """Return the bytes that come behind their number, which has ``width`` bytes."""
+        """Read a length of ``width`` bytes, and return that many bytes."""
         count = self.read(width)
         if len(count) < width:
             raise ValueError("it ends too early")
         count = int.from_bytes(count, "little")
-        # before memory is reserved for them.
+        # checked first, because read() reserves memory for all of them.
         if count > self.end - self.handle.tell():
             raise ValueError("it ends too early")
         return self.read(count)
 
     def text(self, width):
-        """Return the text that comes behind the number of its bytes."""
+        """Read a length of ``width`` bytes, and return the text of that many bytes in UTF-8."""
         content = self.take(width)
         if len(content) > MAX_TEXT and len(content.translate(None, NOT_LATIN)) < len(content):
-            # array data that Python 2 wrote as text is Latin.
+            # arrays that were pickled by Python 2 as text only have characters up to U+00FF.
             raise util.LoadError(f"it holds a text of {len(content)} bytes where there should be a word")
         return content.decode("utf-8", "surrogatepass")
 
 
-#: Instructions that push what comes with them, and those whose argument may be longer than a word.
+#: Instructions that push their argument, and readers for arguments that may be long.
 _LITERALS = frozenset(
     "BININT BININT1 BININT2 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 "
     "BYTEARRAY8 UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8".split()
@@ -307,7 +307,7 @@ _PUTS = frozenset(["PUT", "BINPUT", "LONG_BINPUT"])
 
 _GETS = frozenset(["GET", "BINGET", "LONG_BINGET"])
 
-#: Instructions that push something new, and what it is.
+#: Instructions that push a constant or an empty container.
 _CONSTANTS = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
@@ -318,21 +318,21 @@ _CONSTANTS = {
     "EMPTY_SET": set,
 }
 
-#: Instructions that say something about the file, and do nothing.
+#: Instructions without an effect on the stack or the memo.
 _IGNORED = frozenset(["PROTO", "FRAME"])
 
-#: Units of work for the instructions that make containers and records, which are going to be gone through again.
+#: Units of work for instructions that make containers and records, which are converted again later; 1 for others.
 _COSTS = dict.fromkeys(
-    "EMPTY_LIST LIST EMPTY_DICT DICT EMPTY_SET FROZENSET TUPLE TUPLE1 TUPLE2 TUPLE3 GLOBAL STACK_GLOBAL INST OBJ REDUCE "
-    "NEWOBJ NEWOBJ_EX".split(),
+    "EMPTY_LIST LIST EMPTY_DICT DICT EMPTY_SET FROZENSET TUPLE TUPLE1 TUPLE2 TUPLE3 GLOBAL STACK_GLOBAL INST OBJ "
+    "REDUCE NEWOBJ NEWOBJ_EX".split(),
     4,
 )
 
 
 @functools.cache
 def _operations():
-    """Return, for each byte that is an instruction, how its argument is read, what it does, and what it costs."""
-    # its tables of instructions take as long as all of this package to import, and few programs load a pickle.
+    """Return a table from instruction byte to (reader of the argument, method, units of work)."""
+    # imported here, because it is slow to import and few programs load a pickle.
     import pickletools
 
     table = {}
@@ -345,7 +345,7 @@ def _operations():
 
 
 def _action_of(name):
-    """Return the method of the machine that follows an instruction."""
+    """Return the function of (machine, argument) that executes an instruction."""
     if name in _LITERALS:
         return lambda machine, argument: machine.stack.append(argument)
     if name in _INTEGERS:
@@ -384,7 +384,7 @@ class _Machine:
         self.result = None
 
     def run(self, stream):
-        """Follow the instructions up to the last one."""
+        """Execute instructions up to STOP."""
         operations, read = _operations(), stream.read
         work, limit, code = 0, self.budget.work, b""
         while code != b".":
@@ -400,13 +400,13 @@ class _Machine:
         self.budget.take_work(work)
 
     def push_integer(self, argument):
-        """Push an integer, which may be of any size."""
+        """Push an integer of limited size."""
         if argument.bit_length() > MAX_BITS:
             raise util.LoadError(f"it holds an integer of {argument.bit_length()} bits")
         self.stack.append(argument)
 
     def put(self, argument):
-        """Keep the top of the stack under a number."""
+        """Store the top of the stack in the memo."""
         self.memo[argument] = self.stack[-1]
 
     def _do_memoize(self, _):
@@ -533,7 +533,7 @@ class _Machine:
         if type(arguments) is not tuple or not isinstance(keywords, (dict, type(None))):
             raise util.LoadError(f"it calls {function.full_name} with arguments that are none")
         if called and (function.module, function.name) in _INSTANCE_MAKERS:
-            # further ways in which pickles create an empty instance.
+            # other functions by which pickles create an empty instance.
             function, *rest = arguments
             arguments = () if len(rest) == 2 and isinstance(rest[0], Global) and rest[1] is None else tuple(rest)
             return self._record(function, arguments)

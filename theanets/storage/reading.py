@@ -103,8 +103,10 @@ def _load(source, trusted):
     if not pickles.may_begin(first):
         raise util.LoadError("it is neither an archive nor a pickle, as its first bytes show")
     budget = source.budget()
-    record = pickles.read_from(source.handle, min(source.end, source.start + source.limit), budget)
-    end = source.handle.tell()
+    # buffered, so that any file will do that can be read and positioned.
+    stream = io.BufferedReader(source.part())
+    record = pickles.read_from(stream, min(source.end - source.start, source.limit), budget)
+    end = source.start + stream.tell()
     network = _build(record, trusted, budget)
     source.handle.seek(end)
     return network, {}
@@ -129,7 +131,7 @@ def _load_zipped(source, trusted):
 
 
 def _may_be_ours(start):
-    """Tell whether a network may begin with some bytes."""
+    """Tell whether the decompressed content may be that of a network, by its first bytes."""
     start = start[: pickles.SEAL_SIZE]
     is_short = len(start) < pickles.SEAL_SIZE
     return is_short or start.startswith(archive.MAGIC) or pickles.sealed_length(start) or pickles.may_begin(start)

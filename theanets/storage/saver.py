@@ -10,7 +10,7 @@ from .files import check_binary, check_target, is_handle
 
 __all__ = ["Attempts", "Saver"]
 
-#: What may be done about a file that cannot be written in the middle of a training.
+#: What may be done when a file cannot be written during training.
 SAVE_ERRORS = ("warn", "raise")
 
 
@@ -33,7 +33,9 @@ class Attempts:
     def __init__(self, what, errors=None):
         errors = SAVE_ERRORS[0] if errors is None else errors
         if not isinstance(errors, str) or errors not in SAVE_ERRORS:
-            raise util.ConfigurationError(f"save_errors={errors!r}, expected one of {', '.join(map(repr, SAVE_ERRORS))}")
+            raise util.ConfigurationError(
+                f"save_errors={errors!r}, expected one of {', '.join(map(repr, SAVE_ERRORS))}"
+            )
         self.what = what
         self.errors = errors
         self.failed = 0
@@ -56,11 +58,11 @@ class Attempts:
         self.failed, self.error = 0, None
 
     def report(self):
-        """Say at the end that what has been learned is not in the file."""
+        """Warn at the end of training if the last attempt failed."""
         if self.failed:
             util.warn(
                 f"{self.what} does not hold what the training has come to: the last "
-                f"{util.number_of(self.failed, 'attempt')} to write it failed ({self.error}); save the network elsewhere",
+                f"{util.number_of(self.failed, 'attempt')} to write it failed ({self.error}); save it elsewhere",
                 RuntimeWarning,
             )
 
@@ -100,7 +102,7 @@ class Saver:
         return self
 
     def epoch_ends(self):
-        """Take note that there is something to save."""
+        """Count an epoch that has not been saved."""
         self.unsaved += 1
 
     def next_epoch_begins(self, i):

@@ -1,6 +1,6 @@
 """Trainers: ways to find good values for the parameters of a network.
 
-A trainer is asked for by the argument ``algo`` of :meth:`theanets.Network.train`:
+A trainer is chosen by the argument ``algo`` of :meth:`theanets.Network.train`:
 
 ==============================  ===============================================================================
 algo                            trainer
@@ -11,7 +11,7 @@ an algorithm of downhill        :class:`DownhillTrainer`: minimize the loss by a
 ``sample``                      :class:`SampleTrainer`: fill the weights with samples of the data
 ==============================  ===============================================================================
 
-What an update is, when to validate and when patience has run out is decided by the package downhill. Its algorithms
+The package downhill defines the updates, when to validate, and when patience has run out. Its algorithms
 are ``sgd``, ``nag``, ``rprop``, ``rmsprop``, ``adagrad``, ``adadelta``, ``esgd`` and ``adam``; all of them take these
 options:
 

@@ -1,4 +1,4 @@
-"""Checkpoints: all that a training needs to go on as if it had not been interrupted.
+"""Checkpoints: the complete state of a training, to resume it as if it had not been interrupted.
 
 A checkpoint is an archive (:mod:`theanets.storage.archive`) with the state of the training as a section, so that it can
 also be loaded as a network. A network that an archive cannot describe, such as one with a lambda as its loss, is left
@@ -37,7 +37,7 @@ def _rng_state(rng):
 
 
 def inner_dataset(dataset):
-    """Return the downhill.Dataset in what trainers are given; None if there is none."""
+    """Unwrap a dataset to its downhill.Dataset; None if it has none."""
     while not isinstance(dataset, downhill.Dataset):
         dataset = getattr(dataset, "dataset", None) or getattr(dataset, "batches", None)
         if dataset is None:
@@ -74,7 +74,7 @@ def _is_ordered(dataset):
 
 
 def _restore_dataset(given, state):
-    """Let a dataset go on; one of other arrays draws an order of its own, from the random numbers that follow."""
+    """Restore the state of a dataset; if its batches differ, their order is drawn from the restored generator."""
     dataset = inner_dataset(given)
     if dataset is None or not state:
         return
@@ -93,7 +93,7 @@ def _restore_dataset(given, state):
             dataset.order = rows
     elif state.get("callable") is not None:
         _set_state(_callable_of(dataset).rng, state["callable"])
-        # a batch that was drawn to have a look at it comes from before.
+        # drop a batch that was drawn in advance, before the generator was restored.
         getattr(dataset._callable, "waiting", []).clear()
 
 
@@ -115,7 +115,7 @@ def _set_value(variable, value):
 
 
 def _set_state(rng, state):
-    """Let a generator go on from a state that was read from a file."""
+    """Set the state of a generator to one that was read from a file."""
     rng.set_state(objects.make_generator(state).get_state(legacy=False))
 
 
@@ -133,7 +133,7 @@ def _others(network, updated):
 
 
 def kinds_of(variables, values, carried=()):
-    """Describe variables by what must be the same; states of recurrent layers are as many as there are sequences."""
+    """Describe variables by name, type and shape; carried states are left out, as their shape varies with the batch."""
     return [
         [variable.name, *([str(value.dtype), list(value.shape)] if isinstance(value, np.ndarray) else ["generator"])]
         for variable, value in zip(variables, values)
@@ -142,7 +142,7 @@ def kinds_of(variables, values, carried=()):
 
 
 def difference_of_kinds(before, now):
-    """Say in words how variables differ from those of another training."""
+    """Describe in words how the variables of two trainings differ."""
     there, here = ({str(kind) for kind in side} for side in (before, now))
     return (
         f"{', '.join(sorted(there - here)) or 'none more'} there, {', '.join(sorted(here - there)) or 'none more'} here"
@@ -218,7 +218,7 @@ class Checkpoint:
 
     @contextlib.contextmanager
     def _named(self):
-        """Let errors say which file they are about."""
+        """Context that adds the name of the file to errors."""
         try:
             yield
         except util.LoadError as error:
@@ -232,11 +232,11 @@ class Checkpoint:
         return self.state["stage"] if self.state is not None else 0
 
     def is_done(self, condition):
-        """Tell whether there is nothing left to do."""
+        """Tell whether the training in the file has ended under the same stopping conditions."""
         return self.result is not None and self.result["settings"] == dict(self.settings, stop_when=condition)
 
     def take_result(self, session):
-        """Let the network be what a training that was done has left."""
+        """Set the network and the history to the result of a training that has ended."""
         known = _everything(session.network)
         with self._named():
             if set(known) != set(self.result["values"]):
@@ -263,11 +263,11 @@ class Checkpoint:
             self.write(run.session.network, self._snapshot(run))
 
     def leave(self, run):
-        """Keep the state of a run that has come to its end, before the best parameters are restored."""
+        """Take the state at the end of a run, before the best parameters are restored."""
         self.pending = self._snapshot(run)
 
     def finish(self, session):
-        """Write the state at the end, and what has come out if training is done."""
+        """Write the final state, and the result if training has ended."""
         state, self.pending = self.pending, None
         if state is None:
             return
@@ -296,7 +296,7 @@ class Checkpoint:
         }
 
     def resume(self, run):
-        """Let a run go on from where the file says, if it does."""
+        """Restore the state of a run, if the file is at the same stage."""
         if self.stage != run.session.stage:
             return
         state, network = self.state, run.network
@@ -331,7 +331,7 @@ class Checkpoint:
 
 
 def progress_of(run):
-    """Describe how far a run is, but for the values of variables."""
+    """Return the state of a run, without the values of variables."""
     optimizer = run.optimizer
     return {
         "epoch": run.epoch,
@@ -353,7 +353,7 @@ def progress_of(run):
 
 
 def go_on(run, state, is_own=False):
-    """Let a run be as far as :func:`progress_of` says, which may have been in another process unless ``is_own``."""
+    """Restore a state that :func:`progress_of` returned, in another process maybe unless ``is_own``."""
     optimizer, network = run.optimizer, run.network
     for dataset, its_state in zip((run.train, run.valid), state["datasets"]):
         _restore_dataset(dataset, its_state)
@@ -367,20 +367,20 @@ def go_on(run, state, is_own=False):
     run.rate.restore(state["rate"])
     run.session.history.restore(state["history"], is_own)
     run.session.resumed = len(run.session.history)
-    # of which checkpoints of earlier releases know nothing.
+    # checkpoints of earlier releases have no such entries.
     run.best = state.get("best") or run.session.history.lowest()
     if state.get("pending") is not None:
         run.pending = run._keep(OrderedDict(state["pending"]), run.session.history.validations[-1])
 
 
 def _extend(run, state):
-    """Set the limit of a run that goes on: asking once more for what is done already is asking for more."""
+    """Set the limit of a resumed run: if all its epochs are done, the same number is added."""
     if run.max_epochs is None or run.max_epochs > run.epoch:
         return
     if state["is_complete"]:
         run.max_epochs += run.epoch
     elif state["asked"] == run.asked_epochs:
-        # such a training has been interrupted.
+        # it was interrupted after its limit had been extended.
         run.max_epochs = state["max_epochs"]
 
 

@@ -12,7 +12,7 @@ from .options import settings_of
 
 __all__ = ["difference", "identify", "plain"]
 
-#: Parts of a description that are digests, and what each of them is one of.
+#: Parts of a description that are digests, with words for messages.
 DIGESTS = {"contents": "the values of the {} data", "functions": "the code of {}"}
 
 
@@ -72,7 +72,7 @@ def _spec_of(layer):
 
 
 def plain(value):
-    """Return what stands for a value in JSON."""
+    """Convert a value that JSON cannot hold; functions and other objects become their name or type."""
     return value.item() if isinstance(value, np.generic) else getattr(value, "__name__", type(value).__name__)
 
 
@@ -106,7 +106,7 @@ def _shapes_of(source):
 
 
 def _contents_of(sources):
-    """Return the digests of the arrays of all sources, each of which is gone through once."""
+    """Return the digests of the arrays of all sources; a source that is used twice is read once."""
     found, by_name = {}, {}
     for name, source in sources.items():
         if id(source) not in found:
@@ -118,7 +118,7 @@ def _contents_of(sources):
 
 
 def _functions_of(network, sources, kwargs):
-    """Return the digests of the code of a user's that takes part."""
+    """Return the digests of user-defined losses, layers, activations, regularizers and makers of batches."""
     found = {}
     for place, loss in enumerate(network.losses):
         parts = [] if objects.is_ours(type(loss)) else [type(loss)]
@@ -150,7 +150,7 @@ def _is_ours(value):
 
 
 def difference(saved, given):
-    """Say in words where two descriptions differ first.
+    """Describe in words the first difference of two descriptions.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def difference(saved, given):
     unknown = [key for key in given if key not in saved]
     left_out = {*unknown, "python"}
     if saved.get("python") != given.get("python"):
-        # another version of Python makes other code of the same functions.
+        # bytecode differs between versions of Python.
         left_out.add("functions")
     saved, given = [{key: value for key, value in side.items() if key not in left_out} for side in (saved, given)]
     plain = [{key: value for key, value in side.items() if key not in DIGESTS} for side in (saved, given)]
@@ -185,7 +185,7 @@ def _difference_of_digests(saved, given, what):
 
 
 def _difference(saved, given, where=""):
-    """Say in words where two descriptions differ first; None if they do not."""
+    """Describe in words the first difference of two nested dicts; None if there is none."""
     if isinstance(saved, dict) and isinstance(given, dict):
         for key in [*saved, *(key for key in given if key not in saved)]:
             if key not in given or key not in saved:

@@ -81,8 +81,8 @@ CALL_OPTIONS = frozenset(["resume", "save_errors"])
 DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"])
 
 
-#: The range of every option that is a number or a flag. Learning rates may be 0: training then only measures. A
-#: momentum of 1 would keep all steps for ever.
+#: The range of every option that is a number or a flag. A learning rate of 0 is allowed: training then only
+#: measures. With a momentum of 1, steps would never decay.
 RANGES = {
     "axis": Range(0, kind="integer"),
     "batch_size": Range(kind="integer"),
@@ -136,7 +136,7 @@ def _options_of(algorithm):
 
 
 def settings_of(kwargs, algo):
-    """Return the options of an algorithm that shape its updates, as far as they are given and are not the defaults.
+    """Return the given options of an algorithm that affect its updates and differ from their defaults.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def with_inputs(optimizer, values):
 
 
 def check_numbers(kwargs):
-    """Refuse options that are not of the kind that they should be, or outside of their range."""
+    """Refuse options of a wrong type, or outside of their range."""
     for key, allowed in RANGES.items():
         if kwargs.get(key) is not None:
             allowed.check(key, kwargs[key])

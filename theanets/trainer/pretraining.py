@@ -65,7 +65,7 @@ class SupervisedPretrainer(Trainer):
                     seconds = None if deadline is None else max(0, deadline - time.monotonic())
                     yield from trainer.itertrain(train, valid, max_seconds=seconds, **kwargs)
             except KeyboardInterrupt:
-                # while a stage is compiled; one that is under way sees to it itself.
+                # raised while a stage is compiled; during training, the run handles it.
                 if not has_trained:
                     raise
                 self._is_interrupted()
@@ -75,7 +75,7 @@ class SupervisedPretrainer(Trainer):
             has_trained = True
 
     def _is_interrupted(self):
-        """Training ends between two stages, with what the one before has left."""
+        """End training between two stages, with the parameters of the last one."""
         util.log(f"training stopped: {INTERRUPTED.words}")
         if self.session is not None:
             self.session.stage_ends(INTERRUPTED)
@@ -125,7 +125,7 @@ class SupervisedPretrainer(Trainer):
 
     @contextlib.contextmanager
     def _staged(self, stage):
-        """Let the network consist of the layers of a stage, and its losses read the last one of them."""
+        """Context in which the network has the layers of a stage, with its losses on the last of them."""
         network = self.network
         original = network.layers, network.losses
         output, last = network.layers[-1].name, stage[-1].name
@@ -146,7 +146,7 @@ class SupervisedPretrainer(Trainer):
 
 
 class _Stage:
-    """The least that a layer has to know of a network to be bound to it."""
+    """Stands for a network when temporary layers are bound."""
 
     def __init__(self, stage):
         self.layers = stage
@@ -186,7 +186,7 @@ class UnsupervisedPretrainer(Trainer):
     """
 
     ignores_surplus = True
-    #: They are for an autoencoder that is made for the training.
+    #: Patterns refer to the autoencoder that is made for the training.
     checks_patterns = False
 
     def __init__(self, algo, network):

@@ -399,7 +399,7 @@ def steps_of(optimizer):
 
 
 def check_rate(value, where):
-    """Refuse what is not a finite number."""
+    """Refuse a learning rate that is not a finite number."""
     if not util.is_real(value) or not np.isfinite(value):
         raise util.ConfigurationError(f"{where}={value!r}, expected a finite number")
 

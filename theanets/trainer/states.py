@@ -1,4 +1,4 @@
-"""What the state in a checkpoint consists of, and whether one that was read from a file is such a state.
+"""Validation of the state that was read from a checkpoint.
 
 A file may have been edited. All of it is checked before anything changes: first what it consists of, when it is read;
 then, when the functions of the training are there, whether it fits the variables, the data and the generators.
@@ -87,7 +87,7 @@ def _is_order(value):
     return _is_array(value) and value.ndim == 1 and value.dtype.kind in "iu"
 
 
-#: What is known of a dataset: one of arrays, one that a callable makes, or nothing.
+#: Entries of the state of a dataset, with their tests.
 DATASET = {
     "rng": _or_none(_is_generator),
     "callable": _or_none(_is_generator),
@@ -108,7 +108,7 @@ def _is_datasets(value):
     return _list_of(_is_dataset)(value) and len(value) == 2
 
 
-#: What a state has to have, and how each part is told.
+#: Required entries of a state, with their tests.
 STATE = {
     "epoch": _is_count,
     "stage": lambda value: _is_count(value) and value > 0,
@@ -131,10 +131,10 @@ STATE = {
     "others": lambda value: _is_table(value, _is_value),
 }
 
-#: What checkpoints of earlier releases do not have.
+#: Entries that checkpoints of earlier releases lack.
 LATER = {"average": _is_word, "pending": _or_none(_is_figures), "best": _or_none(_is_entry)}
 
-#: What a training that is done has come to.
+#: Entries of the result of a training that has ended.
 RESULT = {
     "settings": lambda value: isinstance(value, dict),
     "values": lambda value: _is_table(value, _is_value),
@@ -151,7 +151,7 @@ def _check_parts(parts, needed, possible, what):
 
 
 def check(identity, state, result):
-    """Refuse what is no state of a training.
+    """Refuse a state with missing entries, or entries of the wrong kind.
 
     Parameters
     ----------

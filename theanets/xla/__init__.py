@@ -18,17 +18,17 @@
 ``values``       values between Theano's types and JAX
 ``streams``      functions of NumPy's random generators
 ``importing``    importing JAX without side effects
-``accumulators`` sums for which the type to add up in was given
+``accumulators`` sums with a given accumulator type
 ``state``        shared variables that stay on the device
-``binding``      what was compiled for some shared variables, used with others
+``binding``      compiled programs, bound to other shared variables
 ``host``         Theano's own implementations, for what XLA cannot run
-``devices``      where it runs, what XLA is told about it, and where compiled code is kept
-``programs``     programs that are read from disk in place of being traced, or kept there; ``folder`` has the files
-``fingerprint``  what programs are found by: a text that is equal for equal graphs, in any process
+``devices``      devices, XLA's options, and the cache of compiled code
+``programs``     programs that are read from disk instead of being traced, or kept there; ``folder`` has the files
+``fingerprint``  cache keys of programs on disk: texts that are equal for equal graphs, in any process
 ``postponed``    graphs that are not rewritten, because their programs are on disk
 ``trials``       options of XLA's, for functions that are known to be compiled with them
 ``limits``       work that may never end, in a process that is ended then; ``child`` runs there
-``forking``      what is left of all this in processes that are forked
+``forking``      forked processes, in which XLA cannot run
 ================ =======================================================================================
 
 This package does not import JAX; the first function that is compiled does. It knows nothing of networks: it imports

@@ -7,6 +7,7 @@ compilation, and when it has had nothing to do for a while.
 
 import contextlib
 import importlib
+import itertools
 import json
 import math
 import os
@@ -23,7 +24,7 @@ __all__ = ["compile_module", "serve"]
 IDLE = 60
 
 
-def compile_module(payload, options, configuration):
+def compile_module(payload, options, configuration, bound=()):
     """Compile what JAX has lowered in another process, just as it would there: its cache finds the result afterwards.
 
     Parameters
@@ -34,13 +35,17 @@ def compile_module(payload, options, configuration):
         Options of XLA.
     configuration : dict
         JAX's settings.
+    bound : list of bool, optional
+        Which arguments are bound to a device. Default none.
     """
     jax = importlib.import_module("jax")
     for name, value in configuration.items():
         jax.config.update(name, value)
 
     def lower(inputs, outputs):
-        arrays = [jax.ShapeDtypeStruct(shape, "float32") for shape in inputs]
+        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        places = itertools.chain((device if is_bound else None for is_bound in bound), itertools.repeat(None))
+        arrays = [jax.ShapeDtypeStruct(shape, "float32", sharding=place) for shape, place in zip(inputs, places)]
         function = jax.jit(lambda *_: [jax.numpy.zeros(shape) for shape in outputs], keep_unused=True)
         return function.lower(*arrays)
 

@@ -67,7 +67,7 @@ class Graph:
         self.order = order
 
     def _wanted(self):
-        """Return the nodes that are needed whatever a lazy Op decides: those not behind one of its later inputs."""
+        """Return the nodes that are always needed: those that are not only used by a later input of a lazy Op."""
         wanted, pending = set(), list(self.outputs)
         while pending:
             node = pending.pop().owner
@@ -169,7 +169,7 @@ class Graph:
         return found
 
     def _explain(self, need, values):
-        """Say what is needed in terms of the inputs of this graph."""
+        """Add to an error about a needed value the known values and the inputs of this graph that it depends on."""
         need.concrete = {variable: value for variable, value in values.items() if is_known(value)}
         leaves, seen, pending = [], set(), list(need.variables)
         while pending:

@@ -16,8 +16,8 @@ import numpy as np
 
 __all__ = ["leaving_no_traces"]
 
-#: Beginnings of the names of the variables that JAX and what it imports set in the environment.
-VARIABLES = ("TF_", "TPU_", "JAX_", "XLA_", "PJRT_", "GRPC_", "CUDA_", "NVIDIA_")
+#: The variables that JAX sets in the environment, for logs of its own and for a search for TPUs while it is imported.
+VARIABLES = ("TF_CPP_MIN_LOG_LEVEL", "TPU_SKIP_MDS_QUERY")
 
 
 @contextlib.contextmanager
@@ -30,12 +30,13 @@ def leaving_no_traces():
     if "jax" in sys.modules:
         yield
         return
-    before = set(os.environ)
-    with _other_generator(np.random, np.random.RandomState(0)), _other_generator(random, random.Random(0)):
-        yield
-    for name in set(os.environ) - before:
-        if name.startswith(VARIABLES):
-            del os.environ[name]
+    added = [name for name in VARIABLES if name not in os.environ]
+    try:
+        with _other_generator(np.random, np.random.RandomState(0)), _other_generator(random, random.Random(0)):
+            yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ __all__ = ["Limited", "Limits", "Refused", "Unavailable"]
 #: The script that the worker process runs.
 CHILD = pathlib.Path(__file__).with_name("child.py")
 
-#: Signals that end a process for what it did itself: one for too much time, the others when memory ends or code fails.
+#: Signals by which the work itself ends the process: too much processor time, lack of memory, or a crash.
 FATAL = {signal.SIGXCPU, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
 
 #: Seconds within which the process must have started.
@@ -132,7 +132,7 @@ class Limited:
             self._send(job, payload)
             return self._answer(limits.wait, "compiling")
         except BaseException:
-            # Ctrl-C among them: what it does will never be asked for again.
+            # at Ctrl-C, too: the answer to an abandoned job must not be taken for that of the next one.
             self._end()
             raise
 

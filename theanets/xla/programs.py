@@ -63,11 +63,14 @@ def compiled(function, fgraph, about, choices=None, **options):
     choices, options
         As for :func:`~theanets.xla.devices.compiled`, whose result this is if programs of this graph are not kept.
     """
-    fresh = devices.compiled(function, choices, **options)
     origin, place = origin_of(fgraph), folder.current()
     if origin is None or place is None or export is None:
-        return fresh
-    return Kept(devices.compiled(_kept(function, origin, place, about), choices, **options), fresh)
+        return devices.compiled(function, choices, **options)
+    read = _kept(function, origin, place, about)
+    return Kept(
+        devices.compiled(read, choices, **options),
+        functools.partial(devices.compiled, function, choices, **options),
+    )
 
 
 class Kept:
@@ -77,14 +80,37 @@ class Kept:
     ----------
     function : theanets.xla.trials.Function
         What is called.
-    fresh : theanets.xla.trials.Function
-        The same, as JAX traces it, for those who look at it.
+    make_fresh : callable
+        Returns the same, as JAX traces it, for those who look at it.
     """
 
-    def __init__(self, function, fresh):
-        # in one step for Python; see Function.call.
+    def __init__(self, function, make_fresh):
+        self.function, self.make_fresh = function, make_fresh
+        # without a detour; see Function.call.
         self.call = function.call
-        self.jitted, self.lower = fresh.jitted, fresh.lower
+
+    @functools.cached_property
+    def fresh(self):
+        """The function as if there were no disk."""
+        return self.make_fresh()
+
+    @property
+    def jitted(self):
+        """What ``jax.jit`` makes of the function."""
+        return self.fresh.jitted
+
+    def lower(self, *arguments):
+        """Return what XLA compiles for such arguments, as ``jax.jit`` does."""
+        return self.fresh.lower(*arguments)
+
+    def trace(self, *arguments):
+        """Return what JAX traces for such arguments, as ``jax.jit`` does."""
+        return self.fresh.trace(*arguments)
+
+    def __getattr__(self, name):
+        if name == "function":
+            raise AttributeError(name)
+        return getattr(self.function, name)
 
 
 def _kept(function, origin, place, about):

@@ -64,7 +64,7 @@ def translate(op, node, *values):
     node : theano Apply
         The node.
     *values : arrays
-        NumPy arrays for what is known while tracing, JAX arrays for the rest.
+        NumPy arrays for values that are known while tracing, JAX arrays for the rest.
 
     Returns
     -------

@@ -140,9 +140,10 @@ class Tried(Function):
         except Unknown:
             with self._trial():
                 # what goes wrong in tracing goes wrong here.
-                module = self.jitted.lower(*arguments).compiler_ir("stablehlo")
+                lowered = self.jitted.lower(*arguments)
+                module = lowered.compiler_ir("stablehlo")
                 # in the form that keeps everything, so that JAX's cache takes it for the same when it is read again.
-                if not is_fine(module.operation.get_asm(print_generic_op_form=True), self.choices):
+                if not is_fine(module.operation.get_asm(print_generic_op_form=True), self.choices, bound(lowered)):
                     self.jitted = self.plain
                 super().call(arguments, results)
 
@@ -160,13 +161,30 @@ class Tried(Function):
             self.state.is_trial = False
 
 
-def is_fine(text, choices):
-    """Tell whether XLA can compile a module, given as a text, with these options within limits."""
+def bound(lowered):
+    """Tell for each argument of what JAX has lowered whether it is bound to a device: JAX's cache tells them apart."""
+    shardings = lowered._lowering.compile_args.get("in_shardings", ())
+    return [type(sharding).__name__ != "UnspecifiedValue" for sharding in shardings]
+
+
+def is_fine(text, choices, bound=()):
+    """Tell whether XLA can compile a module within limits.
+
+    Parameters
+    ----------
+    text : str
+        The module.
+    choices : dict
+        Options of XLA.
+    bound : list of bool, optional
+        Which of its arguments are bound to a device. Default none.
+    """
     verdict = Verdict(text, choices)
     if verdict.found is None:
         configuration = {name: getattr(jax.config, name) for name in CACHE if hasattr(jax.config, name)}
+        job = dict(options=choices, configuration=configuration, bound=list(bound))
         try:
-            process.run("compile_module", dict(options=choices, configuration=configuration), text.encode(), LIMITS)
+            process.run("compile_module", job, text.encode(), LIMITS)
         except Unavailable as error:
             _log.debug("XLA's defaults are used, as nothing can be tried: %s", error)
             return False

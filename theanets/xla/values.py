@@ -179,7 +179,7 @@ def take_over(type_, value):
 
 
 def from_device(type_, value):
-    """Return what Theano's type declares: an array, scalar or matrix of the user's own."""
+    """Return a value on the device as Theano's type declares it: an array, scalar or matrix that shares no memory."""
     if isinstance(value, SparseArray):
         return value.to_host()
     if value is None:

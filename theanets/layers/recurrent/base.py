@@ -363,7 +363,7 @@ class Recurrent(Layer):
         return outputs, updates
 
     def _unroll(self, inner, outputs, name):
-        """Return an output as the activation of ``pre``, if that is what a step makes of it; else None.
+        """Return an output computed as the activation of ``pre`` of all steps, if a step does the same; else None.
 
         Parameters
         ----------

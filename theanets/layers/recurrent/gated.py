@@ -220,7 +220,7 @@ class MUT1(Recurrent):
        p_t &= \tanh(x_t W_{xh} + b_h) + (r_t \odot h_{t-1}) W_{hh} \\
        h_t &= (1 - z_t) \odot h_{t-1} + z_t \odot \tanh(p_t)
 
-    This is what is computed here; in the paper the bias :math:`b_h` is outside of the inner tanh, and the input is not
+    This is computed here; in the paper the bias :math:`b_h` is outside of the inner tanh, and the input is not
     multiplied by a matrix there. The activation of the layer is not used.
 
     Notes

@@ -17,7 +17,7 @@ class Windows:
     Parameters
     ----------
     op : theano pooling Op
-        With its number of dimensions, and what it does at the border.
+        Has the number of dimensions, and whether borders are ignored.
     shape : tuple of int
         Shape of the images.
     size, stride, pad : arrays of int
@@ -42,7 +42,7 @@ class Windows:
         self.lead = len(shape) - nd
 
     def reduce(self, x, initial, function):
-        """Reduce each window; what lies outside the image counts as the initial value."""
+        """Reduce each window; elements outside the image count as the initial value."""
         ones = (1,) * self.lead
         result = jax.lax.reduce_window(
             x,

@@ -118,7 +118,7 @@ def mrg_uniform(op, node, state, size):
 
 
 def running_sums(probabilities, dtype):
-    """Add up along rows, from left to right: other orders may differ in the last digit, and so in what is drawn."""
+    """Add up along rows, from left to right: another order may round differently, which could change the draws."""
     columns = probabilities.astype(dtype).T
 
     def step(total, column):
