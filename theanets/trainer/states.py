@@ -67,7 +67,7 @@ def _or_none(is_right):
 
 
 def _is_kind(value):
-    # random streams have no name.
+    # states of random streams have no name.
     return value is None or _is_word(value) or _list_of(_is_count)(value)
 
 
