@@ -5,6 +5,7 @@ compiles and evaluates functions of it. Models for particular tasks, in :mod:`th
 and how the output is interpreted.
 """
 
+import copy
 import os
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arguments, layers, losses, modes, regularizers, storage, trainer, util
+from . import arguments, layers, losses, modes, regularizers, storage, trainer, util, xla
 from .layers.base import chained
 from .layers.context import Context, Outputs
 from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
@@ -174,6 +175,28 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             state["layers"], state["losses"] = self._whole
         return state
 
+    def __reduce_ex__(self, protocol):
+        # a pickle takes the parts one by one, while another thread may change them.
+        source = copy.deepcopy(self) if trainer.is_trained_elsewhere(self) else self
+        return super(Network, source).__reduce_ex__(protocol)
+
+    def __copy__(self):
+        result = type(self).__new__(type(self))
+        result.__setstate__(self.__getstate__())
+        return result
+
+    def __deepcopy__(self, memo):
+        result = memo[id(self)] = type(self).__new__(type(self))
+        with self._snapshot():
+            result.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return result
+
+    def _snapshot(self):
+        """Context within which this thread reads the parameters and statistics as they are at its beginning."""
+        # while a part of the network is being trained, it is the whole of it that is copied and saved.
+        whole = [*self.layers, *([] if self._whole is None else self._whole[0])]
+        return xla.snapshot([variable for layer in whole for variable in (*layer.params, *layer.statistics)])
+
     def __setstate__(self, state):
         self.rng = 13
         self._default_loss = None
@@ -290,7 +313,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
     @property
     def num_params(self) -> int:
         """Number of learnable scalars."""
-        return int(sum(param.get_value(borrow=True).size for param in self.params))
+        return int(sum(np.prod(xla.shape_of(param), dtype=int) for param in self.params))
 
     @property
     def statistics(self) -> list:
@@ -770,7 +793,8 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         load : Read it again.
         """
         target = _only("save", filename_or_handle, filename)
-        storage.save(self, target)
+        with self._snapshot():
+            storage.save(self, target)
         util.log(f"saved {self!r}" + (f" to {target}" if not hasattr(target, "write") else ""))
 
     @_OnClass

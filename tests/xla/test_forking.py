@@ -132,3 +132,34 @@ for found in Parallel(n_jobs=2)(delayed(net.predict)(part) for part in (x, x)):
 scores = cross_val_score(NetworkRegressor(hidden=(3,), epochs=2), x, y[:, 0], cv=2, n_jobs=2)
 assert np.isfinite(scores).all()
 """)
+
+
+def test_a_process_forked_in_the_middle_of_training_reads_whole_values():
+    """Whatever locks other threads hold, and whatever they have given to XLA."""
+    run("""
+done = threading.Event()
+
+def train():
+    while not done.is_set():
+        net.train([x, y], algo="adam", epochs=30, patience=10**6)
+
+def read():
+    held = [p.get_value() for p in net.params]
+    theanets.set_mode("FAST_COMPILE")
+    copied = copy.deepcopy(net)
+    pickle.dumps(net)
+    found = net.predict(x).shape, net.train([x, y], epochs=1) and len(net.history)
+    return [np.isfinite(value).all() for value in held], found, len(copied.params)
+
+net.train([x, y], algo="adam", epochs=1)
+thread = threading.Thread(target=train)
+thread.start()
+try:
+    for _ in range(4):
+        assert forked(read) == ([True] * 4, ((50, 1), 1), 4)
+        assert forked(lambda: net.predict(x))[0] == "ForkedError"
+        net.predict(x)
+finally:
+    done.set()
+    thread.join()
+""")

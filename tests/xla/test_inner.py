@@ -35,7 +35,7 @@ def compiled_loops(function, *arrays):
             if inner is not None:
                 yield from search(getattr(inner, "jaxpr", inner))
 
-    return list(search(function.fn.code.plain.jitted.trace(*arguments).jaxpr))
+    return list(search(function.fn.code.plain.trace(*arguments).jaxpr))
 
 
 def steps_of(function, *arrays):

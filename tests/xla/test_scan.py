@@ -214,7 +214,7 @@ def test_a_loop_whose_last_value_is_read_takes_no_memory_for_the_others():
     y, _ = theano.scan(lambda h, w: TT.tanh(TT.dot(h, w)), outputs_info=x, non_sequences=w, n_steps=500)
     arrays = normal(20, 50), normal(50, 50)
     function = theano.function([x, w], y[-1], mode="XLA")
-    compiled = function.fn.code.plain.jitted.lower((), arrays, ()).compile()
+    compiled = function.fn.code.plain.lower((), arrays, ()).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 20 * arrays[0].nbytes
 
 

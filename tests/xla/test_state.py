@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import theano
 import theano.tensor as TT
+from theanets import xla
 
 FLOAT = theano.config.floatX
 
@@ -239,3 +240,71 @@ def test_one_container_for_two_inputs():
     inputs = [theano.In(a, value=cell, update=a + b), theano.In(b, value=cell)]
     f = theano.function(inputs, (a * b).sum(), mode="XLA")
     assert [f(), f()] == [3, 12]
+
+
+READS = {
+    "get_value": lambda state: state.get_value(),
+    "internal": lambda state: state.get_value(return_internal_type=True),
+    "deepcopy": lambda state: copy.deepcopy(state).get_value(),
+    "pickle": lambda state: pickle.loads(pickle.dumps(state)).get_value(),
+    "container": lambda state: pickle.loads(pickle.dumps(state.container)).value,
+    "text": lambda state: np.array(str(state.container).strip("<[. ]>").split(". "), FLOAT),
+    "repr": lambda state: np.array(repr(state.container) != "" and [2] * 3, FLOAT),
+    "read": lambda state: xla.read([state])[0],
+    "shape": lambda state: np.full(xla.shape_of(state), 2, FLOAT),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_reading_never_writes(name):
+    state, step = counter(3)
+    step()
+    step()
+    held = state.container.storage[0]
+    np.testing.assert_array_equal(READS[name](state), 2)
+    assert state.container.storage[0] is held
+    with xla.snapshot([state]):
+        np.testing.assert_array_equal(READS[name](state), 2)
+    assert state.container.storage[0] is held and xla.shape_of(state) == (3,)
+    step()
+    np.testing.assert_array_equal(state.get_value(), 3)
+
+
+def test_a_snapshot_is_of_one_moment():
+    state, step = counter(3)
+    other = theano.shared(np.zeros(3, FLOAT), "other")
+    step()
+    with xla.snapshot([state]):
+        step()
+        other.set_value(np.ones(3, FLOAT))
+        first = state.get_value()
+        first[:] = 7
+        np.testing.assert_array_equal(state.get_value(), 1)
+        np.testing.assert_array_equal(copy.deepcopy(state).container.storage[0], 1)
+        np.testing.assert_array_equal(other.get_value(), 1)
+        with xla.snapshot([state]):
+            np.testing.assert_array_equal(state.get_value(), 2)
+        np.testing.assert_array_equal(state.get_value(), 1)
+    np.testing.assert_array_equal(state.get_value(), 2)
+
+
+@pytest.mark.parametrize("mode", ["XLA", "FAST_COMPILE"])
+@pytest.mark.parametrize("take", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))], ids=["copy", "pickle"])
+def test_a_function_shares_its_variables_in_a_copy_too(mode, take):
+    state = theano.shared(np.full(3, np.nan, FLOAT), "state")
+    step = theano.function([], state.sum(), updates=[(state, state * 0 + 4)], mode=mode)
+    step()
+    for pair in ((state, step), (step, state)):
+        copied = take(pair)
+        variable, function = copied if pair[0] is state else copied[::-1]
+        assert function() == 12
+        variable.set_value(np.ones(3, FLOAT))
+        assert function() == 3 and state.get_value()[0] == 4
+        np.testing.assert_array_equal(variable.get_value(), 4)
+
+
+def test_values_are_assigned_together(monkeypatch):
+    first, second = (theano.shared(np.zeros(1 << 16, FLOAT)) for _ in range(2))
+    for value in range(5):
+        xla.assign([(first, np.full(4, value, FLOAT)), (second, np.full(4, -value, FLOAT))])
+        assert first.get_value()[0] == value == -second.get_value()[0]

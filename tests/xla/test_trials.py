@@ -170,9 +170,12 @@ def test_an_interrupted_trial_leaves_arguments_and_function_alone(folder, monkey
     function = trials.Tried(lambda states, a: (states[0] + a,), HARMLESS, dict(donate_argnums=0))
     states, results = (jax.numpy.ones(3),), []
     with pytest.raises(KeyboardInterrupt):
+        function.compile((states, 1.0))
+    with pytest.raises(trials.NotCompiled):
         function.call((states, 1.0), results)
     assert not results and not states[0].is_deleted()
     refuse(monkeypatch)
+    function.compile((states, 1.0))
     function.call((states, 1.0), results)
     np.testing.assert_array_equal(results[0][0], 2)
 

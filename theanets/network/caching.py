@@ -41,14 +41,20 @@ class Cache:
         self.size = size
         self.entries = OrderedDict()
 
-    def get(self, key, make):
-        """Return the value for a key, calling ``make`` if there is none."""
+    def find(self, key):
+        """Return the value for a key; None if there is none."""
         try:
             self.entries.move_to_end(key)
             return self.entries[key]
         except KeyError:
             # a miss, also if another thread has evicted the entry in the meantime.
-            pass
+            return None
+
+    def get(self, key, make):
+        """Return the value for a key, calling ``make`` if there is none."""
+        value = self.find(key)
+        if value is not None or key in self.entries:
+            return value
         value = self.entries[key] = make()
         if len(self.entries) > self.size:
             self.entries.popitem(last=False)

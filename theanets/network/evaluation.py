@@ -1,5 +1,6 @@
 """Computing outputs of a network: for arrays, for sequences of different lengths, and one step at a time."""
 
+import functools
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -11,7 +12,7 @@ import theano.tensor as TT
 from .. import data, layers, modes, regularizers, store, util
 from ..layers.context import Context
 from ..xla.binding import Unbound
-from . import caching, structure
+from . import caching, padding, structure
 from .part import Part
 
 __all__ = ["Evaluation"]
@@ -27,10 +28,19 @@ class Guarded:
     ----------
     function : theano function
         The function.
+
+    Attributes
+    ----------
+    by_xla : bool
+        Whether it is compiled for each shape of its arguments.
+    sizes : :class:`theanets.network.padding.Sizes`
+        The shapes that it computes for as they are.
     """
 
     def __init__(self, function):
         self.function = function
+        self.by_xla = getattr(getattr(function, "fn", None), "keeps_state_on_device", False)
+        self.sizes = padding.Sizes()
         self.lock = util.anew_after_fork(threading.Lock())
 
     def __call__(self, *args):
@@ -148,8 +158,7 @@ class Evaluation(Part):
             function.trust_input = True
             return Guarded(function)
 
-        with modes.COMPILING:
-            return self._functions.get((key, modes.key(), tuple(map(caching.Identity, inputs))), compile_it)
+        return _compiled_once(self._functions, (key, modes.key(), tuple(map(caching.Identity, inputs))), compile_it)
 
     def _structure_of(self, shaping):
         """Return the structure of what shapes a function of this network; None if it is not to be stored."""
@@ -158,8 +167,9 @@ class Evaluation(Part):
     def _plain_function(self, names, slots):
         """Return the compiled function for some outputs, without anything special; it takes less time to find."""
         key = self._layers_memo.fingerprint(self.layers), tuple(names), modes.key()
-        with modes.COMPILING:
-            return self._plain_functions.get(key, lambda: self._output_function(names, slots, (), self._context()))
+        return _compiled_once(
+            self._plain_functions, key, lambda: self._output_function(names, slots, (), self._context())
+        )
 
     def _evaluate_directly(self, name, x, check):
         """Compute one output for an array that needs no cast, by a function that has run before, in the fewest steps.
@@ -218,6 +228,8 @@ class Evaluation(Part):
             function = self._plain_function(names, slots)
             if len(slots) == len(names) == 1:
                 self._keep_direct(names[0], slots[0], function)
+        if function.by_xla and not regs and not state and self._is_known_by_row():
+            function = functools.partial(self._compute_filled, function, names, slots, masked)
         results = in_batches(function, [*arrays, *(state or {}).values()], batch_size)
         count = len(names)
         if lengths is not None:
@@ -229,6 +241,42 @@ class Evaluation(Part):
         if check:
             self._notice_nan(results[:count])
         return results
+
+    def _is_known_by_row(self):
+        """Tell whether each row of the outputs is known to depend on the same row of the inputs alone."""
+        return self._graphs.get(("by row", self._layers_memo.fingerprint(self.layers)), lambda: padding.is_ours(self))
+
+    def _compute_filled(self, function, names, slots, masked, *arrays):
+        """Compute outputs for arrays, or for arrays that are filled up to one of a few sizes.
+
+        Parameters
+        ----------
+        function : Guarded
+            The function for the arrays as they are.
+        names : list of str
+            Full names of its outputs.
+        slots : list of :class:`theanets.data.Slot`
+            What the arrays are.
+        masked : bool
+            Whether a mask comes as the last array.
+        *arrays : ndarray or scipy matrix
+            The arrays.
+        """
+        rows = arrays[0].shape[0]
+        steps = next((array.shape[1] for array, slot in zip(arrays, slots) if slot.is_sequence), None)
+        if not (masked or padding.takes_masks(self, slots)):
+            # the time axis stays what it is.
+            new_rows, new_steps = function.sizes.find((rows, None))[0], steps
+        else:
+            new_rows, new_steps = function.sizes.find((rows, steps))
+        if (new_rows, new_steps) == (rows, steps):
+            return function(*arrays)
+        filled = padding.fill(arrays, slots, new_rows, new_steps)
+        if masked or new_steps != steps:
+            lengths = arrays[-1].sum(axis=1) if masked else [steps] * rows
+            filled.append(padding.mask_of(lengths, new_rows, new_steps))
+            function = self._output_function(names, slots, [], self._context(masked=True))
+        return padding.cut(function(*filled), rows, steps if new_steps != steps else None)
 
     def _notice_nan(self, results):
         """Warn, the first time only, that the network itself makes something that is not a number."""
@@ -603,6 +651,16 @@ class Evaluation(Part):
         if check:
             self._notice_nan([output])
         return output[:, 0], OrderedDict(zip(state, final))
+
+
+def _compiled_once(cache, key, make):
+    """Return a function from a cache; one that is not there is compiled by one thread at a time."""
+    found = cache.find(key)
+    if found is not None:
+        # without waiting for what other threads compile.
+        return found
+    with modes.COMPILING:
+        return cache.get(key, make)
 
 
 def in_batches(function, arrays, batch_size):

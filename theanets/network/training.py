@@ -354,6 +354,7 @@ class Training(Part):
         if train is None:
             raise util.DataError("train data: expected arrays, a callable or a dataset, found None")
         self._require_layers()
+        trainer.check_free(self)
         self._ensure_loss()
         before = self._training_before(kwargs)
         if before is not None:
@@ -539,11 +540,10 @@ class Training(Part):
             with saver, session:
                 if not session.is_done():
                     yield from self._epochs(runner, make_datasets, saver, session, kwargs)
-        except Exception:
+        finally:
             if before is not None and self._trained is before:
                 # training failed before it went on from the one before, whose history is put back.
                 self._history = history
-            raise
 
     def _epochs(self, runner, make_datasets, saver, session, kwargs):
         train, valid, options = make_datasets()

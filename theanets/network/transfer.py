@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .. import util
+from .. import util, xla
 from ..layers.selection import select, statistics_of
 from .part import Part
 
@@ -62,14 +62,13 @@ class Transfer(Part):
                 "copy_params_from(): the networks have no parameter of the same name (there: "
                 f"{', '.join(param.name for param in other.params)}; here: {', '.join(p.name for p in self.params)})"
             )
-        values = [source.get_value() for _, source in pairs]
+        values = xla.read([source for _, source in pairs])
         for (variable, _), value in zip(pairs, values):
-            shape = variable.get_value(borrow=True).shape
+            shape = xla.shape_of(variable)
             if value.shape != shape:
                 raise util.ConfigurationError(
                     f"copy_params_from(): {variable.name!r} has the shape {value.shape} there, but {shape} here; "
                     "choose others by only=[...]"
                 )
-        for (variable, _), value in zip(pairs, values):
-            variable.set_value(value.astype(variable.dtype, copy=False))
+        xla.assign((variable, value.astype(variable.dtype, copy=False)) for (variable, _), value in zip(pairs, values))
         return [variable.name for variable, _ in pairs]

@@ -47,10 +47,12 @@ from .identity import identify
 from .options import DATA_KEYWORDS, check_numbers, keywords
 from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer
 from .sampling import SampleTrainer
-from .session import Session
+from .session import Session, check_free, is_trained_elsewhere
 
 __all__ = [
     "build",
+    "check_free",
+    "is_trained_elsewhere",
     "measure",
     "DATA_KEYWORDS",
     "check_numbers",

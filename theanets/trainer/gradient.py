@@ -31,7 +31,7 @@ from .options import (
 from .passes import Pass
 from .resuming import Trained
 from .run import Carrier, Run
-from .session import Session
+from .session import INTERRUPTED, Session
 
 __all__ = ["DownhillTrainer"]
 
@@ -357,7 +357,14 @@ class DownhillTrainer(Trainer):
             context = self._context(stateful, masked, kwargs, compiled.class_weights, compiled.phase, compiled.values)
             compiled.values.set(numbers)
             describe = functools.partial(self._structure, shaping, regs, draws)
-            self._compile(compiled, kwargs, regs, draws, context, rate, session, describe)
+            try:
+                self._compile(compiled, kwargs, regs, draws, context, rate, session, describe)
+            except KeyboardInterrupt:
+                # nothing has been learned: the network is what it was.
+                self.outcome = INTERRUPTED
+                session.stage_ends(INTERRUPTED)
+                util.log(f"training stopped: {INTERRUPTED.words}")
+                return
             run = Run(
                 compiled.optimizer,
                 train,

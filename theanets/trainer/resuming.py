@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from .. import modes, util
+from .. import modes, util, xla
 from .checkpoint import difference_of_kinds, go_on, inner_dataset, kinds_of, progress_of
 
 __all__ = ["CALL", "Trained"]
@@ -136,10 +136,7 @@ class Trained:
         """Copy the state of the optimizer to the shared variables of the next training's functions."""
         if compiled is self.compiled:
             return
-        before, now = [
-            kinds_of(side.own, [variable.get_value(borrow=True) for variable in side.own])
-            for side in (self.compiled, compiled)
-        ]
+        before, now = [kinds_of(side.own, xla.read(side.own)) for side in (self.compiled, compiled)]
         if before != now:
             raise util.ConfigurationError(
                 "resume=True: the training before had other options, and so other variables: "
@@ -160,8 +157,7 @@ class Trained:
         if has_changed:
             util.log("the parameters have been changed since the training before; training goes on from what they are")
         elif self.last is not None:
-            for variable, value in zip(self.variables, self.last):
-                variable.set_value(value)
+            xla.assign(zip(self.variables, self.last))
         go_on(run, self.state, is_own=True)
         if is_new_schedule:
             run.rate.schedule, run.rate.is_assigned = schedule, False

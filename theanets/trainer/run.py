@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from .. import util
+from .. import util, xla
 from ..data import sources
 from . import standstill
 from .compiled import Loops
@@ -314,9 +314,9 @@ class Run:
         finally:
             is_restored = self.best_params is not None and self._restores_best()
             if is_restored:
-                self.optimizer.set_params(self.best_params)
-                for variable, value in zip(self.statistics, self.best_statistics):
-                    variable.set_value(value)
+                # at once, as other threads may be using the network.
+                variables = [*self.optimizer._params, *self.statistics]
+                xla.assign(zip(variables, [*self.best_params, *self.best_statistics]))
             if self.memory is not None:
                 self.memory.settle([*self.best_params, *self.best_statistics] if is_restored else None)
             self.outcome = self.outcome or FAILED

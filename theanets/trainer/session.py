@@ -3,7 +3,9 @@
 import inspect
 import operator
 import re
+import threading
 import time
+import weakref
 from collections import OrderedDict
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy as np
 from .. import util
 from .history import PREFIXES, History
 
-__all__ = ["Outcome", "Session"]
+__all__ = ["Outcome", "Session", "check_free", "is_trained_elsewhere"]
 
 
 class Outcome:
@@ -90,6 +92,51 @@ def _takes(function, count):
         # some functions that are written in C have no signature.
         pass
     return True
+
+
+#: The sessions that are open; one that nobody refers to is over.
+_open: weakref.WeakSet["Session"] = weakref.WeakSet()
+
+#: Held while a session begins: two of them must not find each other absent.
+_beginning = util.anew_after_fork(threading.RLock())
+
+
+def _elsewhere(network):
+    """Return a session in which another thread trains variables of a network; None if there is none."""
+    here = threading.current_thread()
+    others = [session for session in list(_open) if session.thread is not here and session.thread.is_alive()]
+    if not others:
+        return None
+    own = _containers(network)
+    return next((session for session in others if session.network is network or session.trained & own), None)
+
+
+def _containers(network):
+    """Return what tells the parameters and statistics of a network from those of others, whose copies share it."""
+    return frozenset([id(variable.container) for variable in [*network.params, *network.statistics]])
+
+
+def is_trained_elsewhere(network):
+    """Tell whether another thread trains a network, or something that shares parameters with it."""
+    return _elsewhere(network) is not None
+
+
+def check_free(network):
+    """Refuse to train a network that another thread trains.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is trained there, or has parameters in common with a network that is.
+    """
+    other = _elsewhere(network)
+    if other is None:
+        return
+    what = "this network" if other.network is network else "a network that shares parameters with this one"
+    raise util.ConfigurationError(
+        f"{what} is being trained by the thread {other.thread.name!r}; train it by one thread at a time, or train a "
+        "copy: copy.deepcopy(net)"
+    )
 
 
 def read_condition(stop_when):
@@ -173,6 +220,7 @@ class Session:
         self.is_open = False
         self.is_whole = self.is_measured = True
         self.measure = None
+        self.thread, self.trained = None, frozenset()
         # whether there was a warning that no parameter changes.
         self.has_warned = False
         self._before = None
@@ -180,6 +228,10 @@ class Session:
     # -- beginning and end --------------------------------------------------------------------------------------------
 
     def __enter__(self):
+        with _beginning:
+            check_free(self.network)
+            self.thread, self.trained = threading.current_thread(), _containers(self.network)
+            _open.add(self)
         self._before = self.network._session
         self.is_open = True
         self.network._session = self
@@ -192,6 +244,7 @@ class Session:
             self.outcome = ENDED if kind is None else LEFT if kind is GeneratorExit else FAILED
             self.history.stop(self.outcome.words)
         self.is_open = False
+        _open.discard(self)
         if self.network._session is self:
             before = self._before
             self.network._session = before if before is not None and before.is_open else None

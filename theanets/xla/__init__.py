@@ -19,7 +19,9 @@
 ``streams``      functions of NumPy's random generators
 ``importing``    importing JAX without side effects
 ``accumulators`` sums with a given accumulator type
-``state``        shared variables that stay on the device
+``state``        shared variables that stay on the device, and how others read them
+``locks``        locks of shared variables, so that threads see whole values
+``shapes``       compiled code for the shapes that a function has met last
 ``binding``      compiled programs, bound to other shared variables
 ``host``         Theano's own implementations, for what XLA cannot run
 ``devices``      devices, XLA's options, and the cache of compiled code
@@ -27,6 +29,7 @@
 ``fingerprint``  cache keys of programs on disk: texts that are equal for equal graphs, in any process
 ``postponed``    graphs that are not rewritten, because their programs are on disk
 ``trials``       options of XLA's, for functions that are known to be compiled with them
+``loading``      importing JAX, such that Ctrl-C does no harm
 ``limits``       work that may never end, in a process that is ended then; ``child`` runs there
 ``forking``      forked processes, in which XLA cannot run
 ================ =======================================================================================
@@ -43,5 +46,20 @@ from .forking import ForkedError
 from .forking import check as check_process
 from .linker import NAME, XLALinker, is_available, register
 from .registry import scalar, translates
+from .state import assign, read, shape_of, snapshot, together
 
-__all__ = ["NAME", "ForkedError", "XLALinker", "check_process", "is_available", "register", "scalar", "translates"]
+__all__ = [
+    "NAME",
+    "ForkedError",
+    "XLALinker",
+    "assign",
+    "check_process",
+    "is_available",
+    "read",
+    "register",
+    "scalar",
+    "shape_of",
+    "snapshot",
+    "together",
+    "translates",
+]

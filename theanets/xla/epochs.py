@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import operator
 import time
 
 import jax
@@ -14,11 +15,14 @@ from .tracing import GiveUp, NeedsValue
 
 __all__ = ["FusedLoop", "Unfusable"]
 
-#: A call lasts about so many seconds, so that Ctrl-C and time limits are seen.
-SECONDS = 1.0
+#: A call lasts about so many seconds: so long other threads wait that use the network meanwhile, and Ctrl-C.
+SECONDS = 0.05
 
 #: The first call runs so many batches, to see how long they take.
-FIRST = 32
+FIRST = 8
+
+#: No call runs more batches than this. There is room for as many results in each, which takes time to clear.
+LONGEST = 1 << 14
 
 #: So many loops over data of different layouts are kept for each graph.
 LAYOUTS = 8
@@ -224,7 +228,7 @@ class FusedLoop:
         starts : array-like of int
             Where the batches begin, in multiples of their size.
         seconds : float, optional
-            How long to go on. Default 1.
+            How long to go on. Default :data:`SECONDS`.
         rows : ndarray of uint32 (num-rows, ), optional
             The order that the rows are in, if they are mixed; the batches are made of those at their places.
 
@@ -243,7 +247,9 @@ class FusedLoop:
         program = self.program
         if program.code.stays_on_host:
             raise Unfusable("the function runs on the host")
-        self.capacity = max(self.capacity, power_of_two(max(len(starts), -(-self.length // self.size))))
+        capacity = power_of_two(max(len(starts), -(-self.length // self.size)))
+        self.capacity = max(self.capacity, min(capacity, LONGEST))
+        starts = starts[: self.capacity]
         room = None if rows is None else self._make_room(rows)
         functions, key = self.code.functions, (self.capacity, room)
         is_new = key not in functions
@@ -255,24 +261,22 @@ class FusedLoop:
         order = np.zeros(1 + self.capacity, "uint32")
         order[0], order[1 : 1 + len(starts)] = count, starts
         began = time.perf_counter()
-        arrived = []
-        with devices.enable_x64(True):
+        constants = tuple(program.code.constants.values())
+
+        def make_arguments():
             program.place_shared()
-            rest = tuple([cell[0] for cell in self.rest])
-            constants = tuple(program.code.constants.values())
-            arguments = program.take_states(), rest, constants, self.data, order, rows
+            return program.take_states(), tuple([cell[0] for cell in self.rest]), constants, self.data, order, rows
+
+        with devices.enable_x64(True):
             try:
                 # the order is meant to move to the device, also where the user has told JAX to move nothing unasked;
                 # device_put() takes several times as long as all the rest of this.
                 with jax.transfer_guard_host_to_device("allow"):
-                    functions[key].call(arguments, arrived)
+                    _, outputs, done = program.start(functions[key], make_arguments, operator.itemgetter(0))
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error
-            finally:
-                if arrived:
-                    program.store(arrived[0][0])
         with jax.transfer_guard_device_to_host("allow"):
-            outputs, done = map(np.asarray, arrived[0][1:])
+            outputs, done = map(np.asarray, (outputs, done))
         values = outputs[: int(done)].tolist()
         if values and not is_new:
             # the first call compiles, and says nothing of how long a batch takes.

@@ -1,7 +1,9 @@
 """Processes that were forked after XLA had been at work in the process before.
 
 A fork leaves XLA's threads behind, and whatever waits for them waits for ever. So nothing is asked of XLA in such a
-process. What lies on the device can still be read there, if it has arrived, which is seen to before a process forks.
+process. What lies on the device can still be read there, if it has been computed. So a process waits for that before it
+forks, and holds the locks of all shared variables meanwhile, so that no other thread is in the middle of replacing
+their values. The new process has locks that are open.
 """
 
 import atexit
@@ -15,6 +17,7 @@ import weakref
 import numpy as np
 
 from .. import util
+from . import locks
 
 __all__ = ["ForkedError", "check", "check_readable", "hold", "is_stranded", "watch"]
 
@@ -76,18 +79,35 @@ def _is_at_work():
     return bridge is not None and bool(getattr(bridge, "_backends", True))
 
 
+#: Seconds for which a fork waits for a lock: for ever would be a deadlock with a thread that waits for this one.
+PATIENCE = 10
+
+#: Locks that are held by a thread that forks.
+_held: list = []
+
+
 def _before():
+    for lock in locks.all_locks():
+        if lock.acquire(timeout=PATIENCE):
+            _held.append(lock)
     _Process.will_be_stranded = _Process.is_stranded or _is_at_work()
     if _Process.is_stranded or not _Process.will_be_stranded:
         return
     for program in list(_programs):
         for array in program.held_arrays():
-            # what has been donated meanwhile, by another thread, is not there any more.
+            # of a computation that has failed, there is nothing.
             with contextlib.suppress(Exception):
                 np.asarray(array)
 
 
+def _in_parent():
+    while _held:
+        _held.pop().release()
+
+
 def _in_child():
+    # they have been made anew.
+    _held.clear()
     if not _Process.will_be_stranded:
         return
     _Process.is_stranded = True
@@ -110,4 +130,4 @@ def _owners_of_threads():
 def watch():
     """See to it that forked processes know what they are. Works once."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_before, after_in_child=_in_child)
+        os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -1,7 +1,6 @@
 """The linker that makes Theano compile by XLA, and the mode that uses it."""
 
 import functools
-import importlib
 import importlib.util
 
 import theano
@@ -10,7 +9,7 @@ from theano.gof import Query, link
 from theano.gof.vm import VM_Linker
 from theano.tensor.raw_random import RandomStateType
 
-from . import accumulators, forking, importing, postponed, rewrites, state
+from . import accumulators, forking, loading, postponed, rewrites, state
 from .rewrites import NAME
 
 __all__ = ["NAME", "XLALinker", "XLAMode", "is_available", "register"]
@@ -23,12 +22,6 @@ LINKER = "xla"
 def is_available():
     """Tell whether JAX is installed; it is not imported for that."""
     return importlib.util.find_spec("jax") is not None
-
-
-def _load(name):
-    """Return a module of this package that imports JAX."""
-    with importing.leaving_no_traces():
-        return importlib.import_module(f"{__package__}.{name}")
 
 
 class XLALinker(link.LocalLinker):
@@ -71,7 +64,7 @@ class XLALinker(link.LocalLinker):
 
     def describe(self):
         """Say where functions run, for the log: ``XLA on cpu``."""
-        return f"XLA on {_load('devices').describe()}"
+        return f"XLA on {loading.load('devices').describe()}"
 
     def make_all(self, input_storage=None, output_storage=None, storage_map=None):
         """Make the function; see ``theano.gof.link.LocalLinker``."""
@@ -110,19 +103,19 @@ class XLALinker(link.LocalLinker):
     def _build(unsupported, fgraph, *about):
         """Return what runs a graph; None if that cannot be compiled."""
         if unsupported is None:
-            return _load("program").build(fgraph, *about)
+            return loading.load("program").build(fgraph, *about)
         postponed.settle(fgraph)
-        return _load("streams").build(fgraph, *about)
+        return loading.load("streams").build(fgraph, *about)
 
     def _unsupported(self, fgraph):
-        values = _load("values")
+        values = loading.load("values")
         for variable in (*fgraph.inputs, *fgraph.outputs):
             if not values.is_supported(variable.type):
                 return variable
         return None
 
     def _make_by_theano(self, variable, **storage):
-        host = _load("host")
+        host = loading.load("host")
         host.warn_once(
             str(variable.type),
             f"a function of {variable}, which is of {variable.type}, cannot run by XLA: it runs by Theano's own "

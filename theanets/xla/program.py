@@ -3,6 +3,7 @@
 import collections
 import functools
 import itertools
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,20 @@ import theano
 from theano.tensor import TensorType, basic
 from theano.tensor.nnet import abstract_conv, conv, corr, corr3d
 
-from . import devices, forking, programs, state, translations, trials  # noqa: F401  (registers the translations)
+from . import (
+    devices,
+    forking,
+    locks,
+    programs,
+    state,
+    translations,  # noqa: F401  (registers the translations)
+    trials,
+)
 from .graph import Graph
 from .host import HostProgram, is_pure, warn_once
 from .postponed import origin_of, settle
 from .registry import untranslated
+from .shapes import ByShape, Recent
 from .tracing import (
     LARGE,
     GiveUp,
@@ -47,7 +57,12 @@ WIDE = 1 << 30
 #: What an input is that has no value.
 NOTHING = type(None)
 
-state.on_device(jax.tree.leaves, *DEVICE_TYPES)
+
+class NoValue(Exception):
+    """An input has no value, or not yet."""
+
+
+state.on_device(jax.tree.leaves, functools.partial(jax.device_put, may_alias=False), *DEVICE_TYPES)
 devices.use_cache()
 
 
@@ -209,7 +224,10 @@ class Code:
         with devices.enable_x64(True):
             self.constants = self._large_constants()
         self.types = [variable.type for variable in fgraph.inputs]
-        self.special = [i for i, j in enumerate(self.kept) if not isinstance(self.types[j], TensorType)]
+        # of the inputs that are no shared variables.
+        self.special = [
+            i for i, j in enumerate(self.kept) if j not in shared and not isinstance(self.types[j], TensorType)
+        ]
         self.output_types = [fgraph.outputs[i].type for i in self.results]
         self.passed_on = [variable.owner is None for variable in fgraph.outputs]
         self._graph = None
@@ -296,9 +314,10 @@ class Code:
             return self.trace(updated, kept, constants, known)
 
         if choices is not None:
-            return devices.compiled(run, choices, donate_argnums=0)
+            return ByShape(lambda: devices.compiled(run, choices, donate_argnums=0))
         # a variant depends on values that have no place in the name of a file.
-        return self.compiled(run, None if known else ("batch",), donate_argnums=0)
+        about = None if known else ("batch",)
+        return ByShape(lambda: self.compiled(run, about, donate_argnums=0))
 
     @functools.cached_property
     def is_direct(self):
@@ -388,6 +407,8 @@ class Program:
         self.shared_cells = [(inputs[i], code.types[i]) for i in code.shared]
         self.updated_cells = [inputs[i] for i in code.updated]
         self.kept_cells = [inputs[i] for i in code.kept]
+        self.kept_shared = [(i, inputs[j]) for i, j in enumerate(code.kept) if j in set(code.shared)]
+        self.tied = locks.Tied([cell for cell, _ in self.shared_cells])
         self.storage_map = {}
         self.deferred = False
         #: What has run for arrays of some shapes, and the types of the arguments.
@@ -401,6 +422,9 @@ class Program:
         return [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
 
     # -- calls --------------------------------------------------------------------------------------------------------
+    #
+    # What is called under_lock runs while no other thread works with the shared variables. It starts XLA, and waits for
+    # nothing: neither for results nor for XLA's compiler.
 
     def place_shared(self):
         """Move shared variables to the device, where they stay, each with an array of its own."""
@@ -430,27 +454,35 @@ class Program:
     def _outputs(self):
         forking.check()
         with devices.enable_x64(True):
-            self.place_shared()
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.code.special:
                 kept[i] = prepare(self.code.types[self.code.kept[i]], kept[i])
-            if self.code.stays_on_host or NOTHING in map(type, kept) or NOTHING in map(type, self.take_states()):
-                # some Ops have a use for an input without a value.
-                return self._run_on_host(kept)
             if self.deferred:
                 # the arrays may be used for something else before they are read.
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
-            if self.code.entries is None:
-                try:
-                    function = self.code.suited(kept)
-                    outputs = self._run(function, kept)
-                except (NeedsValue, GiveUp):
-                    self.code.entries = {}
-                else:
-                    if self.code.is_direct:
-                        self._note(kept, function)
-                    return outputs
-            return self._run_special(kept)
+            try:
+                if self.code.stays_on_host or NOTHING in map(type, kept):
+                    raise NoValue
+                if self.code.entries is None:
+                    try:
+                        function = self.code.suited(kept)
+                        outputs = self._run(function, kept)
+                    except (NeedsValue, GiveUp):
+                        self.code.entries = Recent(VARIANTS)
+                    else:
+                        if self.code.is_direct:
+                            self._note(kept, function)
+                        return outputs
+                return self._run_special(kept)
+            except NoValue:
+                # some Ops have a use for an input without a value.
+                return self._run_on_host(kept)
+
+    def locked(self, function, *args):
+        """Return what a function does, while no other thread works with the shared variables."""
+        # functions that only read come first: one of them waits for one of many steps.
+        hold = self.tied.holding if self.code.updated else self.tied.first
+        return hold(function, *args)
 
     def _note(self, kept, function):
         """Remember what has run for such arguments, for :meth:`compute_directly`."""
@@ -478,17 +510,21 @@ class Program:
         if function is None or self.deferred:
             return None
         forking.check()
-        kept = (array, *[cell[0] for cell in self.kept_cells[1:]])
-        if not self.array_types.issuperset(map(type, kept)):
-            return None
         arrived = []
         try:
             with devices.enable_x64(True):
-                function.call(((), kept, ()), arrived)
-        except (NeedsValue, GiveUp):
+                self.tied.first(self._start_directly, function, array, arrived)
+        except (NeedsValue, GiveUp, trials.NotCompiled):
+            return None
+        if not arrived:
             return None
         (value,), _, holds = arrived[0]
         return take_over(self.code.output_types[0], value) if holds is None or holds else None
+
+    def _start_directly(self, function, array, arrived):
+        kept = (array, *[cell[0] for cell in self.kept_cells[1:]])
+        if self.array_types.issuperset(map(type, kept)):
+            function.call(((), kept, ()), arrived)
 
     def store(self, states):
         """Let the cells hold new states. One step for Python, which Ctrl-C does not come in between."""
@@ -498,39 +534,87 @@ class Program:
         """Return the states as a tuple."""
         return tuple([cell[0] for cell in self.updated_cells])
 
-    def _run(self, function, kept):
-        updated = self.take_states()
+    def _take_under_lock(self, kept):
+        """Return the states, and the other inputs, of which those that are shared variables are filled in."""
+        self.place_shared()
+        for i, cell in self.kept_shared:
+            kept[i] = cell[0]
+        states = self.take_states()
+        if NOTHING in map(type, kept) or NOTHING in map(type, states):
+            raise NoValue
+        return states, tuple(kept)
+
+    def start(self, function, make_arguments, states_of, waits=False):
+        """Start a compiled function, after it has been compiled, and let the cells hold the states that it makes.
+
+        Parameters
+        ----------
+        function : theanets.xla.trials.Function or theanets.xla.shapes.ByShape
+            The function. Its first argument is the tuple of the states.
+        make_arguments : callable
+            Returns its arguments. It is called under the lock, with the shared variables on the device.
+        states_of : callable
+            Returns the new states, given what the function returns.
+        waits : bool, optional
+            Whether to wait until the states have been computed. Default False.
+
+        Returns
+        -------
+        result
+            What the function returns, which may still be computed.
+        """
+        for call in (function.call, function.call, function.compile_and_call):
+            try:
+                return self.locked(self._start_under_lock, call, make_arguments, states_of, waits)
+            except trials.NotCompiled:
+                # of the arguments only the shapes are of use here: their memory may be gone soon.
+                arguments = self.locked(make_arguments)
+            function.compile(arguments)
+
+    def _start_under_lock(self, call, make_arguments, states_of, waits):
         arrived = []
         try:
             # in one step for Python, so that Ctrl-C cannot come between the end of the old state and the new one.
-            function.call((updated, tuple(kept), tuple(self.code.constants.values())), arrived)
+            call(make_arguments(), arrived)
         finally:
-            holds = arrived[0][2] if arrived else None
             if arrived:
-                self.store(arrived[0][1])
+                self.store(states_of(arrived[0]))
+        if waits:
+            jax.block_until_ready(states_of(arrived[0]))
+        return arrived[0]
+
+    def _run(self, function, kept):
+        constants = tuple(self.code.constants.values())
+        # JAX reads arguments where they are, and the caller may change them as soon as this returns.
+        waits = not self.code.results and any(isinstance(value, np.ndarray) for value in kept)
+        results, _, holds = self.start(
+            function, lambda: (*self._take_under_lock(kept), constants), operator.itemgetter(1), waits
+        )
         if holds is not None and not holds:
             return self._run_after_all(kept)
         if self.deferred:
-            return [*arrived[0][0], *[None] * (self.code.count - len(self.code.results))]
-        if not self.code.results and any(isinstance(value, np.ndarray) for value in kept):
-            # JAX reads arguments where they are, and the caller may change them as soon as this returns.
-            jax.block_until_ready(arrived[0][1])
+            return [*results, *[None] * (self.code.count - len(self.code.results))]
         outputs = [None] * self.code.count
-        for position, type_, value in zip(self.code.results, self.code.output_types, arrived[0][0]):
+        for position, type_, value in zip(self.code.results, self.code.output_types, results):
             outputs[position] = take_over(type_, value)
         return outputs
 
+    def _narrow_under_lock(self, kept, variant, first):
+        """Return the variant for the inputs, these by variable, and the variant that is nothing but their shapes."""
+        states, kept = self._take_under_lock(kept)
+        signature = tuple([describe(value) for value in (*states, *kept)])
+        variables = self.fgraph.inputs
+        inputs = dict(zip([variables[i] for i in (*self.code.updated, *self.code.kept)], (*states, *kept)))
+        inputs.update((variables[i], inputs[variables[other]]) for i, other in self.code.same.items())
+        first = first or self.code.entries.find(signature, lambda: Variant({}))
+        return (variant or first).narrow(inputs), inputs, first
+
     def _run_special(self, kept):
         """Run a function that cannot simply be traced."""
-        arguments = [*(cell[0] for cell in self.updated_cells), *kept]
-        signature = tuple([describe(value) for value in arguments])
-        variables = self.fgraph.inputs
-        inputs = dict(zip([variables[i] for i in (*self.code.updated, *self.code.kept)], arguments))
-        inputs.update((variables[i], inputs[variables[other]]) for i, other in self.code.same.items())
-        variant = first = self.code.entries.setdefault(signature, Variant({}))
+        variant = first = None
         while True:
             try:
-                variant = variant.narrow(inputs)
+                variant, inputs, first = self.locked(self._narrow_under_lock, kept, variant, first)
                 if variant.on_host:
                     return self._run_on_host(kept)
                 if variant.function is None:
@@ -588,17 +672,16 @@ class Program:
         return None
 
     def _run_on_host(self, kept):
-        values = [None] * len(self.cells)
-        for position, cell in zip(self.code.updated, self.updated_cells):
-            values[position] = from_device(self.code.types[position], cell[0])
-        for position, value in zip(self.code.kept, kept):
-            values[position] = from_device(self.code.types[position], value)
-        for position, other in self.code.same.items():
+        code, values = self.code, [None] * len(self.cells)
+        for position, value in zip(code.kept, kept):
+            values[position] = value
+        for position, value in zip(code.shared, state.read_cells([cell for cell, _ in self.shared_cells])):
+            values[position] = value
+        for position, other in code.same.items():
             values[position] = values[other]
-        outputs = self.code.host(values)
-        for cell, position in zip(self.updated_cells, self.code.update_outputs):
-            cell[0] = outputs[position]
-        results = set(self.code.results)
+        outputs = code.host([from_device(type_, value) for type_, value in zip(code.types, values)])
+        self.locked(self.store, [outputs[position] for position in code.update_outputs])
+        results = set(code.results)
         return [value if i in results else None for i, value in enumerate(outputs)]
 
 

@@ -12,7 +12,7 @@ from theano.tensor.raw_random import RandomFunction, RandomStateType
 
 from . import program as programs
 from .host import HostProgram
-from .state import fetch
+from .state import read_cells
 from .values import is_supported
 
 __all__ = ["Drawing", "build"]
@@ -165,7 +165,7 @@ class Drawing:
 
     def __call__(self, output_subset=None):
         """Run with what the cells hold; store the updates, and return the list of outputs."""
-        values = [fetch(cell[0]) for cell in self.value_cells]
+        values = read_cells(self.value_cells)
         lengths = [theano._asarray(cell[0].shape[axis], "int64") for cell, axis in self.shape_cells]
         drawn = self.host([*values, *lengths, *(cell[0] for cell in self.generator_cells)])
         samples, states = drawn[: len(self.sample_cells)], drawn[len(self.sample_cells) :]

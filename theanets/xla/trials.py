@@ -26,7 +26,7 @@ import theano
 
 from .limits import Limited, Limits, Refused, Unavailable
 
-__all__ = ["Function", "Tried", "expect"]
+__all__ = ["Function", "NotCompiled", "Tried", "expect"]
 
 _log = logging.getLogger("theanets")
 
@@ -71,8 +71,19 @@ def folder():
     return pathlib.Path(theano.config.compiledir, "xla-tried")
 
 
+class NotCompiled(Exception):
+    """A function is called with arguments of shapes that it has not been compiled for."""
+
+
+class _Compiling(threading.local):
+    #: Whether this thread is compiling a function; in a call it is not.
+    is_now = False
+
+
 class Function:
-    """A function that XLA compiles when it is called first, with its defaults.
+    """A function that XLA compiles with its defaults, once for all arguments of the same shapes.
+
+    A call never compiles, which may take seconds, as callers hold locks: :meth:`compile` does.
 
     Parameters
     ----------
@@ -80,30 +91,77 @@ class Function:
         What JAX traces.
     options : dict
         More arguments of ``jax.jit``.
+
+    Attributes
+    ----------
+    compiled : int
+        How often it has been compiled.
     """
 
     def __init__(self, function, options):
-        self.jitted = jax.jit(function, **options)
+        compiling = self.compiling = _Compiling()
+
+        @functools.wraps(function)
+        def traced(*arguments):
+            # JAX traces for new shapes only: where it knows them, this costs nothing.
+            if not compiling.is_now:
+                raise NotCompiled
+            return function(*arguments)
+
+        self.traced = traced
+        self.jitted = jax.jit(traced, **options)
+        self.compiled = 0
 
     def call(self, arguments, results):
         """Call it with a tuple of arguments, and append what it returns to a list.
 
         That is one step for Python, so that Ctrl-C cannot come between the two: the memory of arguments may be gone.
+
+        Raises
+        ------
+        NotCompiled
+            If it has to be compiled before. Nothing has happened then.
         """
         results.extend(itertools.starmap(self.jitted, [arguments]))
 
+    def compile_and_call(self, arguments, results):
+        """The same, and compile if that is needed."""
+        with self._tracing():
+            self.call(arguments, results)
+
+    def compile(self, arguments):
+        """Compile for arguments of such shapes; what goes wrong in tracing goes wrong here."""
+        with self._tracing():
+            self.jitted.lower(*arguments).compile()
+        self.compiled += 1
+
     def __call__(self, *arguments):
         results = []
-        self.call(arguments, results)
+        try:
+            self.call(arguments, results)
+        except NotCompiled:
+            self.compile(arguments)
+            self.compile_and_call(arguments, results)
         return results[0]
 
     def lower(self, *arguments):
         """Return what XLA compiles for such arguments, as ``jax.jit`` does."""
-        return self.jitted.lower(*arguments)
+        with self._tracing():
+            return self.jitted.lower(*arguments)
 
+    def trace(self, *arguments):
+        """Return what JAX traces for such arguments, as ``jax.jit`` does."""
+        with self._tracing():
+            return self.jitted.trace(*arguments)
 
-class Unknown(Exception):
-    """A function is traced that was not tried for such arguments."""
+    @contextlib.contextmanager
+    def _tracing(self):
+        before = self.compiling.is_now
+        self.compiling.is_now = True
+        try:
+            yield
+        finally:
+            self.compiling.is_now = before
 
 
 class Tried(Function):
@@ -122,43 +180,17 @@ class Tried(Function):
     def __init__(self, function, choices, options):
         super().__init__(function, options)
         self.plain, self.choices = self.jitted, choices
-        self.state = threading.local()
+        self.jitted = jax.jit(self.traced, compiler_options=choices, **options)
 
-        @functools.wraps(function)
-        def traced(*arguments):
-            # JAX traces for new shapes only: where it knows them, this costs nothing.
-            if not getattr(self.state, "is_trial", False):
-                raise Unknown
-            return function(*arguments)
-
-        self.jitted = jax.jit(traced, compiler_options=choices, **options)
-
-    def call(self, arguments, results):
-        """Call it with a tuple of arguments, and append what it returns to a list."""
-        try:
-            super().call(arguments, results)
-        except Unknown:
-            with self._trial():
-                # what goes wrong in tracing goes wrong here.
-                lowered = self.jitted.lower(*arguments)
-                module = lowered.compiler_ir("stablehlo")
-                # in the form that keeps everything, so that JAX's cache takes it for the same when it is read again.
-                if not is_fine(module.operation.get_asm(print_generic_op_form=True), self.choices, bound(lowered)):
-                    self.jitted = self.plain
-                super().call(arguments, results)
-
-    def lower(self, *arguments):
-        """Return what XLA compiles for such arguments, as ``jax.jit`` does; it is not known whether it can."""
-        with self._trial():
-            return super().lower(*arguments)
-
-    @contextlib.contextmanager
-    def _trial(self):
-        self.state.is_trial = True
-        try:
-            yield
-        finally:
-            self.state.is_trial = False
+    def compile(self, arguments):
+        """Compile for arguments of such shapes, with the options if they are fine; otherwise with XLA's defaults."""
+        if self.jitted is not self.plain:
+            lowered = self.lower(*arguments)
+            module = lowered.compiler_ir("stablehlo")
+            # in the form that keeps everything, so that JAX's cache takes it for the same when it is read again.
+            if not is_fine(module.operation.get_asm(print_generic_op_form=True), self.choices, bound(lowered)):
+                self.jitted = self.plain
+        super().compile(arguments)
 
 
 def bound(lowered):
