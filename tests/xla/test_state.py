@@ -292,7 +292,7 @@ def test_a_snapshot_is_of_one_moment():
 @pytest.mark.parametrize("take", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))], ids=["copy", "pickle"])
 def test_a_function_shares_its_variables_in_a_copy_too(mode, take):
     state = theano.shared(np.full(3, np.nan, FLOAT), "state")
-    step = theano.function([], state.sum(), updates=[(state, state * 0 + 4)], mode=mode)
+    step = theano.function([], state.sum(), updates=[(state, TT.ones_like(state) * 4)], mode=mode)
     step()
     for pair in ((state, step), (step, state)):
         copied = take(pair)

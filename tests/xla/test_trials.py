@@ -171,8 +171,6 @@ def test_an_interrupted_trial_leaves_arguments_and_function_alone(folder, monkey
     states, results = (jax.numpy.ones(3),), []
     with pytest.raises(KeyboardInterrupt):
         function.compile((states, 1.0))
-    with pytest.raises(trials.NotCompiled):
-        function.call((states, 1.0), results)
     assert not results and not states[0].is_deleted()
     refuse(monkeypatch)
     function.compile((states, 1.0))

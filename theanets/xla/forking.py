@@ -87,6 +87,7 @@ _held: list = []
 
 
 def _before():
+    # the turn before the lock: other threads would take the lock again and again.
     for lock in locks.all_locks():
         if lock.acquire(timeout=PATIENCE):
             _held.append(lock)
@@ -102,6 +103,7 @@ def _before():
 
 def _in_parent():
     while _held:
+        # in the reverse order.
         _held.pop().release()
 
 

@@ -140,8 +140,9 @@ class Tied:
 
 
 def all_locks():
-    """Return the locks of all groups of which anybody holds a cell."""
-    return list({id(group): group.lock for group in [tie.group.root() for tie in _ties.values()]}.values())
+    """Return the locks of all groups of which anybody holds a cell, in the order in which they are to be taken."""
+    groups = {id(group): group for group in [tie.group.root() for tie in _ties.values()]}
+    return [lock for group in groups.values() for lock in (group.turn, group.lock)]
 
 
 def holding(cells, function, *args):
