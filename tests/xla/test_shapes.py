@@ -46,5 +46,5 @@ def test_shared_variables_of_many_shapes(monkeypatch):
 def test_the_entry_that_was_not_used_for_longest_goes():
     recent, made = shapes.Recent(2), []
     for key in "abacabb":
-        recent.find(key, lambda: made.append(key) or key)
+        recent.find(key, lambda key=key: made.append(key) or key)
     assert "".join(made) == "abcb" and set(recent) == {"a", "b"}
