@@ -373,10 +373,10 @@ def test_labels_are_checked_where_they_enter():
 
 @pytest.mark.parametrize("shuffle", ["batches", "rows"])
 def test_nothing_moves_but_the_order_of_batches_and_the_monitors(shuffle, monkeypatch):
-    compile_, moved = epochs.FusedLoop._compile, []
+    compile_, moved = epochs.LoopCode.compile, []
 
-    def watched(loop):
-        function = compile_(loop)
+    def watched(loop, room):
+        function = compile_(loop, room)
         call = function.call
 
         def watched_call(arguments, results):
@@ -386,7 +386,7 @@ def test_nothing_moves_but_the_order_of_batches_and_the_monitors(shuffle, monkey
         function.call = watched_call
         return function
 
-    monkeypatch.setattr(epochs.FusedLoop, "_compile", watched)
+    monkeypatch.setattr(epochs.LoopCode, "compile", watched)
     net = theanets.Classifier([4, 5, 3], rng=3)
     draw = np.random.RandomState(1)
     data = [draw.rand(32, 4).astype("float32"), draw.randint(3, size=32).astype("int32")]
