@@ -108,13 +108,13 @@ CASES = {
         dict(algo="sgd", stateful=True, batch_size=4), dict(algo="sgd", stateful=True, batch_size=4, learning_rate=0.1),
     ),
     "ragged": (
-        recurrent("Autoencoder", dict(form="bidirectional", worker="rnn", size=4), 3), [RAGGED],
+        recurrent("Autoencoder", (4, "rnn"), 3), [RAGGED],
         dict(algo="rmsprop", recurrent_state=dict(weight=0.1, pattern="hid1:out"), batch_size=3),
         dict(algo="rmsprop", recurrent_state=dict(weight=0.2, pattern="hid1:out"), batch_size=3),
     ),
     "images": (
         lambda seed: theanets.convolution.Classifier(
-            [(6, 6, 1), dict(form="conv2", size=3, filter_size=(3, 3)), dict(form="pool2", pool_size=2), "flatten", 3],
+            [(6, 6, 1), dict(form="conv2", size=3, filter_size=(3, 3)), "flatten", 3],
             rng=seed,
         ),
         [IMAGES, LABELS[:12]], dict(algo="sgd"), dict(algo="sgd", learning_rate=0.1),

@@ -21,11 +21,11 @@ def computed(monkeypatch):
     """The shapes of the first input that functions were called with."""
     shapes, call = set(), evaluation.Guarded.__call__
 
-    def noted(self, *args):
+    def note(self, *args):
         shapes.add(args[0].shape)
         return call(self, *args)
 
-    monkeypatch.setattr(evaluation.Guarded, "__call__", noted)
+    monkeypatch.setattr(evaluation.Guarded, "__call__", note)
     return shapes
 
 

@@ -94,6 +94,20 @@ def test_a_setting_that_is_edited_is_seen():
     assert parts(net) != before
 
 
+class Sloping(theanets.Activation):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.slope = self._add("slope", self.layer.rng.rand(self.layer.output_size))
+
+    def __call__(self, x):
+        return x * self.slope
+
+
+def test_initial_values_of_code_of_ones_own_make_no_difference():
+    one, two = (network([4, (3, "sloping"), 2], rng=seed) for seed in (1, 2))
+    assert parts(one) == parts(two)
+
+
 def test_a_function_that_is_registered_anew_under_its_name_is_seen(monkeypatch):
     monkeypatch.setitem(theanets.activations.FUNCTIONS, "double", lambda x: 2 * x)
     net = network([4, (3, "double"), 2])

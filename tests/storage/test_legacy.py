@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import theanets
 from theanets import util
-from theanets.storage import legacy, pickles
+from theanets.storage import legacy, objects, pickles
 
 FILES = sorted((pathlib.Path(__file__).parent.parent / "files" / "legacy").glob("*.pkl*"))
 
@@ -97,7 +97,7 @@ def lstm():
 def test_backward_layers_keep_their_order_visibly(word):
     layer = lstm()
     layer.state["kwargs"] = {**layer.state["kwargs"], "direction": word}
-    spec = legacy._layer_spec(layer, None, False)
+    spec = legacy._layer_spec(layer, None, False, objects.Maker())
     assert (spec["direction"], spec["output_order"]) == ("backward", "processing")
 
 
@@ -108,11 +108,11 @@ def test_bidirectional_layers_keep_their_order_visibly():
         dict(name="hid1", worker="lstm", forward=workers[0], backward=workers[1], _input_shapes={}, h_0=None)
         | dict(kwargs=dict(size=6, inputs="in:out", activation="relu", rng=13, unheard=3))
     )
-    spec = legacy._layer_spec(record, None, False)
+    spec = legacy._layer_spec(record, None, False, objects.Maker())
     net = theanets.recurrent.Regressor([2, spec, 1])
     assert net.layers[1].to_spec()["output_order"] == "processing"
     assert type(net.layers[1].backward) is theanets.layers.LSTM
-    assert legacy._layer_spec(record, None, False)["worker"] == "lstm"
+    assert legacy._layer_spec(record, None, False, objects.Maker())["worker"] == "lstm"
 
 
 @pytest.mark.parametrize("activation, names", [("prelu", ["leak"]), ("lgrelu", ["gain", "leak"])])

@@ -116,7 +116,7 @@ def test_best_parameters_are_those_of_all_epochs():
 
 def test_patience_counts_on():
     whole, parts = regressor(), regressor()
-    options = dict(algo="sgd", learning_rate=-0.01, validate_every=1, patience=3)
+    options = dict(algo="sgd", learning_rate=0.0, validate_every=1, patience=3)
     whole.train([X, Y], **options)
     parts.train([X, Y], epochs=2, **options)
     parts.train([X, Y], resume=True)

@@ -94,6 +94,8 @@ def outputs(run):
 
 
 def test_order_sizes_and_numbers_of_batches_compile_nothing_new(monkeypatch):
+    # a program that is read from disk is not traced.
+    monkeypatch.setenv("THEANETS_PROGRAMS", "0")
     function, state = loop_of(None, None)
     data = np.arange(40, dtype=FLOAT).reshape(20, 2)
     expected = 0.0
@@ -102,7 +104,7 @@ def test_order_sizes_and_numbers_of_batches_compile_nothing_new(monkeypatch):
     # the short batch runs with the others.
     run.function = None
     traced, trace = [], run.loop.program.code.trace
-    monkeypatch.setattr(run.loop.program, "trace", lambda *args: traced.append(1) or trace(*args))
+    monkeypatch.setattr(run.loop.program.code, "trace", lambda *args: traced.append(1) or trace(*args))
     short = []
     twin = downhill.Dataset([data], batch_size=3, rng=1)
     for count in (7, 7, 3, 5, 7, 1):
@@ -373,10 +375,10 @@ def test_labels_are_checked_where_they_enter():
 
 @pytest.mark.parametrize("shuffle", ["batches", "rows"])
 def test_nothing_moves_but_the_order_of_batches_and_the_monitors(shuffle, monkeypatch):
-    compile_, moved = epochs.FusedLoop._compile, []
+    compile_, moved = epochs.LoopCode.compile, []
 
-    def watched(loop):
-        function = compile_(loop)
+    def watched(loop, room):
+        function = compile_(loop, room)
         call = function.call
 
         def watched_call(arguments, results):
@@ -386,7 +388,7 @@ def test_nothing_moves_but_the_order_of_batches_and_the_monitors(shuffle, monkey
         function.call = watched_call
         return function
 
-    monkeypatch.setattr(epochs.FusedLoop, "_compile", watched)
+    monkeypatch.setattr(epochs.LoopCode, "compile", watched)
     net = theanets.Classifier([4, 5, 3], rng=3)
     draw = np.random.RandomState(1)
     data = [draw.rand(32, 4).astype("float32"), draw.randint(3, size=32).astype("int32")]

@@ -39,8 +39,8 @@ FICKLE = re.compile(
     r"time|time_ns|perf_counter|monotonic|now|today|globals|locals|__import__|import_module|modules"
 )
 
-#: Methods of a layer that no graph depends on.
-WITHOUT_GRAPH = frozenset(["__init__", "setup", "__repr__", "to_spec", "log", "describe"])
+#: Methods of a layer that no graph depends on, but for the attributes that they set. So it is with any constructor.
+WITHOUT_GRAPH = frozenset(["setup", "__repr__", "to_spec", "log", "describe"])
 
 #: Attributes of classes that do not matter for what they do.
 FORMALITIES = frozenset(
@@ -220,7 +220,7 @@ class Structure:
         self._number(cls)
         is_layer = issubclass(cls, layers.Layer)
         members = [
-            (name, self._member(member, is_layer and name in WITHOUT_GRAPH))
+            (name, self._member(member, name == "__init__" or is_layer and name in WITHOUT_GRAPH))
             for name, member in vars(cls).items()
             if name not in FORMALITIES
         ]

@@ -67,7 +67,8 @@ def _or_none(is_right):
 
 
 def _is_kind(value):
-    return _is_word(value) or _list_of(_is_count)(value)
+    # states of random streams have no name.
+    return value is None or _is_word(value) or _list_of(_is_count)(value)
 
 
 def _is_counters(value):

@@ -96,8 +96,8 @@ class Kept:
 
     @property
     def jitted(self):
-        """What ``jax.jit`` makes of the function."""
-        return self.fresh.jitted
+        """What ``jax.jit`` makes of the function; what it traces and lowers is as if there were no disk."""
+        return _Jitted(self.function, self)
 
     def lower(self, *arguments):
         """Return what XLA compiles for such arguments, as ``jax.jit`` does."""
@@ -111,6 +111,22 @@ class Kept:
         if name == "function":
             raise AttributeError(name)
         return getattr(self.function, name)
+
+
+class _Jitted:
+    def __init__(self, function, kept):
+        self._function, self._kept = function, kept
+
+    def trace(self, *arguments):
+        return self._kept.fresh.jitted.trace(*arguments)
+
+    def lower(self, *arguments):
+        return self._kept.fresh.jitted.lower(*arguments)
+
+    def __getattr__(self, name):
+        if name.startswith("_function"):
+            raise AttributeError(name)
+        return getattr(self._function.jitted, name)
 
 
 def _kept(function, origin, place, about):

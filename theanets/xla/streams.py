@@ -120,7 +120,7 @@ class Drawing:
     allow_gc = True
 
     def __init__(self, fgraph, plan, inputs, outputs, updates, shared):
-        self.fgraph, self.storage_map, self.deferred = fgraph, {}, False
+        self.fgraph, self.storage_map = fgraph, {}
         self.output_cells = outputs
         cells = dict(zip(fgraph.inputs, inputs))
         self.value_cells = [cells[variable] for variable in plan.values]
@@ -143,6 +143,25 @@ class Drawing:
             {kept.index(i): self.places.index(updates[i]) for i in updates if updates[i] in self.places},
             {kept.index(i) for i in shared if i in kept},
         )
+
+    @property
+    def deferred(self):
+        """Whether calls return values that may still be computed, as for :class:`theanets.xla.program.Program`."""
+        return self.program.deferred
+
+    @deferred.setter
+    def deferred(self, is_deferred):
+        self.program.deferred = is_deferred
+
+    @property
+    def shared_cells(self):
+        """The cells of shared variables on the device, with their types."""
+        return self.program.shared_cells
+
+    def forget_outputs(self):
+        """Empty the cells of the outputs."""
+        for cell in self.output_cells:
+            cell[0] = None
 
     def __call__(self, output_subset=None):
         """Run with what the cells hold; store the updates, and return the list of outputs."""
