@@ -92,7 +92,7 @@ def test_the_product_of_a_state_is_computed_once_for_a_loop_and_its_gradient(bac
     inputs, outputs = gated(backwards)
     function = theano.function(inputs, outputs, mode="XLA")
     arrays = normal(6, 2, 6), normal(3, 6), normal(2, 3)
-    traced = function.fn.code.plain.jitted.trace((), arrays, ())
+    traced = function.fn.code.plain.trace((), arrays, ())
 
     def count(jaxpr):
         inner = [item.params["jaxpr"] for item in jaxpr.eqns if "jaxpr" in item.params]
