@@ -1,6 +1,7 @@
 """Epochs in one compiled loop: the same results as batch by batch."""
 
 import itertools
+import threading
 import time
 
 import downhill
@@ -14,7 +15,7 @@ import theano.tensor as TT
 from theanets import util
 from theanets.data import sources
 from theanets.trainer import passes
-from theanets.xla import epochs
+from theanets.xla import epochs, trials
 from theano import sparse
 
 FLOAT = theano.config.floatX
@@ -70,6 +71,37 @@ def test_the_same_as_batch_by_batch(options, one_by_one):
             np.testing.assert_allclose(list(monitors.values()), list(expected_monitors.values()), rtol=2e-5, atol=1e-7)
     for name, value in params.items():
         np.testing.assert_allclose(value, expected_params[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"shuffle": "rows"}, {"train_batches": 2}, {"batch_size": 70}])
+def test_the_first_pass_is_compiled_beside_the_first_validation(options, monkeypatch):
+    started, compile_beside = [], trials.Function.compile_beside
+
+    def compile_in_a_thread(self, arguments):
+        started.append(compile_beside(self, arguments))
+        return started[-1]
+
+    monkeypatch.setattr(trials.Function, "compile_beside", compile_in_a_thread)
+    beside = train(**options)
+    assert len(started) == ("train_batches" not in options) and not any(thread.is_alive() for thread in started)
+    monkeypatch.setattr(epochs.FusedLoop, "compile_beside", lambda *args: None)
+    theanets.store.clear()
+    assert str(train(**options)) == str(beside)
+
+
+def test_what_cannot_be_compiled_beside_is_compiled_when_it_is_called(monkeypatch):
+    failed, compiled = [], jax.stages.Lowered.compile
+
+    def compile_here_only(self, *args):
+        if threading.current_thread() is not threading.main_thread():
+            failed.append(self)
+            raise jax.errors.JaxRuntimeError("no memory")
+        return compiled(self, *args)
+
+    expected = train()
+    theanets.store.clear()
+    monkeypatch.setattr(jax.stages.Lowered, "compile", compile_here_only)
+    assert str(train()) == str(expected) and failed
 
 
 def test_pieces_of_an_epoch_make_the_same_epoch(monkeypatch):

@@ -104,6 +104,12 @@ class Pass:
     def _inner(self):
         return self.dataset.dataset if isinstance(self.dataset, Ordered) else self.dataset
 
+    def compile_beside(self):
+        """Let XLA compile the loop over all batches while the caller does something else, if there is one."""
+        inner = self._inner()
+        if self.loop is not None and inner.iteration_size == len(inner._slices):
+            self.loop.compile_beside(len(inner._slices), getattr(inner, "order", None) is not None)
+
     def run(self, deadline=None):
         """Make one pass.
 

@@ -131,6 +131,9 @@ class Run:
                 return
             # a training that goes on with more patience has validated already.
             if (self._is_due() and self.validated_epoch != self.epoch) or self.best_params is None:
+                if not self.passes:
+                    # XLA compiles this one while the first validation is compiled and run.
+                    self._pass(self.optimizer.f_step, self.train).compile_beside()
                 self._validate()
                 if self.outcome not in (None, DIVERGED):
                     return

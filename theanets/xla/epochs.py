@@ -63,6 +63,7 @@ class LoopCode:
         self.length = length
         self.size = size
         self.functions = {}
+        self.threads = {}
         self.rate = None
 
     def compile(self, room):
@@ -220,6 +221,62 @@ class FusedLoop:
             self.room = tuple([max(room, number + number // 4) for number, room in zip(needed, self.room)])
         return self.room
 
+    def _make_capacity(self, count):
+        """Make room for so many batches."""
+        capacity = power_of_two(max(count, -(-self.length // self.size)))
+        self.capacity = max(self.capacity, min(capacity, LONGEST))
+
+    def _find(self, key):
+        """Return the function for some room, and whether it is a new one."""
+        functions = self.code.functions
+        is_new = key not in functions
+        if is_new:
+            functions[key] = self.code.compile(key[1])
+        return functions[key], is_new
+
+    def _make_order(self, count, starts):
+        """Return how many batches to run, and where they begin, as one array."""
+        # without a sign, so that JAX does not look for places counted from the end.
+        order = np.zeros(1 + self.capacity, "uint32")
+        order[0], order[1 : 1 + len(starts)] = count, starts
+        return order
+
+    def _arguments(self, order, rows):
+        """Return the arguments of a call; this runs under the lock."""
+        program = self.program
+        program.place_shared()
+        constants = tuple(program.code.constants.values())
+        return program.take_states(), tuple([cell[0] for cell in self.rest]), constants, self.data, order, rows
+
+    def compile_beside(self, count, is_mixed=False):
+        """Let XLA compile in a thread what :meth:`run` is going to need, which waits for it.
+
+        Nothing happens if that is compiled already, or if what is needed depends on the order of rows. If it turns out
+        that the loop does not work, :meth:`run` will find out.
+
+        Parameters
+        ----------
+        count : int
+            Number of batches.
+        is_mixed : bool, optional
+            Whether rows are mixed. Default False.
+        """
+        if self.program.code.stays_on_host or is_mixed and any(item.counts is not None for item in self.examples):
+            return
+        self._make_capacity(count)
+        key = self.capacity, self.room if is_mixed else None
+        function, is_new = self._find(key)
+        if not is_new:
+            return
+        rows = np.arange(self.length, dtype="uint32") if is_mixed else None
+        order = self._make_order(0, ())
+        with devices.enable_x64(True), jax.transfer_guard_host_to_device("allow"):
+            try:
+                arguments = self.program.locked(self._arguments, order, rows)
+                self.code.threads[key] = function.compile_beside(arguments)
+            except (NeedsValue, GiveUp, Unfusable):
+                del self.code.functions[key]
+
     def run(self, starts, seconds=SECONDS, rows=None):
         """Run batches, for about so many seconds at most.
 
@@ -247,32 +304,24 @@ class FusedLoop:
         program = self.program
         if program.code.stays_on_host:
             raise Unfusable("the function runs on the host")
-        capacity = power_of_two(max(len(starts), -(-self.length // self.size)))
-        self.capacity = max(self.capacity, min(capacity, LONGEST))
+        self._make_capacity(len(starts))
         starts = starts[: self.capacity]
-        room = None if rows is None else self._make_room(rows)
-        functions, key = self.code.functions, (self.capacity, room)
-        is_new = key not in functions
-        if is_new:
-            functions[key] = self.code.compile(room)
+        key = self.capacity, None if rows is None else self._make_room(rows)
+        function, is_new = self._find(key)
+        thread = self.code.threads.pop(key, None)
+        if thread is not None:
+            thread.join()
         rate = self.code.rate
         count = min(len(starts), FIRST if rate is None else max(1, int(seconds * rate)))
-        # how many, and where they begin. Without a sign, so that JAX does not look for places counted from the end.
-        order = np.zeros(1 + self.capacity, "uint32")
-        order[0], order[1 : 1 + len(starts)] = count, starts
+        order = self._make_order(count, starts)
         began = time.perf_counter()
-        constants = tuple(program.code.constants.values())
-
-        def make_arguments():
-            program.place_shared()
-            return program.take_states(), tuple([cell[0] for cell in self.rest]), constants, self.data, order, rows
-
         with devices.enable_x64(True):
             try:
                 # the order is meant to move to the device, also where the user has told JAX to move nothing unasked;
                 # device_put() takes several times as long as all the rest of this.
                 with jax.transfer_guard_host_to_device("allow"):
-                    _, outputs, done = program.start(functions[key], make_arguments, operator.itemgetter(0))
+                    make_arguments = functools.partial(self._arguments, order, rows)
+                    _, outputs, done = program.start(function, make_arguments, operator.itemgetter(0))
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error
         with jax.transfer_guard_device_to_host("allow"):

@@ -30,7 +30,11 @@ class Examples:
     ----------
     parts : tuple of arrays
         The arrays on the device.
+    counts : ndarray or None
+        Number of entries of each example, if examples differ in it.
     """
+
+    counts = None
 
     def __init__(self, *parts):
         self.parts = parts

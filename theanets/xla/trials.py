@@ -135,6 +135,29 @@ class Function:
             self.jitted.lower(*arguments).compile()
         self.compiled += 1
 
+    def compile_beside(self, arguments):
+        """Trace now, and let XLA compile in a thread beside the caller: it holds no lock of Python's meanwhile.
+
+        Parameters
+        ----------
+        arguments : tuple
+            Arguments of the shapes to compile for; what goes wrong in tracing goes wrong here.
+
+        Returns
+        -------
+        thread : threading.Thread
+            To be waited for before the next call, which compiles by itself whatever this one could not.
+        """
+        thread = threading.Thread(target=self._compile_lowered, args=(self.lower(*arguments),), name="XLA's compiler")
+        thread.start()
+        return thread
+
+    def _compile_lowered(self, lowered):
+        try:
+            lowered.compile()
+        except jax.errors.JaxRuntimeError as error:
+            _log.debug("the next call compiles again: %s", error)
+
     def __call__(self, *arguments):
         results = []
         try:
@@ -185,12 +208,22 @@ class Tried(Function):
     def compile(self, arguments):
         """Compile for arguments of such shapes, with the options if they are fine; otherwise with XLA's defaults."""
         if self.jitted is not self.plain:
-            lowered = self.lower(*arguments)
-            module = lowered.compiler_ir("stablehlo")
-            # in the form that keeps everything, so that JAX's cache takes it for the same when it is read again.
-            if not is_fine(module.operation.get_asm(print_generic_op_form=True), self.choices, bound(lowered)):
-                self.jitted = self.plain
+            self._try(self.lower(*arguments))
         super().compile(arguments)
+
+    def _try(self, lowered):
+        module = lowered.compiler_ir("stablehlo")
+        # in the form that keeps everything, so that JAX's cache takes it for the same when it is read again.
+        if not is_fine(module.operation.get_asm(print_generic_op_form=True), self.choices, bound(lowered)):
+            self.jitted = self.plain
+
+    def _compile_lowered(self, lowered):
+        if self.jitted is not self.plain:
+            self._try(lowered)
+            if self.jitted is self.plain:
+                # what was lowered has the options. The next call finds that there are none any more.
+                return
+        super()._compile_lowered(lowered)
 
 
 def bound(lowered):
