@@ -1,4 +1,4 @@
-"""Many batches in one call: a compiled loop over data that lie on the device."""
+"""Compiled training loop: many batches of data on the device in one call of XLA, as a ``while_loop`` of JAX."""
 
 import copy
 import functools
@@ -15,19 +15,19 @@ from .tracing import GiveUp, NeedsValue
 
 __all__ = ["FusedLoop", "Unfusable"]
 
-#: A call lasts about so many seconds: so long other threads wait that use the network meanwhile, and Ctrl-C.
+#: Target duration of a call, in seconds. Other threads that use the network, and Ctrl-C, have to wait for so long.
 SECONDS = 0.05
 
-#: The first call runs so many batches, to see how long they take.
+#: Number of batches in the first call, which measures how long they take.
 FIRST = 8
 
-#: No call runs more batches than this. There is room for as many results in each, which takes time to clear.
+#: Maximum number of batches in a call. Each call allocates and clears an array of results for its capacity.
 LONGEST = 1 << 14
 
-#: So many loops over data of different layouts are kept for each graph.
+#: Maximum number of compiled loops that are kept for each graph, one for each layout of the data.
 LAYOUTS = 8
 
-#: Part of a device's memory that data may take.
+#: Fraction of a device's memory that data may take.
 SHARE = 0.5
 
 
@@ -36,14 +36,14 @@ class Unfusable(Exception):
 
 
 class LoopCode:
-    """The compiled code of an epoch, for data of one layout. It holds neither data nor states.
+    """Compiled loop over the batches of an epoch, for data of one layout. It holds neither data nor states.
 
     Parameters
     ----------
     code : theanets.xla.program.Code
-        What is run for each batch.
+        The graph that is run for each batch.
     cutters : list of :class:`theanets.xla.examples.Examples`
-        Cut batches out of the data, which they do not hold.
+        They cut batches out of the data, which are passed as arguments.
     length : int
         Number of examples.
     size : int
@@ -52,7 +52,9 @@ class LoopCode:
     Attributes
     ----------
     functions : dict
-        Compiled functions by the capacity for batches and the capacity for sparse entries.
+        Compiled functions by :attr:`FusedLoop.capacity` and, for mixed rows, :attr:`FusedLoop.room`.
+    threads : dict
+        Threads in which such functions are being compiled, by the same keys.
     rate : float or None
         Batches per second; None as long as it has not been measured.
     """
@@ -67,7 +69,13 @@ class LoopCode:
         self.rate = None
 
     def compile(self, room):
-        """Return the loop, which XLA compiles when it is called first; see :meth:`FusedLoop.run` for ``room``."""
+        """Return the loop, which XLA compiles at its first call.
+
+        Parameters
+        ----------
+        room : tuple of int or None
+            The capacity of a batch of mixed rows for sparse entries, for each input; None if rows are not mixed.
+        """
         cutters = [copy.copy(item) for item in self.cutters]
         for item, number in zip(cutters, room or ()):
             item.capacity = number
@@ -75,7 +83,7 @@ class LoopCode:
         return self.code.compiled(self._make_run(cutters), about, donate_argnums=0)
 
     def _outputs(self, capacity):
-        """Return room for the outputs of so many batches."""
+        """Return an array of zeros (capacity, num-outputs) for the outputs of so many batches."""
         dtypes = [type_.dtype for type_ in self.code.output_types]
         return jnp.zeros((capacity, len(dtypes)), np.result_type(*dtypes) if dtypes else "float32")
 
@@ -101,7 +109,7 @@ class LoopCode:
                 if (a.shape, a.dtype) != (b.shape, b.dtype):
                     raise Unfusable("a state changes its shape")
             holds = jnp.asarray(True) if holds is None else holds
-            # together, which takes one kernel instead of one for each.
+            # all outputs in one row, so that storing them takes one kernel instead of one for each.
             row = jnp.stack([result.astype(outputs.dtype) for result in results])
             outputs = jax.lax.dynamic_update_index_in_dim(outputs, row, i, 0)
             return jnp.where(holds, i + 1, i), tuple(new), outputs, holds
@@ -125,7 +133,8 @@ class LoopCode:
                 return batches(length % self.size, lambda carry: goes_on(carry) & is_short(carry), carry)
 
             carry = jnp.asarray(0, count.dtype), states, self._outputs(starts.shape[0]), jnp.asarray(True)
-            # a loop for each size, within one over stretches of them: no step has to branch.
+            # an inner loop over full batches and one over short batches, within an outer loop: so the size of a batch
+            # is static in each loop, and no step has to branch.
             has_short = length % self.size > 0
             carry = jax.lax.while_loop(goes_on, stretch, carry) if has_short else batches(self.size, goes_on, carry)
             done, states, outputs, _ = carry
@@ -135,7 +144,7 @@ class LoopCode:
 
 
 class FusedLoop:
-    """Runs a compiled function for one batch after the other, within one call of compiled code.
+    """Runs a compiled function on one batch after the other, many batches within one call of compiled code.
 
     Parameters
     ----------
@@ -148,13 +157,20 @@ class FusedLoop:
     axis : int, optional
         The axis of the batch. Default 0.
     mixed : bool, optional
-        Whether batches are made of rows in an order of their own, which lie anywhere along the axis 0. Default False:
-        they are cut out of the data.
+        Whether the rows are shuffled: a batch consists of rows gathered from anywhere along axis 0. Default False:
+        batches are contiguous slices of the data.
+
+    Attributes
+    ----------
+    room : tuple of int
+        For each input, the capacity of a batch of mixed rows for sparse entries.
+    capacity : int
+        Maximum number of batches in a call, a power of two.
 
     Raises
     ------
     Unfusable
-        If the function is not such a one, or if there is too much data.
+        If the function cannot run in such a loop, or if the data are too large.
     """
 
     def __init__(self, function, arrays, size, axis=0, mixed=False):
@@ -181,7 +197,7 @@ class FusedLoop:
         self.take(arrays)
 
     def take(self, arrays):
-        """Put data on the device: the first, or others of which :func:`describe` says the same."""
+        """Put data on the device. New data must have the same :func:`describe` key as those before."""
         forking.check()
         placed = [make(array) for make, array in zip(self.makers, arrays)]
         if sum(item.nbytes for item in placed) > budget():
@@ -193,7 +209,7 @@ class FusedLoop:
         self.code = self._find_code()
 
     def _find_code(self):
-        """Return the compiled loop for the layout of the data, which all functions of one graph share."""
+        """Return the :class:`LoopCode` for the layout of the data, which all functions of one graph share."""
         loops = self.program.code.loops
         key = self.kind, tuple([tuple(item.layout) for item in self.examples])
         found = loops.pop(key, None)
@@ -205,29 +221,32 @@ class FusedLoop:
         return found
 
     def release(self):
-        """Let go of the data; what is compiled is kept."""
+        """Release the data on the device; compiled code is kept."""
         self.examples = []
 
     @property
     def data(self):
-        """What lies on the device, for each input."""
+        """The arrays on the device, for each input."""
         return tuple([item.parts for item in self.examples])
 
     def _make_room(self, rows):
-        """Return how many entries a batch of mixed sparse rows has room for, for each input; code depends on it."""
+        """Return a capacity for sparse entries that is enough for these rows, for each input.
+
+        Compiled code depends on it: a new capacity means to compile again.
+        """
         needed = [item.largest(rows) for item in self.examples]
         if any(number > room for number, room in zip(needed, self.room)):
-            # some more, as the largest batch of another order has about as many: code is compiled seldom then.
+            # a quarter more than needed, so that other orders of the rows seldom need a new capacity.
             self.room = tuple([max(room, number + number // 4) for number, room in zip(needed, self.room)])
         return self.room
 
     def _make_capacity(self, count):
-        """Make room for so many batches."""
+        """Make the capacity of a call large enough for so many batches, or for an epoch."""
         capacity = power_of_two(max(count, -(-self.length // self.size)))
         self.capacity = max(self.capacity, min(capacity, LONGEST))
 
     def _find(self, key):
-        """Return the function for some room, and whether it is a new one."""
+        """Return the compiled function for a key of :attr:`LoopCode.functions`, and whether it is a new one."""
         functions = self.code.functions
         is_new = key not in functions
         if is_new:
@@ -235,31 +254,31 @@ class FusedLoop:
         return functions[key], is_new
 
     def _make_order(self, count, starts):
-        """Return how many batches to run, and where they begin, as one array."""
-        # without a sign, so that JAX does not look for places counted from the end.
+        """Return the number of batches to run, and where they begin, in one array: one transfer to the device."""
+        # unsigned, so that JAX compiles no code for negative indices.
         order = np.zeros(1 + self.capacity, "uint32")
         order[0], order[1 : 1 + len(starts)] = count, starts
         return order
 
     def _arguments(self, order, rows):
-        """Return the arguments of a call; this runs under the lock."""
+        """Return the arguments of a call. The caller holds the lock of the shared variables."""
         program = self.program
         program.place_shared()
         constants = tuple(program.code.constants.values())
         return program.take_states(), tuple([cell[0] for cell in self.rest]), constants, self.data, order, rows
 
     def compile_beside(self, count, is_mixed=False):
-        """Let XLA compile in a thread what :meth:`run` is going to need, which waits for it.
+        """Compile in a background thread the function that :meth:`run` is going to call, and which it waits for.
 
-        Nothing happens if that is compiled already, or if what is needed depends on the order of rows. If it turns out
-        that the loop does not work, :meth:`run` will find out.
+        Nothing happens if that is compiled already, or if its capacity for sparse entries depends on the order of the
+        rows. Errors of the trace are ignored: :meth:`run` raises them again.
 
         Parameters
         ----------
         count : int
             Number of batches.
         is_mixed : bool, optional
-            Whether rows are mixed. Default False.
+            Whether rows are shuffled. Default False.
         """
         if self.program.code.stays_on_host or is_mixed and any(item.counts is not None for item in self.examples):
             return
@@ -278,27 +297,27 @@ class FusedLoop:
                 del self.code.functions[key]
 
     def run(self, starts, seconds=SECONDS, rows=None):
-        """Run batches, for about so many seconds at most.
+        """Run batches for at most about a given time, and return the outputs for each of them.
 
         Parameters
         ----------
         starts : array-like of int
-            Where the batches begin, in multiples of their size.
+            Index of the first example of each batch, a multiple of the batch size.
         seconds : float, optional
-            How long to go on. Default :data:`SECONDS`.
+            Target duration of the call. Default :data:`SECONDS`.
         rows : ndarray of uint32 (num-rows, ), optional
-            The order that the rows are in, if they are mixed; the batches are made of those at their places.
+            A permutation of the rows, if they are mixed: a batch consists of the rows ``rows[start : start + size]``.
 
         Returns
         -------
         values : list of lists of numbers
-            The outputs of the function for each of the batches that were run, from the first. A batch that XLA cannot
-            run, for an index out of range, say, is left out, and so is all that follows.
+            The outputs of the function for each of the batches that were run, from the first. The loop stops before a
+            batch that XLA cannot run, for an index out of range, say.
 
         Raises
         ------
         Unfusable
-            If it turns out that this does not work; nothing has happened then.
+            If tracing shows that the function cannot run in a loop; nothing has been changed then.
         """
         forking.check()
         program = self.program
@@ -317,8 +336,8 @@ class FusedLoop:
         began = time.perf_counter()
         with devices.enable_x64(True):
             try:
-                # the order is meant to move to the device, also where the user has told JAX to move nothing unasked;
-                # device_put() takes several times as long as all the rest of this.
+                # allows the implicit transfer of the order even if the user has set a transfer guard in JAX: an
+                # explicit device_put() takes several times as long as all the rest of this.
                 with jax.transfer_guard_host_to_device("allow"):
                     make_arguments = functools.partial(self._arguments, order, rows)
                     _, outputs, done = program.start(function, make_arguments, operator.itemgetter(0))
@@ -328,13 +347,13 @@ class FusedLoop:
             outputs, done = map(np.asarray, (outputs, done))
         values = outputs[: int(done)].tolist()
         if values and not is_new:
-            # the first call compiles, and says nothing of how long a batch takes.
+            # the time of the first call includes compiling, and is no measure of the rate.
             self.code.rate = len(values) / (time.perf_counter() - began)
         return values
 
 
 def describe(arrays):
-    """Return something hashable that is equal only for data which a loop can take in place of each other."""
+    """Return a cache key of data: equal keys mean that one loop can run on either (types, shapes, dtypes, formats)."""
     return tuple([(type(array), array.shape, array.dtype.str, getattr(array, "format", None)) for array in arrays])
 
 
@@ -348,5 +367,5 @@ def budget():
     limits = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" in limits:
         return SHARE * limits["bytes_limit"]
-    # on a CPU arrays are not copied.
+    # a CPU has no limit, as its arrays are not copied to a device.
     return np.inf

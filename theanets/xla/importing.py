@@ -1,8 +1,8 @@
-"""Importing JAX without what that changes for the rest of the process.
+"""Importing JAX without side effects on random generators and environment variables of the process.
 
-JAX is imported when the first function is compiled, which may well be after the user has seeded NumPy's generator. One
-of its modules draws from that, and another one sets variables of the environment. The import may also run in a thread
-beside the user's code, so nothing can simply be set back to what it was before.
+JAX is imported when the first function is compiled, which may well be after the user has seeded NumPy's global
+generator. One of its modules draws from that generator, and another one sets environment variables. The import may run
+in a thread beside the user's code, so it is not enough to save the state of the generator before, and to restore it.
 """
 
 import contextlib
@@ -16,16 +16,16 @@ import numpy as np
 
 __all__ = ["leaving_no_traces"]
 
-#: The variables that JAX sets in the environment, for logs of its own and for a search for TPUs while it is imported.
+#: Environment variables that JAX sets while it is imported, for its logs and for its search for TPUs.
 VARIABLES = ("TF_CPP_MIN_LOG_LEVEL", "TPU_SKIP_MDS_QUERY")
 
 
 @contextlib.contextmanager
 def leaving_no_traces():
-    """Context within which this thread imports JAX, or does so already.
+    """Context manager within which this thread imports JAX without side effects on the process.
 
-    What it draws by the functions of :mod:`random` and ``numpy.random`` comes from generators of its own, and the
-    variables that it adds to the environment are removed at the end. Other threads notice nothing of it.
+    The functions of :mod:`random` and ``numpy.random`` draw from other generators than the global ones if this thread
+    calls them, and environment variables that it sets are removed at the end. Other threads are not affected.
     """
     if "jax" in sys.modules:
         yield
@@ -41,7 +41,7 @@ def leaving_no_traces():
 
 @contextlib.contextmanager
 def _other_generator(module, generator):
-    """Let the functions of a module that draw from its own generator draw from another one, in this thread."""
+    """Make the functions of a module that draw from its global generator use another one, in this thread only."""
     shared, thread = module.random.__self__, threading.get_ident()
     functions = {name: value for name, value in vars(module).items() if getattr(value, "__self__", None) is shared}
 

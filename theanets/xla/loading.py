@@ -1,8 +1,8 @@
-"""Importing JAX, such that Ctrl-C does no harm.
+"""Importing JAX in a background thread, such that Ctrl-C does no harm.
 
-To import JAX takes a second or two, and an interrupt in the middle leaves modules behind of which a part is missing,
-for the rest of the process, or ends it. So a thread of its own does it, in which no interrupt is raised. Whoever needs
-JAX waits for that thread; if Ctrl-C ends the waiting, the import goes on, and the next one finds JAX there.
+Importing JAX takes a second or two, and a KeyboardInterrupt in the middle leaves half-initialized modules in
+``sys.modules``, or crashes the process. So it is imported in a thread of its own, in which no KeyboardInterrupt is
+raised. Callers that need JAX wait for that thread; if Ctrl-C ends the waiting, the import goes on in the background.
 """
 
 import importlib
@@ -31,13 +31,13 @@ class _Import:
             with importing.leaving_no_traces():
                 importlib.import_module(WHOLE)
         except BaseException as error:
-            # whoever waits has it raised.
+            # raised again by wait().
             self.error = error
 
     def begin(self):
         with self.lock:
             if self.thread is None:
-                # no daemon: the process must not end in the middle of the import, which would crash it.
+                # not a daemon thread: a process that exits in the middle of the import would crash.
                 thread = threading.Thread(target=self.run, name="import of JAX")
                 thread.start()
                 self.thread = thread
@@ -48,12 +48,12 @@ class _Import:
         if thread is not threading.current_thread():
             thread.join()
         if self.error is not None:
-            # the next one tries again.
+            # the next call tries again.
             error, self.error, self.thread = self.error, None, None
             raise error
 
     def before_fork(self):
-        # the locks of modules that are being imported would stay locked in the new process.
+        # import locks that this thread holds would stay locked in the child process.
         if self.thread is not None and self.thread is not threading.current_thread():
             self.thread.join()
 
@@ -64,19 +64,19 @@ if hasattr(os, "register_at_fork"):
 
 
 def begin():
-    """Begin to import JAX, and wait for nothing. It can be called by any thread, as often as one likes."""
+    """Start to import JAX in the background. Any thread may call this, any number of times."""
     _import.begin()
 
 
 def load(name):
-    """Return a module of this package that needs JAX, by its name without that of the package.
+    """Import a module of this package that needs JAX, by its name without that of the package.
 
     Raises
     ------
     ImportError
         If JAX is not installed, or cannot be imported.
     KeyboardInterrupt
-        If Ctrl-C comes while the module is waited for. It is imported all the same.
+        If Ctrl-C comes while this waits for the import, which goes on in the background.
     """
     _import.wait()
     return importlib.import_module(f"{__package__}.{name}")

@@ -1,14 +1,13 @@
-"""Locks of shared variables: one for all those that functions run with together.
+"""Locks of shared variables: one lock for each group of variables that functions use together.
 
-A function compiled by XLA gives up the memory of the old values of what it updates, and a function of Theano's writes
-over them. So no thread may look at a shared variable in the middle of that. Variables that one function runs with, or
-that are read together, are put into a group, which has one lock: what is read under it are the values of one moment.
-Groups that turn out to have a variable in common become one group. Networks that have nothing in common have nothing
-to wait for.
+A function compiled by XLA donates the buffers of the old values of what it updates, and a function of Theano's updates
+arrays in place. No thread may read a shared variable in the middle of that. Variables that one function uses, or that
+are read together, are in one group with one lock: values read under it are a consistent snapshot. Groups that turn out
+to have a variable in common are merged. Networks without common variables never wait for each other.
 
-A lock is held while a function by XLA is started, which takes microseconds, and not while XLA computes or compiles;
-and for the whole call of a function that runs by Theano's own code. It is only ever taken by a ``with`` statement of
-its own, which Ctrl-C does not come in between, and it is open in processes that are forked.
+The lock is held while a function by XLA is started, which takes microseconds, but not while XLA computes or compiles;
+and for the whole call of a function that runs by Theano's own code. It is only ever acquired by a ``with`` statement,
+which KeyboardInterrupt cannot leave locked, and forked processes get new, open locks.
 """
 
 import itertools
@@ -26,11 +25,12 @@ class Group:
     Attributes
     ----------
     lock : lock
-        Held by whoever works with the cells.
+        Held by the thread that reads or updates the cells.
     turn : lock
-        Held by whoever waits for the lock, so that the thread that had it last does not take it again before.
+        Held by the thread that waits for the lock, so that the thread that has released the lock cannot acquire it
+        again first.
     parent : Group or None
-        The group that this one has become a part of; its lock is the one that counts.
+        The group that this one has been merged into, whose lock is used instead.
     """
 
     __slots__ = ("lock", "turn", "parent", "number")
@@ -44,7 +44,7 @@ class Group:
         self.number = next(self.numbers)
 
     def root(self):
-        """Return the group that this one is a part of by now."""
+        """Return the group that this one has been merged into, directly or indirectly; itself if it has not."""
         group = self
         while group.parent is not None:
             group = group.parent
@@ -52,7 +52,7 @@ class Group:
 
 
 class Tie:
-    """The group of a cell. It lives as long as anybody holds it, and so does the cell then."""
+    """The group of a cell. It is referenced weakly, and keeps the cell alive, so that the id of the cell stays its."""
 
     __slots__ = ("cell", "group", "__weakref__")
 
@@ -61,14 +61,14 @@ class Tie:
         self.group = group
 
 
-#: The ties that there are, by the id of the cell.
+#: All ties in use, by the id of the cell.
 _ties: weakref.WeakValueDictionary[int, Tie] = weakref.WeakValueDictionary()
 
 _making = util.anew_after_fork(threading.RLock())
 
 
 def _tie(cell, group):
-    """Return the tie of a cell, always the same one; if there is none, make one that belongs to a given group."""
+    """Return the only tie of a cell; if there is none, make one in a given group."""
     tie = _ties.get(id(cell))
     if tie is None:
         with _making:
@@ -79,12 +79,12 @@ def _tie(cell, group):
 
 
 def _join(one, other):
-    """Let two groups be one. Only the lock of the one that is given up is taken, so that nobody waits in a circle."""
+    """Merge two groups. Only the lock of the one that is merged into the other is acquired, so there is no deadlock."""
     while True:
         one, other = one.root(), other.root()
         if one is other:
             return
-        # the younger becomes a part of the older one, so that threads which do this at the same time make no circle.
+        # always the younger into the older one, so that threads that merge at the same time make no cycle of parents.
         kept, given_up = (one, other) if one.number < other.number else (other, one)
         with given_up.lock:
             if given_up.parent is None:
@@ -93,7 +93,7 @@ def _join(one, other):
 
 
 class Tied:
-    """Cells that are locked together, for as long as this object lives.
+    """Cells in one group, with one lock, at least for as long as this object lives.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Tied:
         self.group = group.root()
 
     def holding(self, function, *args):
-        """Return what a function does, which is called under the lock, after threads that wait for it already."""
+        """Call a function under the lock, and return its result; threads that wait for the lock already go first."""
         while True:
             group = self.group = self.group.root()
             if group.lock._is_owned():
@@ -129,7 +129,7 @@ class Tied:
                     return function(*args)
 
     def first(self, function, *args):
-        """The same, before threads that call :meth:`holding` again and again."""
+        """Call a function under the lock like :meth:`holding`, but with priority over threads that call that."""
         while True:
             group = self.group = self.group.root()
             if group.lock._is_owned():
@@ -140,11 +140,11 @@ class Tied:
 
 
 def all_locks():
-    """Return the locks of all groups of which anybody holds a cell, in the order in which they are to be taken."""
+    """Return the locks of all groups with cells in use, in the order in which to acquire them."""
     groups = {id(group): group for group in [tie.group.root() for tie in _ties.values()]}
     return [lock for group in groups.values() for lock in (group.turn, group.lock)]
 
 
 def holding(cells, function, *args):
-    """Return what a function does with the cells of shared variables, which no other thread works with meanwhile."""
+    """Call a function under the common lock of the cells of shared variables, and return its result."""
     return Tied(cells).first(function, *args)

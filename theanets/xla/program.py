@@ -1,4 +1,7 @@
-"""A compiled function: traced for the shapes that it meets, and run."""
+"""Theano graphs compiled by XLA: tracing with JAX for each set of shapes, and running with shared variables.
+
+:class:`Code` is the compiled graph without values; :class:`Program` runs it on the cells of given shared variables.
+"""
 
 import collections
 import functools
@@ -41,25 +44,25 @@ from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, set
 
 __all__ = ["Code", "Program", "build"]
 
-#: So many compiled variants of one function are kept, for values that tracing had to know.
+#: Maximum number of compiled variants that are kept per function, one for each set of values that tracing had to know.
 VARIANTS = 64
 
-#: Discrete inputs of up to so many elements may decide about shapes.
+#: Integer and boolean inputs of up to so many elements may determine shapes; their values are then known to the trace.
 SMALL = 64
 
 #: Ops that XLA compiles to convolutions.
 CONVOLUTIONS = (abstract_conv.BaseAbstractConv, corr.BaseCorrMM, corr3d.BaseCorr3dMM, conv.ConvOp)
 
-#: From so many multiplications on, products without a transposed factor are left to Eigen: about 20 ms on two cores.
-#: A process that tries the options takes a second, once on a machine.
+#: Number of multiplications from which on Eigen computes products without a transposed factor: about 20 ms on two
+#: cores. For smaller ones it is not worth the second that a process takes to try XLA's options, once per machine.
 WIDE = 1 << 30
 
-#: What an input is that has no value.
+#: The type of the content of a cell that has no value.
 NOTHING = type(None)
 
 
 class NoValue(Exception):
-    """An input has no value, or not yet."""
+    """Raised if the cell of an input is empty."""
 
 
 state.on_device(jax.tree.leaves, functools.partial(jax.device_put, may_alias=False), *DEVICE_TYPES)
@@ -72,7 +75,7 @@ class Requirement:
     Parameters
     ----------
     need : NeedsValue
-        What tracing asked for.
+        The exception by which the trace has asked for the value.
     """
 
     def __init__(self, need):
@@ -80,11 +83,11 @@ class Requirement:
         self.key = need.key
         self.compute = need.compute
         self.concrete = need.concrete
-        #: Nodes on the way that must not run once more in the compiled function.
+        #: Nodes with side effects that computed the value on the host: the compiled function must not run them again.
         self.effects = set()
 
     def find(self, inputs):
-        """Return what will be known, as a dict, given the inputs of the function by variable."""
+        """Return the required values as a dict, given the inputs of the function by variable."""
         values = dict(self.concrete)
         found = [np.asarray(self._value(variable, values, inputs)) for variable in self.variables]
         results = dict(zip(self.variables, found)) if self.key is None else {self.key: self.compute(*found)}
@@ -108,16 +111,16 @@ class Requirement:
 
 
 class Measurement:
-    """A value that must be known before tracing: computed by what has been traced before it was needed.
+    """A value that must be known before tracing: computed on the device by the part of the graph that it depends on.
 
     Parameters
     ----------
     code : Code
         The graph.
     key : hashable
-        What will be known.
+        The key of the value among the known values.
     known : dict
-        What is known already.
+        The values that are known already.
     """
 
     def __init__(self, code, key, known):
@@ -134,7 +137,7 @@ class Measurement:
         self.function = code.compiled(run)
 
     def find(self, inputs):
-        """Return what will be known, as a dict, given the inputs of the function by variable."""
+        """Return the required value as a dict, given the inputs of the function by variable."""
         code, variables = self.code, self.code.fgraph.inputs
         updated = tuple([inputs[variables[i]] for i in code.updated])
         kept = tuple([inputs[variables[i]] for i in code.kept])
@@ -146,12 +149,23 @@ def _hashable(known):
 
 
 class Variant:
-    """What has been found out about inputs of certain shapes, some of whose values may be known already.
+    """The compiled function for inputs of certain shapes and certain known values.
 
     Parameters
     ----------
     known : dict
-        What is known.
+        The values that are constants in the trace.
+
+    Attributes
+    ----------
+    function : theanets.xla.shapes.ByShape or None
+        The compiled function; None before the first call.
+    requirement : Requirement, Measurement or None
+        Computes a further value that tracing needs; None if there is no such value.
+    variants : dict
+        The variants in which that value is known too, by the value; the one used last at the end.
+    on_host : bool
+        Whether the function runs by Theano's own implementations instead.
     """
 
     def __init__(self, known):
@@ -162,7 +176,7 @@ class Variant:
         self.on_host = False
 
     def narrow(self, inputs):
-        """Return the variant for given inputs, for which what is required has been computed."""
+        """Return the variant for given inputs, with all required values computed."""
         if self.requirement is None or self.on_host:
             return self
         found = self.requirement.find(inputs)
@@ -175,15 +189,15 @@ class Variant:
         return self.variants[key].narrow(inputs)
 
     def has_effects(self):
-        """Tell whether what is required is computed by Ops that must run once whenever the function does."""
+        """Tell whether required values are computed by Ops with side effects, which must run once per call."""
         own = getattr(self.requirement, "effects", ())
         return bool(own) or any(variant.has_effects() for variant in self.variants.values())
 
 
 class Code:
-    """A graph as XLA compiles it, for any number of functions that run it on shared variables of their own.
+    """A graph compiled by XLA, which any number of functions run on shared variables of their own.
 
-    It holds neither values nor the places where they lie, so that it may outlive those functions.
+    It holds neither values nor cells of shared variables, so that it may outlive those functions.
 
     Parameters
     ----------
@@ -194,37 +208,37 @@ class Code:
     shared : set of int
         Positions of inputs that are shared variables, and stay on the device.
     same : dict of int to int, optional
-        Positions of inputs whose cells are those of others, with the positions of these. Default none.
+        Positions of inputs that share a cell with another input, and the position of that input. Default none.
 
     Attributes
     ----------
     passed_on : list of bool
         Which of the outputs are inputs, or constants.
     plain : theanets.xla.trials.Function
-        What XLA compiles, for inputs of which no value has to be known.
+        The compiled function for inputs none of whose values has to be known to the trace.
     entries : dict or None
-        The variants of a function that cannot simply be traced, by the shapes of its inputs; None until it turns out to
-        be one.
+        The :class:`Variant` for each set of input shapes, if tracing needs values of inputs; None as long as it has not
+        needed any.
     loops : dict
-        Loops over batches that were compiled of this graph, by the layout of the data, the latest last.
+        Compiled loops over batches of this graph, by the layout of the data, the one used last at the end.
     """
 
     def __init__(self, fgraph, updates, shared, same=None):
         self.fgraph = fgraph
         self.count = len(fgraph.outputs)
         self.same = same or {}
-        # of the new values of one input, the last one counts.
+        # if one input is updated several times, the last update counts.
         last = {self.same.get(i, i): output for i, output in sorted(updates.items())}
         self.shared = sorted((shared | set(updates)) - set(self.same))
         self.updated = sorted(last)
         self.kept = [i for i in range(len(fgraph.inputs)) if i not in last and i not in self.same]
         self.update_outputs = [last[i] for i in self.updated]
         self.results = [i for i in range(self.count) if i not in set(updates.values())]
-        # a value that is updated is overwritten by its successor: large constants stay beside the arguments as well.
+        # large constants are arguments of the compiled function, rather than literals in its code; not donated ones.
         with devices.enable_x64(True):
             self.constants = self._large_constants()
         self.types = [variable.type for variable in fgraph.inputs]
-        # of the inputs that are no shared variables.
+        # inputs that are neither shared variables nor dense arrays: prepare() converts their values before each call.
         self.special = [
             i for i, j in enumerate(self.kept) if j not in shared and not isinstance(self.types[j], TensorType)
         ]
@@ -240,18 +254,18 @@ class Code:
         self.stays_on_host = False
 
     def bind(self, cells):
-        """Return a program for the graph with other cells of its inputs.
+        """Return a program that runs this compiled graph on the cells of other inputs and shared variables.
 
         Parameters
         ----------
         cells : list of cells
-            Where the values of the inputs are found.
+            The cells that hold the values of the inputs.
         """
         return Program(self, cells)
 
     @property
     def graph(self):
-        """The graph as it is traced; made when it is needed first."""
+        """The graph to be traced; rewritten at the first access."""
         if self._graph is None:
             settle(self.fgraph)
             self._graph = Graph(self.fgraph)
@@ -259,7 +273,7 @@ class Code:
 
     @property
     def host(self):
-        """The same graph, run by Theano's own implementations."""
+        """The same graph, run on the host by Theano's own implementations."""
         if self._host is None:
             settle(self.fgraph)
             self._host = HostProgram(self.fgraph)
@@ -267,14 +281,14 @@ class Code:
 
     @property
     def is_known(self):
-        """Whether the program is on disk, and the graph has not been rewritten for that reason."""
+        """Whether the graph is not rewritten yet, because its compiled program is expected to be on disk."""
         origin = origin_of(self.fgraph)
         return origin is not None and origin.is_postponed
 
     def _large_constants(self):
         found = {}
         if self.is_known:
-            # it would not be on disk if it had any.
+            # programs with large constants are never written to disk.
             return found
         for node in self.fgraph.apply_nodes:
             for variable in node.inputs:
@@ -301,7 +315,7 @@ class Code:
         return tuple(distinct(results, new, values)), tuple(new), holds
 
     def _new_state(self, value, type_, old, holds):
-        """Return a state's new value; whatever went wrong, it is as it was before."""
+        """Return the new value of an updated input, or its old value if a guard does not hold."""
         if isinstance(value, Increment) and value.base is old:
             return value.settled(holds)
         value = as_traced(settled(value), type_)
@@ -315,57 +329,58 @@ class Code:
 
         if choices is not None:
             return ByShape(lambda: devices.compiled(run, choices, donate_argnums=0))
-        # a variant depends on values that have no place in the name of a file.
+        # known values are not part of the fingerprint that names the file, so variants are not kept on disk.
         about = None if known else ("batch",)
         return ByShape(lambda: self.compiled(run, about, donate_argnums=0))
 
     @functools.cached_property
     def is_direct(self):
-        """Whether the function computes one array from one, and from shared variables that it leaves as they are."""
+        """Whether the function maps one array to one array, and reads shared variables but updates none."""
         is_alone = not self.updated and self.kept[:1] == [0] and self.shared == self.kept[1:] and not self.constants
         return is_alone and [type(type_) for type_ in (*self.output_types, self.types[0])] == [TensorType, TensorType]
 
     @functools.cached_property
     def factors(self):
-        """Places of the shared variables by which matrices are multiplied; none if YNNPACK is not to be replaced."""
+        """Positions of the weight matrices of matrix products; empty if XLA's default library is to be used."""
         settle(self.fgraph)
         products = [node.inputs for node in self.fgraph.apply_nodes if isinstance(node.op, basic.Dot)]
         places = [self.fgraph.inputs.index(pair[1]) for pair in products if pair[1] in self.fgraph.inputs]
         is_free = self.choices is None and devices.may_have(devices.EIGEN)
-        # products with a transposed factor, of which there are none then, are quicker by YNNPACK.
+        # only if every product has a weight matrix as it is: YNNPACK is faster for transposed factors.
         return places if len(places) == len(products) and is_free else []
 
     @functools.cached_property
     def wide(self):
-        """The function for many rows, whose products Eigen computes."""
+        """The compiled function for large batches, whose matrix products Eigen computes."""
         return self._compile({}, devices.EIGEN)
 
     def suited(self, kept):
-        """Return the function for arguments of such sizes."""
+        """Return the compiled function for arguments of such sizes: :attr:`wide` or :attr:`plain`."""
         if not self.is_direct or not kept[0].ndim:
             return self.plain
         rows, sizes = kept[0].shape[0], {place: value.size for place, value in zip(self.kept[1:], kept[1:])}
-        # the products are looked for, in the rewritten graph, only where it may matter.
+        # finding the factors rewrites the graph, so that is only done for large enough batches.
         is_large = rows * sum(sizes.values()) >= WIDE
         return self.wide if is_large and rows * sum(map(sizes.get, self.factors)) >= WIDE else self.plain
 
     @functools.cached_property
     def choices(self):
-        """What XLA is told for a CPU; None if nothing but its defaults."""
+        """XLA's compiler options for a CPU; None for its defaults."""
         origin = origin_of(self.fgraph)
-        # of the graph before it was rewritten, if that is known: the same whether it has been or not.
+        # the Ops before the rewriting, if known: so the options, part of a cache key, do not depend on its being done.
         classes = origin.classes if origin else {type(node.op) for node in self.fgraph.apply_nodes}
         return devices.EIGEN if any(issubclass(cls, CONVOLUTIONS) for cls in classes) else None
 
     def compiled(self, function, about=None, **options):
-        """Return a function of JAX's that traces this program.
+        """Return a function that JAX traces and XLA compiles at its first call.
 
         Parameters
         ----------
         function : callable
-            What JAX traces.
+            The function to be traced.
         about : tuple, optional
-            What it depends on beside this program: numbers and texts. It is kept on disk then, and read from there.
+            The rest of the cache key on disk, beside the graph: all numbers and strings that the function depends on.
+            Default: the program is not cached on disk.
         options : dict
             More arguments of ``jax.jit``.
         """
@@ -381,21 +396,21 @@ class Program:
     Parameters
     ----------
     code : Code
-        The graph.
+        The compiled graph.
     inputs : list of cells
-        Where the values of its inputs are found when it runs.
+        The cells of its inputs, which are read whenever it runs.
     outputs : list of cells, optional
-        Where its results are stored. Default: they are only returned.
+        The cells in which its results are stored. Default: they are only returned.
 
     Attributes
     ----------
     deferred : bool
-        Whether calls return values that may still be computed, as JAX arrays, without waiting. Default False.
+        Whether calls return JAX arrays without waiting until they have been computed. Default False.
     """
 
     keeps_state_on_device = True
     need_update_inputs = False
-    #: Theano's functions would look at the graph, after each call, to empty the cells of the outputs.
+    #: Otherwise Theano's functions would walk through the graph after each call, to empty the cells of the outputs.
     allow_gc = False
 
     def __init__(self, code, inputs, outputs=()):
@@ -411,7 +426,7 @@ class Program:
         self.tied = locks.Tied([cell for cell, _ in self.shared_cells])
         self.storage_map = {}
         self.deferred = False
-        #: What has run for arrays of some shapes, and the types of the arguments.
+        #: For :meth:`compute_directly`: compiled functions by the shape of the input, and the types of their arguments.
         self.direct: dict = {}
         self.array_types: set[type] = set()
         forking.hold(self)
@@ -423,25 +438,25 @@ class Program:
 
     # -- calls --------------------------------------------------------------------------------------------------------
     #
-    # What is called under_lock runs while no other thread works with the shared variables. It starts XLA, and waits for
-    # nothing: neither for results nor for XLA's compiler.
+    # Methods named ..._under_lock run while this thread holds the lock of the shared variables. They start compiled
+    # functions but do not wait for results or for XLA's compiler, so that other threads get the lock soon.
 
     def place_shared(self):
-        """Move shared variables to the device, where they stay, each with an array of its own."""
+        """Move shared variables to the device, where they stay, each with an array that no other one shares."""
         seen = set()
         for cell, type_ in self.shared_cells:
             if not isinstance(cell[0], DEVICE_TYPES):
                 cell[0] = to_device(type_, cell[0])
             elif id(cell[0]) in seen:
-                # the memory of an old value is given away, once.
+                # old values are donated buffers, and one buffer cannot be donated twice.
                 cell[0] = jax.tree.map(jnp.copy, cell[0])
             seen.add(id(cell[0]))
 
     def __call__(self, output_subset=None):
-        """Run with what the cells hold; store the updates, and return the list of outputs."""
+        """Run on the values in the cells; store the updates, and return the list of outputs."""
         outputs = self._outputs()
         if not self.deferred:
-            # some code calls this by itself, Theano's loops among it, and looks for the results where they are stored.
+            # Theano's Scan, among others, calls this object itself and reads the results from the output cells.
             for cell, value in zip(self.output_cells, outputs):
                 cell[0] = value
         return outputs
@@ -458,7 +473,7 @@ class Program:
             for i in self.code.special:
                 kept[i] = prepare(self.code.types[self.code.kept[i]], kept[i])
             if self.deferred:
-                # the arrays may be used for something else before they are read.
+                # the caller may overwrite the arrays before XLA has read them.
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
             try:
                 if self.code.stays_on_host or NOTHING in map(type, kept):
@@ -475,36 +490,37 @@ class Program:
                         return outputs
                 return self._run_special(kept)
             except NoValue:
-                # some Ops have a use for an input without a value.
+                # some of Theano's Ops accept an input without a value.
                 return self._run_on_host(kept)
 
     def locked(self, function, *args):
-        """Return what a function does, while no other thread works with the shared variables."""
-        # functions that only read come first: one of them waits for one of many steps.
+        """Call a function under the lock of the shared variables, and return its result."""
+        # functions that only read get the lock first: they wait for one training step, not for all that are to come.
         hold = self.tied.holding if self.code.updated else self.tied.first
         return hold(function, *args)
 
     def _note(self, kept, function):
-        """Remember what has run for such arguments, for :meth:`compute_directly`."""
+        """Remember the compiled function for such arguments, for :meth:`compute_directly`."""
         if len(self.direct) >= VARIANTS:
             self.direct = {}
         self.array_types = {type(value) for value in kept}
         self.direct[kept[0].shape] = function
 
     def compute_directly(self, array):
-        """Compute the only output for the only input, in the fewest steps.
+        """Compute the only output for the only input, with little overhead in Python.
 
         Cells are only read, and nothing is traced, so that several threads may do this at the same time.
 
         Parameters
         ----------
         array : ndarray
-            Of the type of the input.
+            The input; its dtype and rank must be those of the input's type.
 
         Returns
         -------
         value : ndarray or None
-            None where a call of the program is needed: for another function, or an array of a new shape.
+            None where the program has to be called instead: if it has other inputs or outputs, or if nothing is
+            compiled for arrays of this shape yet.
         """
         function = self.direct.get(array.shape)
         if function is None or self.deferred:
@@ -527,15 +543,15 @@ class Program:
             function.call(((), kept, ()), arrived)
 
     def store(self, states):
-        """Let the cells hold new states. One step for Python, which Ctrl-C does not come in between."""
+        """Store new states in the cells, in a single bytecode call, which KeyboardInterrupt cannot interrupt."""
         collections.deque(map(list.__setitem__, self.updated_cells, itertools.repeat(0), states), maxlen=0)
 
     def take_states(self):
-        """Return the states as a tuple."""
+        """Return the values of the updated inputs (the states) as a tuple."""
         return tuple([cell[0] for cell in self.updated_cells])
 
     def _take_under_lock(self, kept):
-        """Return the states, and the other inputs, of which those that are shared variables are filled in."""
+        """Return the states, and the other inputs with the values of shared variables filled in."""
         self.place_shared()
         for i, cell in self.kept_shared:
             kept[i] = cell[0]
@@ -545,36 +561,37 @@ class Program:
         return states, tuple(kept)
 
     def start(self, function, make_arguments, states_of, waits=False):
-        """Start a compiled function, after it has been compiled, and let the cells hold the states that it makes.
+        """Start a compiled function, which is compiled first if necessary, and store the new states in the cells.
 
         Parameters
         ----------
         function : theanets.xla.trials.Function or theanets.xla.shapes.ByShape
-            The function. Its first argument is the tuple of the states.
+            The function. Its first argument is the tuple of the states, whose buffers are donated.
         make_arguments : callable
-            Returns its arguments. It is called under the lock, with the shared variables on the device.
+            Returns its arguments. It is called under the lock, and moves the shared variables to the device.
         states_of : callable
-            Returns the new states, given what the function returns.
+            Takes the new states out of the result of the function.
         waits : bool, optional
             Whether to wait until the states have been computed. Default False.
 
         Returns
         -------
         result
-            What the function returns, which may still be computed.
+            The result of the function, as JAX arrays that may not have been computed yet.
         """
         for call in (function.call, function.call, function.compile_and_call):
             try:
                 return self.locked(self._start_under_lock, call, make_arguments, states_of, waits)
             except trials.NotCompiled:
-                # of the arguments only the shapes are of use here: their memory may be gone soon.
+                # compiled without the lock; only the shapes count, as another call may donate the buffers meanwhile.
                 arguments = self.locked(make_arguments)
             function.compile(arguments)
 
     def _start_under_lock(self, call, make_arguments, states_of, waits):
         arrived = []
         try:
-            # in one step for Python, so that Ctrl-C cannot come between the end of the old state and the new one.
+            # the result is appended by the call itself, so that KeyboardInterrupt cannot come after the old states have
+            # been donated and before the new ones are known.
             call(make_arguments(), arrived)
         finally:
             if arrived:
@@ -585,7 +602,7 @@ class Program:
 
     def _run(self, function, kept):
         constants = tuple(self.code.constants.values())
-        # JAX reads arguments where they are, and the caller may change them as soon as this returns.
+        # JAX may read NumPy arguments in place, and the caller may change them as soon as this returns.
         waits = not self.code.results and any(isinstance(value, np.ndarray) for value in kept)
         results, _, holds = self.start(
             function, lambda: (*self._take_under_lock(kept), constants), operator.itemgetter(1), waits
@@ -600,7 +617,7 @@ class Program:
         return outputs
 
     def _narrow_under_lock(self, kept, variant, first):
-        """Return the variant for the inputs, these by variable, and the variant that is nothing but their shapes."""
+        """Return the variant for the inputs, the inputs by variable, and the variant that depends on shapes alone."""
         states, kept = self._take_under_lock(kept)
         signature = tuple([describe(value) for value in (*states, *kept)])
         variables = self.fgraph.inputs
@@ -610,7 +627,7 @@ class Program:
         return (variant or first).narrow(inputs), inputs, first
 
     def _run_special(self, kept):
-        """Run a function that cannot simply be traced."""
+        """Run a function whose trace needs values of its inputs, or which XLA cannot run."""
         variant = first = None
         while True:
             try:
@@ -629,29 +646,32 @@ class Program:
                     variant.requirement, variant.function = Requirement(need), None
                     continue
             except NeedsShapes:
-                # the Op says it by its results, in a call that has to be made anyway.
+                # the shapes are those of the Op's results: so run it on the host in this call, and trace in the next.
                 result = self._run_on_host(kept)
                 variant.known, variant.function = {**variant.known, **self.code.host.shapes}, None
                 return result
             except GiveUp as error:
                 problem = str(error)
-            # if Theano has an error to raise, it is the better one.
+            # before the warning: if Theano raises an error for these inputs, it is the more helpful message.
             result = self._run_on_host(kept)
             words = f"this function runs by Theano's own implementation, in Python: {problem}"
             warn_once((id(self.code), problem), words)
-            # what is required need not be computed for that, and some of it must not be computed twice.
+            # skips the required values: the host does not need them, and Ops with side effects must not run twice.
             (first if first.has_effects() else variant).on_host = True
             return result
 
     def _run_after_all(self, kept):
-        """Run on the host what XLA could not; for good, if that is due to what an Op gave that is called there."""
+        """Run on the host after a guard of the compiled function did not hold.
+
+        All further calls run on the host too if the cause is an Op called on the host whose results XLA cannot take.
+        """
         calls = self.code.calls
         failed = [(call.node, call.problem) for call in calls.values() if call.problem is not None]
         for node, _ in failed:
             calls[node].problem = None
         outputs = self._run_on_host(kept)
         if failed:
-            # there was no error to be raised, and the Op would run twice in each call.
+            # Theano raised no error; by XLA, the Op would run twice in each call from now on.
             self.code.stays_on_host = True
             node, problem = failed[0]
             words = (
@@ -661,7 +681,7 @@ class Program:
         return outputs
 
     def _why_not(self, need, inputs, known):
-        """Say why a value cannot be known before the function runs; None if it can."""
+        """Return the reason why a value cannot be known before the function runs; None if it can."""
         if need.key in known or need.key is None and all(variable in known for variable in need.variables):
             return f"{need.variables} is needed in vain"
         for leaf in need.leaves:
@@ -699,7 +719,7 @@ def build(fgraph, inputs, outputs, updates, shared):
     shared : set of int
         As for :class:`Code`.
     """
-    # variables that have one cell in common are one argument: XLA writes the new value over the old one.
+    # variables with the same cell are one argument, preferably the updated one: its buffer is donated, but only once.
     argument = {id(inputs[i]): i for i in sorted(range(len(inputs)), key=lambda i: i in updates)}
     same = {i: argument[id(cell)] for i, cell in enumerate(inputs) if argument[id(cell)] != i}
     code = Code(fgraph, updates, shared, same)
@@ -710,12 +730,12 @@ def build(fgraph, inputs, outputs, updates, shared):
 
 
 def as_traced(value, type_):
-    """Return an output as something that a compiled function can return."""
+    """Return an output as a value that a function traced by JAX can return."""
     return prepare(type_, value) if is_known(value) else value
 
 
 def distinct(results, new, inputs):
-    """Copy outputs that are inputs, or that are new states as well: each must have memory of its own."""
+    """Copy outputs that are inputs or new states as well, as each result must have a buffer of its own."""
     seen = {id(leaf) for leaf in jax.tree.leaves(inputs)}
 
     def own(leaf):
@@ -729,7 +749,7 @@ def distinct(results, new, inputs):
 
 
 def select(condition, new, old):
-    """Choose between two states, which must be of one shape."""
+    """Choose between the new and the old value of a state, which must have the same shape."""
     if new.shape != old.shape:
         raise GiveUp("a state changes its shape, and must be left alone if an index turns out to be wrong")
     return jnp.where(condition, new, old)

@@ -1,7 +1,7 @@
-"""Programs that are kept on disk, under the fingerprints of the graphs that they were made of.
+"""Cache of lowered programs on disk; the cache key is the fingerprint of the graph that was lowered.
 
-What is kept is what JAX has traced and lowered: StableHLO, as ``jax.export`` writes it. The machine code for it lies in
-JAX's own cache.
+Files contain the StableHLO to which JAX has lowered its trace, serialized by ``jax.export``. The machine code that XLA
+compiles it to is in JAX's own compilation cache.
 """
 
 import functools
@@ -21,7 +21,7 @@ from .postponed import origin_of
 from .values import SparseArray
 
 try:
-    # jax.export writes by flatbuffers, which JAX does not install by itself.
+    # jax.export needs flatbuffers, which is not among the dependencies of JAX.
     importlib.import_module("flatbuffers")
     export: Any = importlib.import_module("jax.export")
 except ImportError:
@@ -31,10 +31,10 @@ __all__ = ["Kept", "compiled"]
 
 _log = logging.getLogger("theanets")
 
-#: JAX's settings that say where compiled code is kept, or what is logged.
+#: Prefixes of JAX's settings that have no influence on programs, and are not part of the cache key.
 HARMLESS = ("jax_compilation_cache", "jax_persistent_cache", "jax_enable_compilation_cache", "jax_log", "jax_dump")
 
-#: What is raised for programs that JAX cannot write, such as those that call Python, and for bytes that it cannot read.
+#: Errors raised for programs that JAX cannot serialize, such as those that call Python, and for invalid files.
 FAILURES = (NotImplementedError, ValueError, TypeError, LookupError, struct.error)
 
 
@@ -50,18 +50,20 @@ if export is not None:
 
 
 def compiled(function, fgraph, about, choices=None, **options):
-    """Return a function that XLA compiles when it is called first, of a program that is read from disk or kept there.
+    """Return a function that XLA compiles at its first call, from a lowered program that is cached on disk.
 
     Parameters
     ----------
     function : callable
-        What JAX traces: a function of trees of arrays.
+        The function that JAX traces if the program is not on disk. Its arguments are pytrees of arrays.
     fgraph : theano FunctionGraph
         The graph that it computes.
     about : tuple
-        What else it depends on: numbers, texts, and lists or tuples of them.
+        The rest of the cache key, all that it depends on beside the graph: numbers, strings, and lists or tuples of
+        them.
     choices, options
-        As for :func:`~theanets.xla.devices.compiled`, whose result this is if programs of this graph are not kept.
+        As for :func:`~theanets.xla.devices.compiled`, whose result is returned if programs of this graph are not
+        cached.
     """
     origin, place = origin_of(fgraph), folder.current()
     if origin is None or place is None or export is None:
@@ -74,37 +76,37 @@ def compiled(function, fgraph, about, choices=None, **options):
 
 
 class Kept:
-    """A function whose program is read from disk, or kept there.
+    """A compiled function whose lowered program is read from disk, or written there.
 
     Parameters
     ----------
     function : theanets.xla.trials.Function
-        What is called.
+        The function that calls run.
     make_fresh : callable
-        Returns the same, as JAX traces it, for those who look at it.
+        Returns the same function without the cache, for callers that inspect its trace or its lowered code.
     """
 
     def __init__(self, function, make_fresh):
         self.function, self.make_fresh = function, make_fresh
-        # without a detour; see Function.call.
+        # the bound method itself, as no Python may run around it; see Function.call.
         self.call = function.call
 
     @functools.cached_property
     def fresh(self):
-        """The function as if there were no disk."""
+        """The function without the cache on disk: its trace is that of the graph."""
         return self.make_fresh()
 
     @property
     def jitted(self):
-        """What ``jax.jit`` makes of the function; what it traces and lowers is as if there were no disk."""
+        """The function as ``jax.jit`` returns it; ``trace`` and ``lower`` do not use the cache on disk."""
         return _Jitted(self.function, self)
 
     def lower(self, *arguments):
-        """Return what XLA compiles for such arguments, as ``jax.jit`` does."""
+        """Lower the function for such arguments, as functions of ``jax.jit`` do."""
         return self.fresh.lower(*arguments)
 
     def trace(self, *arguments):
-        """Return what JAX traces for such arguments, as ``jax.jit`` does."""
+        """Trace the function for such arguments, as functions of ``jax.jit`` do."""
         return self.fresh.trace(*arguments)
 
     def __getattr__(self, name):
@@ -130,11 +132,11 @@ class _Jitted:
 
 
 def _kept(function, origin, place, about):
-    """Return a function that JAX traces to the same program."""
+    """Return a function equivalent to a given one, whose trace calls the program on disk."""
 
     @functools.wraps(function)
     def run(*arguments):
-        # JAX calls this for new shapes only.
+        # JAX calls this only while it traces, for new shapes.
         arguments, tree = jax.tree.flatten(arguments)
         types = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in arguments]
         name = origin.fingerprint + _digest((about, str(tree), [(item.shape, str(item.dtype)) for item in types]))
@@ -161,7 +163,7 @@ def _digest(about):
 
 
 def _read(place, name, types):
-    """Return a program from disk; None if there is none that takes arguments of such types."""
+    """Read a program from disk; None if there is none that takes arguments of such types."""
     found = place.read(name)
     if found is None:
         return None
@@ -177,9 +179,9 @@ def _read(place, name, types):
 
 
 def _make(function, types):
-    """Return the program for arguments of such types; None if it cannot be written."""
+    """Lower the function to a program for arguments of such types; None if it cannot be serialized."""
     jitted = jax.jit(function)
-    # what goes wrong in tracing is for the caller to see.
+    # outside of the try, as the caller handles errors of the trace.
     jitted.trace(*types)
     try:
         return export.export(jitted)(*types)

@@ -1,4 +1,4 @@
-"""Programs of one function for the shapes that it has met last."""
+"""Compiled functions by the shapes of their arguments, in an LRU cache."""
 
 import collections
 
@@ -8,15 +8,15 @@ from .values import SparseArray
 
 __all__ = ["SHAPES", "ByShape", "Recent"]
 
-#: So many programs of one function are kept: each takes a megabyte or more.
+#: Maximum number of shapes for which a function stays compiled: each takes a megabyte or more.
 SHAPES = 64
 
-#: So many of them are for arguments of the same shape, where shared variables have others.
+#: Maximum number of programs per shape of the arguments, for shared variables of different shapes.
 SHARED_SHAPES = 8
 
 
 class Recent(collections.OrderedDict):
-    """A dict that keeps the entries used last (LRU).
+    """LRU cache: a dict that keeps the entries used last.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Recent(collections.OrderedDict):
             self.move_to_end(key)
             return self[key]
         except KeyError:
-            # also if another thread has let go of it in the meantime.
+            # no such entry, or another thread has removed it meanwhile.
             pass
         value = self[key] = make()
         while len(self) > self.size:
@@ -43,18 +43,18 @@ class Recent(collections.OrderedDict):
 
 
 class ByShape:
-    """A function that XLA compiles for each shape of its arguments, and lets go of shapes that were not used for long.
+    """A function compiled for each shape of its arguments, with an LRU cache of the programs.
 
-    JAX keeps all that it has compiled for a function for as long as the function lives. So each shape has one of its
-    own.
+    JAX keeps all programs of a function for as long as the function lives. To free those for shapes that have not been
+    used for long, each shape gets a function object of its own.
 
     Parameters
     ----------
     make : callable
         Returns a new :class:`~theanets.xla.trials.Function` of two tuples of arguments, and any further ones. The
-        shapes of those arguments of the second tuple count that are no shared variables.
+        cache key is the shapes of those arguments in the second tuple that are not shared variables.
     size : int, optional
-        For so many shapes programs are kept. Default :data:`SHAPES`.
+        Maximum number of shapes in the cache. Default :data:`SHAPES`.
     """
 
     def __init__(self, make, size=SHAPES):
@@ -84,11 +84,11 @@ class ByShape:
         return self.find(arguments[1])(*arguments)
 
     def trace(self, *arguments):
-        """Return what JAX traces for such arguments, as ``jax.jit`` does."""
+        """Trace the function for such arguments, as functions of ``jax.jit`` do."""
         return self.find(arguments[1]).trace(*arguments)
 
     def lower(self, *arguments):
-        """Return what XLA compiles for such arguments, as ``jax.jit`` does."""
+        """Lower the function for such arguments, as functions of ``jax.jit`` do."""
         return self.find(arguments[1]).lower(*arguments)
 
 
@@ -97,7 +97,7 @@ def _key(kept):
 
 
 def _shape(value):
-    """Return the shape of an argument; what lies on the device already is a shared variable, whose shape stays."""
+    """Return the shape of an argument; None for a value on the device, which is a shared variable of fixed shape."""
     if isinstance(value, np.ndarray):
         return value.shape
     return value.shape + value.data.shape if isinstance(value, SparseArray) else None

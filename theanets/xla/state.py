@@ -1,16 +1,16 @@
-"""Shared variables whose values stay on the device, and how everybody else reads them.
+"""Shared variables whose values stay on the device: reading, setting, copying, pickling and snapshots.
 
 A shared variable keeps its value in a cell (a list of length one) that all functions share. A function compiled by XLA
-leaves JAX arrays there: they stay on the device from call to call, and the next update may write over them. Nobody
-else gets to see them. Whoever asks for the value gets NumPy arrays that belong to them, and the value stays where it
-is: ``get_value()``, pickling, copying, and showing only read.
+stores JAX arrays there. They stay on the device from call to call, and are donated buffers of the next update, so no
+other code gets a reference to them. ``get_value()``, pickling, copying and printing return NumPy copies, and leave the
+value on the device.
 
-There are two exceptions, where a NumPy array takes the place of the value on the device, until the next function by XLA
-moves it there again: ``get_value(borrow=True)`` and ``container.value``, since the array may be written to, which is to
-have an effect; and functions that do not run by XLA.
+In two cases a NumPy array replaces the value on the device, until the next function by XLA moves it there again:
+``get_value(borrow=True)`` and ``container.value``, as the caller may write to the array, which has to change the
+variable; and functions that do not run by XLA.
 
-All of this happens under the lock of the cell (:mod:`~theanets.xla.locks`), so that threads see whole values, and what
-one of them reads never takes the place of what another one has computed since.
+All of this happens under the lock of the cell (:mod:`~theanets.xla.locks`), so that no thread sees a value in the
+middle of an update, and a value that one thread moves to the host never overwrites a later one of another thread.
 """
 
 import copy
@@ -31,7 +31,7 @@ __all__ = ["assign", "fetch", "install", "read", "shape_of", "snapshot", "to_hos
 
 
 class _DeviceTypes:
-    #: Filled in by the module that imports JAX; without it, there is nothing on a device.
+    #: Set by :mod:`~theanets.xla.program`, which imports JAX; empty before, when no value is on a device.
     classes = ()
 
     #: Returns the arrays that such a value consists of.
@@ -42,13 +42,13 @@ class _DeviceTypes:
 
 
 def on_device(parts, copy, *classes):
-    """Declare classes of values that are kept on a device, what takes them apart, and what copies them there."""
+    """Register classes of values on a device, with functions that return their arrays and copy them on the device."""
     _DeviceTypes.classes = classes
     _DeviceTypes.parts, _DeviceTypes.copy = staticmethod(parts), staticmethod(copy)
 
 
 class _Snapshots(threading.local):
-    #: Values by the id of the cell, which this thread reads in their place.
+    #: The values in the snapshots of this thread, by the id of the cell; None if it has none.
     values = None
 
 
@@ -56,7 +56,7 @@ _snapshots = _Snapshots()
 
 
 def fetch(value):
-    """Return a NumPy array of one's own of a value on a device; anything else as it is."""
+    """Copy a value from the device to a new NumPy array; return any other value as it is."""
     if not isinstance(value, _DeviceTypes.classes):
         return value
     if forking.is_stranded():
@@ -66,7 +66,7 @@ def fetch(value):
 
 
 def _own(value):
-    """Return what nobody else writes to: a copy of an array, on the device if it is there."""
+    """Return a private copy of a value, without waiting: on the device if the value is still being computed there."""
     if isinstance(value, _DeviceTypes.classes):
         is_there = forking.is_stranded() or all(part.is_ready() for part in _DeviceTypes.parts(value))
         return fetch(value) if is_there else _DeviceTypes.copy(value)
@@ -78,28 +78,28 @@ def _own_values(cells):
 
 
 def read_cells(cells):
-    """Return the values of cells at one moment, as NumPy arrays of one's own; nothing is changed by that."""
-    # the copies are waited for when the lock is open again.
+    """Return a consistent snapshot of the values of cells, as new NumPy arrays; the cells stay as they are."""
+    # fetch() waits for copies on the device only after the lock has been released.
     return [fetch(value) for value in locks.holding(cells, _own_values, cells)]
 
 
 def read(variables):
-    """Return the values of shared variables at one moment, as NumPy arrays of one's own."""
+    """Return a consistent snapshot of the values of shared variables, as new NumPy arrays."""
     return read_cells([variable.container.storage for variable in variables])
 
 
 def shape_of(variable):
-    """Return the shape of the value of a shared variable, which stays where it is."""
+    """Return the shape of the value of a shared variable, without copying it from the device."""
     return np.shape(variable.container.storage[0])
 
 
 def together(variables, function, *args):
-    """Return what a function does, while no other thread changes some shared variables or computes with them."""
+    """Call a function under the common lock of some shared variables, and return its result."""
     return locks.holding([variable.container.storage for variable in variables], function, *args)
 
 
 def assign(pairs):
-    """Give values to shared variables such that no thread computes with some of the old and some of the new ones.
+    """Set the values of several shared variables at once: no thread computes with some old and some new values.
 
     Parameters
     ----------
@@ -116,15 +116,15 @@ def assign(pairs):
 
 
 class snapshot:
-    """Context within which this thread reads the values that shared variables have at its beginning.
+    """Context manager: within it, this thread reads the values that shared variables had when it was entered.
 
-    Other threads may go on and change them. ``get_value()`` without ``borrow=True``, copies and pickles within it are
-    of one moment.
+    Other threads may go on and change the variables. Within the context, ``get_value()`` without ``borrow=True``,
+    copies and pickles are consistent with each other.
 
     Parameters
     ----------
     variables : list of theano shared variables
-        The variables. Others are read as they are.
+        The variables of the snapshot. Current values are read of all others.
     """
 
     def __init__(self, variables):
@@ -132,7 +132,7 @@ class snapshot:
 
     def __enter__(self):
         self.before = _snapshots.values
-        # the cells are kept, so that an id stays that of one cell.
+        # a reference to the cells, so that their ids are not used for other cells meanwhile.
         self.cells = [variable.container.storage for variable in self.variables]
         _snapshots.values = {**(self.before or {}), **dict(zip(map(id, self.cells), read_cells(self.cells)))}
 
@@ -141,14 +141,14 @@ class snapshot:
 
 
 def _read_one(cell):
-    """Return the value of a cell, or that in the snapshot of this thread, as an array of one's own."""
+    """Return a copy of the value of a cell, or of its value in this thread's snapshot."""
     if _snapshots.values is not None and id(cell) in _snapshots.values:
         return _own(_snapshots.values[id(cell)])
     return read_cells([cell])[0]
 
 
 def to_host(cell):
-    """Let a cell hold the NumPy array of what it holds, and return it; the caller holds the lock."""
+    """Move the value of a cell from the device to a NumPy array in the cell, and return it; the caller has the lock."""
     value = cell[0]
     if isinstance(value, _DeviceTypes.classes):
         cell[0] = fetch(value)
@@ -160,7 +160,7 @@ def _is_on_device(cell):
 
 
 def _cells_of(function):
-    """Return the cells of the shared variables that a Theano function runs with."""
+    """Return the cells of the shared variables that a Theano function reads or updates."""
     return [
         container.storage
         for place, container in zip(function.maker.inputs, function.input_storage)
@@ -170,7 +170,7 @@ def _cells_of(function):
 
 @functools.cache
 def install():
-    """Teach Theano's containers, shared variables and functions about values on a device, and locks. Works once."""
+    """Patch Theano's containers, shared variables and functions to handle values on a device, and locks. Works once."""
     _install_in_containers()
     _install_in_variables()
     _install_in_functions()
@@ -237,7 +237,7 @@ def _install_in_functions():
         tied = vars(self).get("_tied")
         if tied is None:
             tied = self._tied = locks.Tied(_cells_of(self))
-        # the whole call: it writes over what it updates, and computes with what others may update.
+        # the lock is held for the whole call, in which Theano's code updates arrays in place.
         return tied.holding(call_on_host, self, args, kwargs)
 
     Function.__call__ = call_function
@@ -245,9 +245,9 @@ def _install_in_functions():
 
 
 def _reduce_function(function):
-    """Take apart a function for a pickle or a copy, which shares with others the variables that are shared here."""
+    """Reduce a function for a pickle or a copy, so that functions that share variables here still do so there."""
     if not getattr(function.fn, "keeps_state_on_device", False):
-        # for its warnings of arrays that share memory.
+        # called only for its warnings of arrays that share memory.
         function_module._pickle_Function(function)
     containers = [
         place.variable.container
