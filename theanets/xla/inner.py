@@ -1,10 +1,9 @@
-"""What one step of a loop computes, taken apart into what belongs into the loop and what does not.
+"""The body of a Scan, split into parts that run before, within and after the loop.
 
-* What is computed from sequences alone, and not from what the step before has left, is computed for all steps at once
-  before the loop, where it makes a few large operations: the gates of a recurrent layer, for example, when its gradient
-  is computed.
-* Of a sum of products of matrices, which the gradient of a weight matrix is, the factors are collected in the loop, and
-  multiplied at once after it.
+* What depends on sequences alone, and not on the state of the previous step, is computed for all steps at once before
+  the loop, by a few large operations: the gates of a recurrent layer, for example, when its gradient is computed.
+* Where products of matrices are summed over the steps, as for the gradient of a weight matrix, the loop only collects
+  the factors, and one product after the loop computes the sum.
 """
 
 import functools
@@ -27,20 +26,20 @@ __all__ = ["Inner", "inner_of"]
 #: Ops that may be computed for all steps at once.
 FOR_ALL_STEPS = (elemwise.Elemwise, elemwise.DimShuffle, basic.Dot, Subtensor)
 
-#: Elementwise Ops that take no longer than reading their result would.
+#: Elementwise Ops that are as fast to compute in the loop as it is to read their results from memory.
 CHEAP = (scalar.Add, scalar.Sub, scalar.Mul, scalar.Neg, scalar.Sqr, scalar.Second, scalar.Identity)
 
-#: What is computed before the loop may take so many times the memory of what it is computed from.
+#: Results computed before the loop may take at most so many times the memory of the sequences.
 GROWTH = 4
 
 _inner: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
-#: The rewritten bodies of loops that are in use, by what Theano's compiler would know the body by.
+#: The rewritten bodies of loops in use, by the hash of the inner graph.
 _bodies: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 
 
 class Body:
-    """The graph of one step of a Scan, rewritten once for all loops that have the same: one in each direction, say.
+    """The rewritten graph of one step of a Scan, shared by all loops with the same graph, such as both directions.
 
     Parameters
     ----------
@@ -57,37 +56,38 @@ class Body:
 
     @classmethod
     def of(cls, op):
-        """Return the body of an Op."""
-        # the hash of the Op itself counts its name.
+        """Return the body of an Op, rewritten at most once for equal Ops."""
+        # not the hash of the Op itself, which depends on its name.
         found = _bodies.get(op._hash_inner_graph)
         if found is None or found.op != op:
             found = _bodies[op._hash_inner_graph] = cls(op)
         return found
 
     def copy(self):
-        """Return a graph of nodes of its own: what is known while tracing is found by nodes."""
+        """Return a copy of the graph with nodes of its own, as values known while tracing are looked up by node."""
         return theano.gof.FunctionGraph(*theano.gof.graph.clone(self.inputs, self.outputs), clone=False)
 
 
 class Inner:
-    """What one step of a Scan computes.
+    """The body of a Scan, split into what is computed before, within and after the loop.
 
     Parameters
     ----------
     node : theano Apply
-        Applies the Scan.
+        The node of the Scan.
 
     Attributes
     ----------
     sums : dict of int to pair
-        For recurrent outputs that are sums: what is added at each step, as the position of an output of the graph (or
-        None) and of pairs of outputs whose products are.
+        Recurrent outputs that sum up matrix products, by position: whether other terms are added as well, and pairs of
+        positions of the outputs of the graph that are the factors.
     histories : list of triple
         Products of a state by a matrix which the gradient of the loop needs as well: the number of the recurrent
-        output, the variable outside of the loop that is the matrix, and the position among the outputs of the graph.
+        output, the variable of the matrix outside of the loop, and the position of the product among the outputs of the
+        graph.
     products : list of pair
-        Products of a sequence by a matrix that are computed before the loop: the number of the sequence, and that of
-        the matrix among what is the same for all steps.
+        Products of a sequence by a matrix that are computed before the loop: the index of the sequence, and the index
+        of the matrix among the non-sequences.
     """
 
     def __init__(self, node):
@@ -107,7 +107,7 @@ class Inner:
 
     @staticmethod
     def _accumulators(node):
-        """Return the positions of recurrent outputs with one tap, of which little more than the last value is kept."""
+        """Return the positions of recurrent outputs with one tap, which may be sums over the steps."""
         op = node.op
         first = op.n_mit_mot + op.n_mit_sot
         return range(first, first + op.n_sit_sot) if not op.as_while else ()
@@ -138,7 +138,7 @@ class Inner:
 
     @staticmethod
     def _histories(node, fgraph, wanted):
-        """Make outputs of the products of states which the gradient of the loop would compute again."""
+        """Append products of states to the outputs, so that the gradient of the loop need not compute them again."""
         op, histories = node.op, []
         if op.n_mit_mot or op.as_while or op.n_shared_outs:
             return histories
@@ -161,11 +161,11 @@ class Inner:
     # -- before the loop ----------------------------------------------------------------------------------------------
 
     def _ends(self, inputs):
-        """Return the sequences among the inputs of a step, and what is the same for all steps."""
+        """Return the sequences and the non-sequences (the same for all steps) among the inputs of a step."""
         return list(inputs[: self.num_sequences]), list(inputs[len(inputs) - self.num_others :])
 
     def _split(self, fgraph):
-        """Make two graphs: of what can be computed before the loop, and of what is left for it."""
+        """Make the graphs of what is computed before the loop and within it."""
         sequences, others = self._ends(fgraph.inputs)
         slice_first(fgraph, sequences, others)
         free = from_sequences(fgraph, sequences, others)
@@ -187,7 +187,7 @@ class Inner:
         self._split_ahead(sequences, others, free, frontier)
 
     def _split_ahead(self, sequences, others, free, frontier):
-        """Make graphs of what is computed before the loop: of products, and of the rest."""
+        """Make the graphs that run before the loop: one for each matrix product, and one for the rest."""
         found = [
             variable
             for variable in free
@@ -209,7 +209,7 @@ class Inner:
         self.ahead = Graph(theano.gof.FunctionGraph(inputs, outputs, clone=False))
 
     def _compute_ahead(self, sequences, others, done):
-        """Compute a step of what is computed before the loop, given those of the products that are known, by number."""
+        """Compute one step of what runs before the loop, given products that are known already, by number."""
         products = [
             done[k] if k in done else graph([sequences[i], others[j]])[0]
             for k, ((i, j), graph) in enumerate(zip(self.products, self.product_graphs))
@@ -218,7 +218,7 @@ class Inner:
 
     @staticmethod
     def _worthwhile(frontier, given):
-        """Leave out what the loop computes about as quickly as it reads it, from the rest."""
+        """Leave out variables that the loop can compute about as fast as read, from the other ones or its inputs."""
         kept = dict.fromkeys(frontier)
 
         def is_at_hand(variable):
@@ -234,22 +234,22 @@ class Inner:
         return list(kept)
 
     def before(self, sequences, others, done):
-        """Compute for all steps what needs nothing but sequences.
+        """Compute for all steps at once what depends on sequences alone.
 
         Parameters
         ----------
         sequences : list of arrays (steps, ...)
             The sequences.
         others : list of arrays
-            What is the same for all steps.
+            The non-sequences, which are the same for all steps.
         done : dict of int to array (steps, ...)
             Those of :attr:`products` that have been computed already, by their number.
 
         Returns
         -------
         values : tuple of arrays (steps, ...), or None
-            To be given to :meth:`step`, a step of each. None if it is better computed in the loop: if that may turn out
-            to be impossible for some of the steps, or takes much more memory.
+            Each call of :meth:`step` takes one step of these. None if the loop has to compute them: if there are guards
+            that may fail for some of the steps, or if it takes much more memory to compute them at once.
         """
         if not self.ahead.outputs:
             return ()
@@ -267,16 +267,16 @@ class Inner:
                     return None
                 return jax.vmap(at_once)(*sequences)
             except (GiveUp, NeedsValue):
-                # an error, if there is one, is raised when the loop itself is traced.
+                # raised again, if it is an error, when the loop itself is traced.
                 return None
 
     def step(self, values, inputs):
-        """Compute one step.
+        """Compute one step of the loop.
 
         Parameters
         ----------
         values : tuple of arrays, or None
-            A step of what :meth:`before` has computed, or None.
+            One step of the arrays that :meth:`before` returned, or None.
         inputs : list of arrays
             All inputs of the Scan's graph, in its order.
 
@@ -301,19 +301,24 @@ def _bytes(about):
 
 
 def inner_of(node):
-    """Return the :class:`Inner` of a node, made once."""
+    """Return the :class:`Inner` of a node, which is cached."""
     if node not in _inner:
         _inner[node] = Inner(node)
     return _inner[node]
 
 
 def multiplied_again(node):
-    """Return the matrices by which gradients of loops multiply sequences, as variables outside of the loops.
+    """Return the matrices by which the gradients of loops multiply sequences.
 
     Parameters
     ----------
     node : theano Apply
-        One of the nodes of the graph.
+        A node of the graph that is searched.
+
+    Returns
+    -------
+    matrices : set of theano variables
+        The variables of the matrices outside of the loops.
     """
     fgraph = getattr(node.outputs[0], "fgraph", None)
     found = set()
@@ -326,7 +331,7 @@ def multiplied_again(node):
 
 
 def from_sequences(fgraph, sequences, others):
-    """Return the variables that are computed, by Ops for all steps, from sequences and from what does not change."""
+    """Return the variables that Ops in :data:`FOR_ALL_STEPS` compute from sequences and non-sequences."""
     known = {*sequences, *others}
     found = set()
     moving = set(sequences)
@@ -344,9 +349,9 @@ def from_sequences(fgraph, sequences, others):
 
 
 def slice_first(fgraph, sequences, others):
-    """Slice the terms of a sum rather than the sum, if some of them are sequences.
+    """Move slices of an elementwise result, such as a sum, to its inputs if some of these depend on sequences alone.
 
-    The columns of a sequence are then cut out before the loop. XLA's code for CPUs is slow if it takes a step of a
+    The columns of a sequence are then cut out before the loop. XLA's code for CPUs is slow if it takes one step of a
     sequence and some of its columns at once.
     """
     moving = from_sequences(fgraph, sequences, others).union(sequences)

@@ -1,9 +1,9 @@
-"""Which steps of which array a sequence consists of.
+"""Avoiding copies of reversed sequences in loops: annotations of traced arrays as strided steps of other arrays.
 
-The gradient of a loop goes from the last step to the first: Theano hands it its sequences in reverse order, as
-``x[::-1]``, and reverses what it returns. Each reversal in memory takes as long as some steps of a loop. So a
-translation notes which steps of which array its result consists of, and a loop that is handed reversed sequences runs
-over the arrays themselves, from their ends.
+The gradient of a loop goes from the last step to the first: Theano passes it its sequences in reverse order, as
+``x[::-1]``, and reverses its results. Each reversal in memory takes as long as some steps of a loop. So translations
+annotate a result with the array and the steps of it that it consists of (:class:`Steps`), and a loop over reversed
+sequences runs over the original arrays, from their ends.
 """
 
 import jax.numpy as jnp
@@ -25,15 +25,16 @@ class Steps:
     stride : int, optional
         From one step to the next; negative for those in reverse order. Default 1.
     products : dict, optional
-        Products of each step of the array by a matrix, as far as a loop has computed them: by the variable that is the
-        matrix, the products (num-products, ...) and the step of the array that the first one belongs to.
+        Matrix products with steps of the array that a loop has computed already. The keys are the variables of the
+        matrices; the values are pairs of the products (num-products, ...) and the step of the array that the first
+        product belongs to.
     """
 
     def __init__(self, array, start=0, stride=1, products=None):
         self.array, self.start, self.stride, self.products = array, start, stride, products or {}
 
     def part(self, start, stride):
-        """Return some of these steps, from one of them on."""
+        """Return the steps from ``start`` on, at distances of ``stride``, both counted in these steps."""
         return Steps(self.array, self.start + self.stride * start, self.stride * stride, self.products)
 
     def take(self, count, reverse=False, values=None, first=0):
@@ -42,18 +43,18 @@ class Steps:
         Parameters
         ----------
         count : int
-            How many.
+            Number of steps to take.
         reverse : bool, optional
-            Whether the last of them comes first. Default False.
+            Whether to return them in reverse order. Default False.
         values : array, optional
-            What to take instead of the array: something that belongs to its steps.
+            An array to take them from instead, with values for the steps of this one. Default: the array itself.
         first : int, optional
             The step of the array that the first of the values belongs to. Default 0.
 
         Returns
         -------
         steps : array (count, ...) or None
-            None if some of them are not there.
+            None if some of them are out of range.
         """
         values = self.array if values is None else values
         begin, end, stride = self.start - first, self.start - first + self.stride * (count - 1), self.stride
@@ -68,29 +69,29 @@ class Steps:
 
 
 def steps_of(value):
-    """Return what has been noted about the steps of a traced value; None if nothing was."""
+    """Return the :class:`Steps` with which a traced value is annotated; None if it is not."""
     return recall(value, Steps)
 
 
 def reversed_steps(value):
-    """Return an array with its last step first, and note that it is one."""
+    """Reverse an array along its first axis, and annotate the result with its :class:`Steps`."""
     return remember(value[::-1], Steps(value, value.shape[0] - 1, -1))
 
 
 def sliced(whole, part, entry):
-    """Note what a part of an array consists of.
+    """Annotate a slice of an array with its :class:`Steps`.
 
     Parameters
     ----------
     whole, part : array
-        The array and the part.
+        The array and the slice.
     entry : slice
-        What the part is, along the first axis.
+        The slice that was taken along the first axis.
 
     Returns
     -------
     part : array
-        The same values; if they are steps of an array in its own order, they are taken from there.
+        The same values, annotated; a slice that undoes a reversal is taken from the original array.
     """
     start, _, stride = entry.indices(whole.shape[0])
     steps = steps_of(whole)
@@ -103,7 +104,7 @@ def sliced(whole, part, entry):
 
 
 def ordered(value, start, count, reverse):
-    """Return some steps of a sequence, on request the last one first."""
+    """Return ``count`` steps of a sequence from ``start`` on, optionally in reverse order."""
     steps = steps_of(value)
     if reverse and steps is not None:
         taken = steps.part(start, 1).take(count, reverse=True)
@@ -120,17 +121,17 @@ def is_reversed(value):
 
 
 def unreversed(values):
-    """Return arrays of equal lengths as they were before they were reversed.
+    """Return reversed arrays of equal lengths in their original order.
 
     Parameters
     ----------
     values : list of arrays
-        Those with one step only belong to all steps of the others.
+        Arrays of one step, or without axes, are broadcast to the length of the others, and returned as they are.
 
     Returns
     -------
     arrays : list of arrays, or None
-        None unless all with several steps are reversed.
+        None unless all arrays of several steps are known to be reversed.
     """
     if not any(map(is_reversed, values)):
         return None

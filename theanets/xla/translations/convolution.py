@@ -1,4 +1,4 @@
-"""Convolutions, and their gradients."""
+"""Translations of convolutions and their gradients, to ``lax.conv_general_dilated``."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from .elementwise import cast_array
 
 
 def _settings(op, ndim):
-    """Return what an Op is set to, whichever of Theano's classes it is of."""
+    """Return the padding mode, strides, dilation, flip and groups of an Op of any of Theano's classes."""
     if getattr(op, "unshared", False):
         raise TranslationError("a convolution whose filters differ from place to place")
     dilation = tuple(getattr(op, "filter_dilation", (1,) * ndim))
@@ -21,17 +21,17 @@ def _settings(op, ndim):
 
 
 class Geometry:
-    """How filters move over images: sizes of windows, steps, and what lies outside the images.
+    """Shapes, strides, dilation and padding of a convolution; computes it and its gradients.
 
-    The three products of a convolution are linear in both arguments, and are one operation of XLA's each. For a row of
-    an image ``x``, a filter ``w`` and an output ``y`` with ``s`` for the strides, ``d`` for the dilation and ``p`` for
-    the padding, ``y[o] = sum_k x[s o + d k - p] w[k]``: the gradient for ``x`` is a convolution of ``y``, spread by
-    ``s``, with ``w`` turned around, and that for ``w`` one of ``x`` with ``y``, spread by ``s``, by steps of ``d``.
+    A convolution and its two gradients are one operation of XLA's each. For a row of an image ``x``, a filter ``w`` and
+    an output ``y`` with stride ``s``, dilation ``d`` and padding ``p``, ``y[o] = sum_k x[s o + d k - p] w[k]``. The
+    gradient for ``x`` is a convolution of ``y``, dilated by ``s``, with the flipped ``w``; the gradient for ``w`` is a
+    convolution of ``x`` with ``y``, dilated by ``s``, at stride ``d``.
 
     Parameters
     ----------
     op : theano convolution Op
-        Or whatever has such settings.
+        The Op, or another object with its settings as attributes.
     ndim : int
         Number of axes that filters move along.
     images, filters : tuple of int
@@ -51,15 +51,15 @@ class Geometry:
         self.outputs = (images[0], filters[0]) + tuple(
             (length - extent) // step + 1 for length, extent, step in zip(lengths, self.extents, self.strides)
         )
-        #: Lengths of outputs that are spread by the strides.
+        #: Lengths of the outputs when they are dilated by the strides.
         self.spread = tuple((out - 1) * step + 1 for out, step in zip(self.outputs[2:], self.strides))
 
     def turned(self, filters, turned):
-        """Return filters, turned around or not."""
+        """Return filters, flipped along all spatial axes if ``turned``."""
         return jnp.flip(filters, range(2, filters.ndim)) if turned else filters
 
     def convolve(self, images, filters):
-        """Return outputs."""
+        """Return the outputs of the convolution."""
         return _product(
             images,
             self.turned(filters, self.flip),
@@ -70,7 +70,7 @@ class Geometry:
         )
 
     def images_gradient(self, filters, gradient):
-        """Pull a gradient of the outputs back to the images."""
+        """Return the gradient for the images, given the gradient for the outputs."""
         self._check(gradient)
         groups, (outputs, channels, *size) = self.groups, self.filters
         filters = self.turned(filters, not self.flip)
@@ -85,9 +85,9 @@ class Geometry:
         return _product(gradient, filters, pad, lhs_dilation=self.strides, rhs_dilation=self.dilation, groups=groups)
 
     def filters_gradient(self, images, gradient):
-        """Pull a gradient of the outputs back to the filters."""
+        """Return the gradient for the filters, given the gradient for the outputs."""
         self._check(gradient)
-        # negative padding cuts off what the last window does not reach.
+        # negative padding crops the part of the images that no window reaches.
         pad = [
             (low, extent - 1 + spread - length - low)
             for (low, _), length, spread, extent in zip(self.pad, self.images[2:], self.spread, self.extents)
@@ -107,9 +107,9 @@ class Geometry:
 
 
 def _product(images, filters, pad, strides=None, lhs_dilation=None, rhs_dilation=None, groups=1):
-    """Convolve images (examples, channels, ...) with filters (outputs, channels, ...) that are not turned around.
+    """Cross-correlate images (examples, channels, ...) with filters (outputs, channels, ...), which are not flipped.
 
-    With channels last, which XLA's code for CPUs wants. It brings other forms into this one by itself, but not within a
+    The layout is channels last, which is fast on a CPU. XLA converts other layouts to it by itself, but not within a
     loop, where they take up to fifty times as long.
     """
     ndim = images.ndim - 2
@@ -183,7 +183,7 @@ def convolution_inputs(op, node, filters, gradient, *size):
 
 
 def _register_products(forward, weights, inputs, ndim):
-    """Register the classes that compute by products of matrices; they find sizes themselves if none are given."""
+    """Register Theano's Ops that compute convolutions by matrix products, and their gradients."""
 
     @translates(forward)
     def products(op, node, images, filters):
@@ -208,7 +208,7 @@ _register_products(corr3d.Corr3dMM, corr3d.Corr3dMM_gradWeights, corr3d.Corr3dMM
 
 
 def _spread(x, lengths, at_end):
-    """Put zeros between the elements of images, so that they become as long as declared."""
+    """Put zeros between the elements of images, so that they get the declared (logical) lengths."""
     config = [(0, 0, 0), (0, 0, 0)]
     for length, wanted in zip(x.shape[2:], lengths):
         wanted = length if wanted is None else wanted
@@ -220,7 +220,7 @@ def _spread(x, lengths, at_end):
 
 @translates(conv.ConvOp)
 def old_convolution(op, node, images, filters):
-    """Convolve as Theano did before there were abstract convolutions."""
+    """Translate ConvOp, the convolution that Theano had before its abstract convolutions."""
     dtype = node.outputs[0].dtype
     images, filters = cast_array(images, dtype), cast_array(filters, dtype)
     for declared, found in ((op.imshp, images.shape[1:]), (op.kshp, filters.shape[2:])):
@@ -235,7 +235,7 @@ def old_convolution(op, node, images, filters):
 
 
 def _stripe(x, along, across):
-    """Return, by the places of a diagonal stripe, where its elements lie: an index for each axis."""
+    """Return the index arrays, one for each axis, of the elements of a diagonal stripe."""
     along, across = int(known(along)), int(known(across))
     if x.shape[along] < x.shape[across]:
         raise ValueError(f"no diagonal stripe in an array of shape {x.shape}")

@@ -1,4 +1,4 @@
-"""Parts of arrays: taken, set and added to."""
+"""Translations of indexing and slicing: Ops that take, set, or increment parts of arrays."""
 
 import functools
 
@@ -14,12 +14,12 @@ from ..steps import sliced
 from ..tracing import Dynamic, TranslationError, guard, is_known, known, known_by, recall, remember
 from .elementwise import cast_array
 
-#: XLA need not look once more at indices that are guarded.
+#: Mode of JAX's indexing without bounds checks, for indices that :func:`in_range` has checked.
 CHECKED = "promise_in_bounds"
 
 
 def in_range(index, length):
-    """Return indices without negative ones, and see that they are within a dimension."""
+    """Return indices with negative ones counted from the end; raise, or guard, if some are out of bounds."""
     if is_known(index):
         index = np.asarray(index)
         if index.size and (index.min() < -length or index.max() >= length):
@@ -51,7 +51,7 @@ def _is_static(entry):
 
 
 def _start(entry, step, length):
-    """Where a slice begins, as Python finds it."""
+    """Return where a slice with a traced start begins, clipped as in Python."""
     start = entry.start
     if start is None:
         return 0 if step > 0 else length - 1
@@ -61,14 +61,14 @@ def _start(entry, step, length):
 
 
 def _window(node, x, entries):
-    """Find what the traced entries of an index select.
+    """Split an index with traced entries into a window, for ``lax.dynamic_slice``, and a static index into it.
 
     Returns
     -------
     window : dict of int to pair
-        By axis, where it starts and how long it is.
+        The start (traced) and the length (static) of the window by axis, for axes with traced entries.
     rest : list
-        The index into the window.
+        The static index into the window.
     """
     window, rest = {}, list(entries)
     for axis, entry in enumerate(entries):
@@ -90,7 +90,7 @@ def _window(node, x, entries):
 
 
 def _count(start, stop, step, length):
-    """Count what a slice takes of a dimension of this length."""
+    """Return the number of elements that a slice takes from a dimension."""
     return len(range(*slice(_int(start), _int(stop), step).indices(length)))
 
 
@@ -137,14 +137,14 @@ def put(op, node, x, y, *index):
 
 
 class Parts:
-    """What has been put side by side into an array of zeros, as the gradients of slices are.
+    """Annotation of an array of zeros that parts are written to side by side, as the gradients of slices are.
 
-    When the array is full, it is joined from its parts, which is quicker than writing to it again and again.
+    When the parts cover the whole array, they are concatenated, which is faster than writing to it again and again.
 
     Parameters
     ----------
     parts : tuple of (axis, range, array)
-        What has been put where.
+        The parts, with the axis and the range that they were written to.
     """
 
     def __init__(self, parts=()):
@@ -152,13 +152,13 @@ class Parts:
 
     @classmethod
     def of(cls, variable, value):
-        """Return what an array consists of; None if that is not known."""
+        """Return the parts of an array; none yet for an array of zeros; None for any other array."""
         parts = recall(value, Parts)
         if parts is not None:
             return parts
         owner = variable.owner
         if owner is not None and isinstance(owner.op, basic.AllocEmpty):
-            # whatever lies where nothing has been put may as well be zero.
+            # uninitialized memory may as well be zero.
             return cls()
         if owner is not None and isinstance(owner.op, basic.Alloc):
             variable = owner.inputs[0]
@@ -166,7 +166,7 @@ class Parts:
         return cls() if is_zero else None
 
     def put(self, x, ranges, y):
-        """Return the array with one more part, or None if it must be written to."""
+        """Return the array with one more part; None if it does not fit beside the others, and has to be written."""
         axes = [axis for axis, places in enumerate(ranges) if len(places) != x.shape[axis]]
         if len(axes) != 1:
             return None
@@ -181,7 +181,7 @@ class Parts:
 
 
 def beginning(value, count):
-    """Return the first entries of an array along its first axis: what has been put there, if that is known."""
+    """Return the first entries of an array along its first axis, taken from the part written there, if there is one."""
     parts = recall(value, Parts)
     for axis, places, part in parts.parts if parts is not None else ():
         if axis == 0 and places.start == 0 and places.stop >= count:
@@ -190,10 +190,10 @@ def beginning(value, count):
 
 
 def _put_static(x, index, y, replace, parts=None):
-    """Write to where integers and slices that are known point to.
+    """Set, or increment, the elements of an array at a static index of integers and slices.
 
-    Without a scatter, as ``x.at`` would make one: that is slow on a CPU, and where it covers all of the array XLA makes
-    an instruction of it that ends the process if a reversal comes next.
+    Without the scatter that ``x.at`` makes, which is slow on a CPU. Moreover, a scatter that covers the whole array and
+    is followed by a reversal makes XLA crash.
     """
     selected, ranges = [], []
     for axis, length in enumerate(x.shape):
@@ -258,7 +258,7 @@ def make_slice(op, node, *values):
 
 
 def _advanced(x, index):
-    """Return an index of NumPy's kind, of which the integers are in range."""
+    """Return an advanced index as NumPy's, with integers checked, and masks replaced by the places that they select."""
     result, axis = [], 0
     for entry in index:
         if entry is None:

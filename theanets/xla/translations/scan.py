@@ -1,13 +1,13 @@
-"""Loops over sequences.
+"""Translation of Theano's Scan, loops over sequences, to ``lax.scan``.
 
-Theano's Scan reads and writes buffers, at places that move on with each step. ``lax.scan`` takes what moves on in one
-direction as sequences, and hands from step to step only what is read again:
+Scan reads and writes buffers, at places that move on with each step. Here, inputs that are read once per step are
+sequences of ``lax.scan``, and its carry has only the values that a later step reads again (a window):
 
 * of a recurrent output, the last values that its taps reach back to, or that are read after the loop. All of its values
   are collected only if more of them are read (:func:`count_last`);
 * of a gradient (``mit_mot``: a buffer that is read and written at several places), the values that one step writes and
-  a later one reads. What is read before it is ever written is a sequence;
-* of a sum of products of matrices, which the gradient of a weight matrix is, nothing; see :mod:`theanets.xla.inner`.
+  a later one reads. Values that are read before any step writes to their place are a sequence;
+* of a sum of matrix products, such as the gradient of a weight matrix, nothing; see :mod:`theanets.xla.inner`.
 """
 
 import functools
@@ -26,24 +26,25 @@ from ..steps import Steps, is_reversed, ordered, reversed_steps, steps_of
 from ..tracing import Dynamic, TranslationError, frame, guard, known, measured, remember
 from .indexing import beginning
 
-#: So many values more than its taps need are handed on from step to step, rather than collected from all steps.
+#: A recurrent output carries up to so many more values than its taps need; if more are read, all steps are collected.
 SPARE = 2
 
 
 def count_last(output, length):
-    """Count how many of the last values of a loop's output are read: from the first that is, to the end.
+    """Return how many values at the end of a loop's output are needed: from the first that is read, to the last.
 
     Parameters
     ----------
     output : theano variable
-        The output, or a part of it that ends where it does.
+        The output, or a slice of it that has the same end.
     length : int
-        How many values it has, along its first axis.
+        Its length along the first axis.
 
     Returns
     -------
     count : int
-        All of them, unless nothing but slices with constant bounds uses the output.
+        The number of values; the whole length if the output is used by anything but indices and slices with constant
+        bounds.
     """
     return max((_count_read_by(client, length) for client, _ in output.clients), default=0)
 
@@ -61,7 +62,7 @@ def _count_read_by(client, length):
         return length
     bounds = [bound if bound is None else int(bound.data) for bound in bounds]
     if not isinstance(entry, slice):
-        # an index out of range is refused where the slice is taken.
+        # the translation of Subtensor raises the error for an index out of range.
         return -bounds[0] % length or length if length else 0
     places = range(length)[slice(*bounds)]
     if places.step == 1 and places.stop == length:
@@ -70,14 +71,14 @@ def _count_read_by(client, length):
 
 
 class Recurrent:
-    """A recurrent output, as its values go from step to step.
+    """A recurrent output: the window of its last values that the loop carries, and its values after the loop.
 
     Parameters
     ----------
     buffer : array
-        The initial values, and room for what is kept of the others.
+        Theano's buffer: the initial values, and room for those of the steps that are kept.
     taps : list of int
-        How far back each step reads; negative.
+        The offsets, negative, of the earlier values that each step reads.
     steps : int
         Number of steps.
     output : theano variable
@@ -95,30 +96,33 @@ class Recurrent:
         self.set_length(len(self.buffer), steps)
 
     def set_length(self, length, steps):
-        """Determine how many values are handed on, and whether all are collected, for a length of the output."""
+        """Determine the size of the window, and whether the values of all steps are collected, for an output length."""
         self.length, self.steps = length, steps
-        # where there is room for more values than there are, the last places hold none of them.
+        # in a buffer that is longer than the values, the last values are not at its end: keep everything.
         self.kept = length if length > self.reach + steps else max(1, count_last(self.output, length))
         self.collected = self.kept > self.reach + SPARE
         self.size = self.reach if self.collected else max(self.reach, self.kept)
 
     def start(self):
-        """Return the values handed to the first step, the oldest first."""
+        """Return the window of the first step, the oldest value first."""
         values = [self.initial[i] for i in range(self.reach)]
-        # rows of the buffer that are kept although no step reads them.
+        # padding for values that are kept for the output, although no step reads them.
         return tuple([jnp.zeros_like(values[0])] * (self.size - self.reach) + values)
 
     def read(self, window):
-        """Return what a step reads."""
+        """Return the values that a step reads from the window, one for each tap."""
         return [window[len(window) + tap] for tap in self.taps]
 
     @staticmethod
     def move(window, value):
-        """Return what the next step is handed."""
+        """Return the window of the next step, given the new value."""
         return (*window[1:], value)
 
     def finish(self, window, values, reverse):
-        """Return the buffer at the end; the values of all steps may come in reverse order."""
+        """Return the output after the loop, given the last window, and the values of all steps if they are collected.
+
+        ``reverse`` says that these values are in reverse order.
+        """
         if self.collected and reverse:
             everything = reversed_steps(jnp.concatenate([values, self.initial[::-1]]))
         elif self.collected:
@@ -131,7 +135,7 @@ class Recurrent:
 
 
 def with_last(values, length):
-    """Return an array of so many values of which only the last, the given ones, are ever read. XLA does not make it."""
+    """Return an array of a length with given values at its end; the others are never read, and XLA never makes it."""
     if len(values) == 1:
         return jnp.broadcast_to(values[0], (length, *values[0].shape))
     values = jnp.stack(values)
@@ -139,7 +143,7 @@ def with_last(values, length):
 
 
 def fit(values, length):
-    """Return the last values; or all of them, and zeros behind."""
+    """Cut values off the beginning of an array, or pad it with zeros at the end, to a given length."""
     if values.shape[0] == length:
         return values
     if values.shape[0] > length:
@@ -148,35 +152,35 @@ def fit(values, length):
 
 
 class Gradient:
-    """A buffer that is read and written at several places, as its values go from step to step.
+    """A gradient (Theano's ``mit_mot``): a buffer that each step reads and writes at several places.
 
     Parameters
     ----------
     buffer : array
         The buffer.
     taps, written : list of int
-        Where each step reads and writes, from its number on.
+        The offsets, relative to the number of the step, at which each step reads and writes.
     steps : int
         Number of steps.
     """
 
     def __init__(self, buffer, taps, written, steps):
         self.buffer = jnp.asarray(buffer)
-        # the first step reads from the beginning of the buffer, as it does in a gradient of a gradient, too.
+        # offsets are relative to the smallest tap, as the first step reads from the beginning of the buffer.
         first = min(taps)
         taps, written = [tap - first for tap in taps], [tap - first for tap in written]
         self.taps, self.written, self.steps = taps, written, steps
         if min([*taps, *written]) < 0 or self.buffer.shape[0] < steps + max([*taps, *written]):
             raise TranslationError(f"a buffer of {self.buffer.shape[0]} places for {steps} steps")
-        # entries that are read after they were written, with the tap that wrote them last.
+        # for each tap: the offset at which an earlier step wrote the value that it reads, or None if none did.
         self.source = {tap: min((o for o in written if o > tap), default=None) for tap in taps}
 
     def sequences(self, reverse):
-        """Return the part of the buffer that each tap reads before it is written to, on request the last step first."""
+        """Return, for each tap that reads original values of the buffer, a sequence of them, optionally reversed."""
         return [ordered(self.buffer, tap, self.steps, reverse) for tap in self.taps if self.source[tap] is None]
 
     def start(self):
-        """Return the values that are handed to the first step."""
+        """Return the windows of the first step, one for each tap that reads values which a step has written."""
         return tuple(
             tuple(self.buffer[i] for i in range(tap, source))
             for tap, source in self.source.items()
@@ -184,17 +188,20 @@ class Gradient:
         )
 
     def read(self, windows, sequences):
-        """Return what a step reads."""
+        """Return the values that a step reads, one for each tap, from the windows or the sequences."""
         windows, sequences = iter(windows), iter(sequences)
         return [next(sequences) if self.source[tap] is None else next(windows)[0] for tap in self.taps]
 
     def move(self, windows, values):
-        """Return what the next step is handed."""
+        """Return the windows of the next step, given the values that this step writes."""
         sources = [source for source in self.source.values() if source is not None]
         return tuple((*window[1:], values[self.written.index(source)]) for window, source in zip(windows, sources))
 
     def finish(self, values):
-        """Return the buffer at the end: what a smaller tap writes is written later."""
+        """Return the buffer after the loop, given the written values of all steps.
+
+        At the same place of the buffer, the value at the smaller offset was written later, and is kept.
+        """
         result = self.buffer
         for tap, value in sorted(zip(self.written, values), key=lambda pair: -pair[0]):
             result = jnp.concatenate([result[:tap], value, result[tap + self.steps :]])
@@ -202,12 +209,12 @@ class Gradient:
 
 
 class Collected:
-    """An output that no step reads.
+    """An output that no step reads (Theano's ``nit_sot``).
 
     Parameters
     ----------
     length, steps : int
-        How many values there is room for, and the number of steps.
+        The length of the output, and the number of steps.
     output : theano variable
         The output.
     """
@@ -222,14 +229,14 @@ class Collected:
         self.is_single = length <= 1 or length <= steps and count_last(self.output, length) <= 1
 
     def finish(self, values):
-        """Return the output at the end, of the values of all steps or of the last one."""
+        """Return the output after the loop, given the values of all steps or of the last one."""
         if not self.is_single:
             return fit(values, self.length)
         return with_last([values], self.length) if self.length else fit(values[None], 0)
 
 
 class Arguments:
-    """The inputs of a Scan, by what they are."""
+    """The inputs of a Scan, sorted by their kinds: sequences, gradients, states, and non-sequences, among others."""
 
     def __init__(self, op, node, steps, values):
         values = iter(values)
@@ -256,12 +263,12 @@ class Arguments:
         self.others = list(values)
 
     def are_reversed(self):
-        """Tell whether most of what the loop reads is known to have been reversed for it."""
+        """Tell whether most of what the loop reads, in bytes, is known to be reversed: it runs backwards then."""
         values = [*self.sequences, *(gradient.buffer for gradient in self.gradients)]
         return sum(value.nbytes if is_reversed(value) else -value.nbytes for value in values) > 0
 
     def end_after(self, steps):
-        """Let the loop have fewer steps: what has room for the values of all steps has none for those that are not."""
+        """Reduce the number of steps, and with it the lengths of the outputs that have a value for each step."""
         missing, self.steps = self.steps - steps, steps
 
         def cut(length, reach):
@@ -361,7 +368,7 @@ def loop(op, node, given):
 
 
 def _done(node, inner, given, reverse):
-    """Find those of the products before the loop that the loop which the sequences come from has computed."""
+    """Return the products of sequences, by number, that the forward loop has computed already."""
     done = {}
     for number, (i, j) in enumerate(inner.products):
         steps, matrix = steps_of(given.sequences[i]), node.inputs[len(node.inputs) - inner.num_others + j]
@@ -374,10 +381,10 @@ def _done(node, inner, given, reverse):
 
 
 def _note_products(op, given, inner, histories, results, reverse):
-    """Note with the outputs of a loop the products of their steps that it has computed."""
+    """Annotate the outputs of a loop with the products that it has computed, for the loop of the gradient."""
     products = {}
     for (number, matrix, _), values in zip(inner.histories, histories):
-        # a step multiplies the state before it; of reversed values, that lies behind it.
+        # a step multiplies the state before it, which comes after it if the values are reversed.
         products.setdefault(number, {})[matrix] = values, int(reverse)
     for number, found in products.items():
         state, value = given.states[number], results[op.n_mit_mot + number]
@@ -387,10 +394,10 @@ def _note_products(op, given, inner, histories, results, reverse):
 
 
 class Once:
-    """Values of which some are the same: each is handed over once."""
+    """Removes duplicates from the arrays of a pytree, and restores them, so that a loop collects each array once."""
 
     def put(self, values):
-        """Return the different arrays of a tree, as a tuple."""
+        """Return the distinct arrays of a tree, as a tuple."""
         leaves, self.tree = jax.tree.flatten(values)
         different = {id(leaf): leaf for leaf in leaves}
         order = {name: place for place, name in enumerate(different)}
@@ -398,12 +405,12 @@ class Once:
         return tuple(different.values())
 
     def get(self, different):
-        """Return the tree."""
+        """Return the tree, given its distinct arrays."""
         return jax.tree.unflatten(self.tree, [different[place] for place in self.places])
 
 
 def _run(body, given, sequences, ahead, reverse):
-    """Call ``lax.scan``; return what it gives."""
+    """Call ``lax.scan``, and return the last carry and the collected values."""
     items = (
         tuple(sequences),
         tuple(tuple(gradient.sequences(reverse)) for gradient in given.gradients),
@@ -417,7 +424,7 @@ def _run(body, given, sequences, ahead, reverse):
 
     single = ()
     if any(output.is_single for output in given.plain):
-        # an output of which only the last step is kept has no initial value: carry zeros of its type.
+        # the carry of outputs of which only the last step is kept begins with zeros, as they have no initial values.
         with frame():
             carry = windows, states, given.shared, ()
             shapes = jax.eval_shape(lambda *a: body(*a)[0][3], carry, first(items))
@@ -451,14 +458,14 @@ def _finish(op, given, apart, carry, collected, reverse):
 
 
 def product(a, b, steps, reverse):
-    """Sum the products of matrices over the first steps: one product of matrices that are as long as all of them."""
+    """Sum the matrix products over the first steps, by a single product that contracts over the steps as well."""
     steps = max(steps, 0)
     which = slice(a.shape[0] - steps, None) if reverse else slice(steps)
     return jnp.tensordot(a[which], b[which], axes=((0, 2), (0, 1)))
 
 
 def count_steps(op, node, given):
-    """Run a loop until its condition holds, or until the number of steps is reached; return how many there were."""
+    """Run a loop until its condition holds, or to the maximum number of steps; return the number of steps."""
     inner = inner_of(node)
 
     def step(carry):
