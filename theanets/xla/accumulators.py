@@ -1,8 +1,8 @@
-"""Sums for which the type of the accumulator was given.
+"""The dtype of the accumulator of sums: patches of Theano that tell explicit ones (``acc_dtype``) from defaults.
 
-Theano adds up float32 in float64 if nobody says otherwise. Networks are full of such sums, and XLA, which adds up in
-blocks, is precise enough in float32 and faster. Where a program gives the type, ``TT.sum(x, acc_dtype="float64")``, it
-counts: but Theano's Ops look the same afterwards, and three of its rewrites forget what was given. Here, sums remember.
+By default, Theano sums float32 in float64. XLA, which sums in blocks, is precise enough in float32, and faster. But an
+explicit dtype, as in ``TT.sum(x, acc_dtype="float64")``, has to be respected. Theano's Ops do not record whether the
+dtype was explicit, and three of its rewrites lose it. With these patches, sums record it and rewrites keep it.
 """
 
 import functools
@@ -13,18 +13,18 @@ from theano.tensor.elemwise import Sum
 
 __all__ = ["install", "is_given"]
 
-#: Rewrites that make a sum anew, with the accumulator that Theano would choose.
+#: Rewrites that replace sums by new ones with the default accumulator.
 FORGETFUL = (opt.local_sum_prod_all_to_none, opt.local_op_of_op, opt.local_reduce_broadcastable)
 
 
 def is_given(op):
-    """Tell whether the type in which an Op adds up was given, rather than chosen by Theano."""
+    """Tell whether the dtype of the accumulator of an Op was given explicitly, rather than chosen by Theano."""
     return getattr(op, "accumulator_is_given", not isinstance(op, Sum))
 
 
 @functools.cache
 def install():
-    """Teach Theano's sums and rewrites to keep the accumulator that they were given. Works once."""
+    """Patch Theano's sums and rewrites to keep explicit accumulators. Works once."""
     make, is_same = Sum.__init__, Sum.__eq__
 
     @functools.wraps(make)
@@ -35,14 +35,14 @@ def install():
     def equal(self, other):
         return is_same(self, other) and is_given(self) == is_given(other)
 
-    Sum.accumulator_is_given = False  # those of old files
+    Sum.accumulator_is_given = False  # for Ops from old pickles
     Sum.__init__, Sum.__eq__ = init, equal
     for rewrite in FORGETFUL:
         rewrite.transform = _keeping(rewrite.transform)
 
 
 def _keeping(transform):
-    """Return a rewrite that does the same, with the accumulators of what it replaces."""
+    """Wrap a rewrite such that the new sums keep the explicit accumulators of those that they replace."""
 
     @functools.wraps(transform)
     def keep(node):

@@ -1,4 +1,4 @@
-"""Compiled functions without their shared variables, from which functions with other shared variables are made.
+"""Compiled functions separated from their shared variables, to be bound to other shared variables.
 
 A Theano function belongs to the shared variables of its graph. The code that XLA compiles does not: it takes values as
 arguments, and returns values. So the function of a graph that differs from another one in its shared variables only,
@@ -12,7 +12,7 @@ from .postponed import as_it_is
 
 __all__ = ["Bound", "Unbound", "updated"]
 
-#: A graph is not kept if its constants have more bytes than this, as they may well be data.
+#: Maximum size in bytes of the constants of a graph that is kept: larger ones may well be data.
 CONSTANTS = 1 << 20
 
 
@@ -38,7 +38,7 @@ class Unbound:
         self.num_outputs = num_outputs
 
     def bind(self, variables):
-        """Make a function.
+        """Make a function that runs this code on given shared variables.
 
         Parameters
         ----------
@@ -82,21 +82,21 @@ class Unbound:
 
 
 class Bound:
-    """A function of XLA's with its shared variables, which is called as Theano's are.
+    """A compiled function with its shared variables, which is called as Theano's functions are.
 
     Parameters
     ----------
     unbound : Unbound
-        What is compiled.
+        The compiled code.
     variables : list of theano shared variables
         Its shared variables, in the order of the roles.
 
     Attributes
     ----------
     fn : theanets.xla.program.Program
-        What runs.
+        The program that calls run.
     trust_input : bool
-        Whether the arguments are of the types of the inputs, and need not be looked at. Default False.
+        Whether to skip checks that the arguments are of the types of the inputs. Default False.
     """
 
     def __init__(self, unbound, variables):

@@ -1,4 +1,4 @@
-"""Where XLA runs, and where it keeps what it has compiled."""
+"""The device that XLA runs on, compiler options for it, and JAX's compilation cache on disk."""
 
 import contextlib
 import functools
@@ -17,17 +17,17 @@ from . import trials
 
 __all__ = ["EIGEN", "compiled", "default", "describe", "enable_x64", "is_surveyed", "precision", "use_cache"]
 
-#: What XLA is told on a CPU for functions with convolutions: to leave them to Eigen in place of YNNPACK, the library
-#: that it prefers by now, which takes twice as long for the gradients of filters.
+#: Compiler options for functions with convolutions on a CPU: use Eigen instead of YNNPACK, XLA's default library by
+#: now, which takes twice as long for the gradients of filters.
 EIGEN = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
-#: What the script benchmarks/survey.py found out: by release of jaxlib and kind of processor.
+#: Results of the script benchmarks/survey.py, by version of jaxlib and architecture.
 SURVEYED = pathlib.Path(__file__).with_name("surveyed.json")
 
-#: Options of XLA that have nothing to do with the code that it makes.
+#: Prefixes of XLA's flags that have no influence on the compiled code.
 HARMLESS = ("--xla_force_host_platform_device_count", "--xla_dump")
 
-#: Context within which 64-bit types exist; the user's own JAX code elsewhere keeps its settings.
+#: Context manager that enables 64-bit types in JAX; the user's own JAX code keeps its settings.
 enable_x64: Any = jax.enable_x64 if hasattr(jax, "enable_x64") else getattr(jax.experimental, "enable_x64", None)
 
 
@@ -44,28 +44,29 @@ def describe():
     device = jax.devices()[0]
     if device.platform == "cpu":
         return "cpu"
-    # JAX calls NVIDIA's devices by what they are, not by whose.
+    # JAX's name of the platform is "gpu", whoever made the device.
     platform = "cuda" if "NVIDIA" in device.device_kind or "cuda" in str(device).lower() else device.platform
     return f"{platform}:{device.id} ({device.device_kind})"
 
 
 def precision():
-    """Context within which products are computed in the declared precision, unless the user told JAX otherwise."""
+    """Context manager for matrix products in full precision, unless the user has set another precision in JAX."""
     if jax.config.jax_default_matmul_precision is not None:
         return contextlib.nullcontext()
     return jax.default_matmul_precision("highest")
 
 
 def compiled(function, choices=None, **options):
-    """Return a function that XLA compiles when it is called first.
+    """Return a function that JAX traces and XLA compiles at its first call.
 
     Parameters
     ----------
     function : callable
-        What JAX traces.
+        The function to be traced.
     choices : dict, optional
-        Options of XLA for a CPU, such as :data:`EIGEN`. They are used where this release of XLA was surveyed with them,
-        and where compiling this function with them comes to an end in a process that has limits. Default none.
+        Compiler options of XLA for a CPU, such as :data:`EIGEN`. They are used if this version of XLA was surveyed with
+        them, and if a trial compilation of this function with them succeeds (:mod:`~theanets.xla.trials`). Default
+        none.
     options : dict
         More arguments of ``jax.jit``.
 
@@ -86,7 +87,7 @@ def may_have(choices):
 
 @functools.cache
 def surveyed():
-    """Return what was surveyed on such processors for the release of XLA in use: a list of dicts of options."""
+    """Return the sets of options that passed the survey for this version of XLA and architecture: a list of dicts."""
     try:
         releases = json.loads(SURVEYED.read_text(encoding="utf-8"))
     except OSError:
@@ -96,25 +97,25 @@ def surveyed():
 
 
 def is_surveyed(choices):
-    """Tell whether everything small was compiled with these options by the release of XLA in use."""
+    """Tell whether these options passed the survey, which compiles many small functions, for this version of XLA."""
     return choices in surveyed()
 
 
 def flags():
-    """Return the options that the user gives XLA, as far as they are about code: a survey says nothing about these."""
+    """Return the user's XLA flags that influence compiled code, which the survey does not cover."""
     return [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(HARMLESS)]
 
 
 @functools.cache
 def use_cache():
-    """Keep what XLA compiles in Theano's compile directory, unless the user told JAX where to."""
+    """Set JAX's compilation cache to a folder in Theano's compile directory, unless the user has configured it."""
     if jax.config.jax_compilation_cache_dir or os.environ.get("JAX_ENABLE_COMPILATION_CACHE", "1").lower() in (
         "0",
         "false",
     ):
         return
     jax.config.update("jax_compilation_cache_dir", os.path.join(theano.config.compiledir, "xla"))
-    # by default only what took a second is kept; a network's functions take less, but there are many of them.
+    # JAX's default is to cache only what takes a second to compile; a network has many functions that take less.
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     if "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES" not in os.environ:

@@ -1,8 +1,8 @@
-"""The folder in which compiled programs are kept for other processes.
+"""The folder of the cache of programs on disk, shared by processes.
 
-A file has a line that says what it is, a line of JSON, and bytes. It is written whole or not at all. What is read is
-compared with the checksum in its header: a file that is damaged, or something else, counts as missing, and is written
-again. The bytes are a program that is going to run, so a folder or a file that other users can write to is not used.
+A file consists of a line that identifies the format, a line of JSON (the header), and bytes (the payload). Files are
+written atomically, and verified by a checksum when they are read: a damaged file counts as missing, and is written
+again. The payload is code that is going to run, so a folder or a file that other users can write to is not used.
 """
 
 import contextlib
@@ -24,33 +24,33 @@ _log = logging.getLogger("theanets")
 #: Environment variable: a path, or one of :data:`OFF`.
 VARIABLE = "THEANETS_PROGRAMS"
 
-#: What switches the folder off.
+#: Values of the environment variable that switch the cache off.
 OFF = ("", "0", "off", "no", "false")
 
-#: The line that a file begins with, for this form of files.
+#: The first line of a file, which identifies the format and its version.
 FIRST_LINE = b"theanets program, form 1\n"
 
 #: Ending of the names of files.
 ENDING = ".program"
 
-#: A header is no longer than so many bytes, and what follows it no longer than that.
+#: Maximum sizes of a header and of a payload, in bytes.
 LONGEST_HEADER, LARGEST = 1 << 16, 32 << 20
 
-#: The folder has so many files at most, of so many bytes together.
+#: Maximum number of files in the folder, and their maximum total size in bytes.
 COUNT, SIZE = 1024, 256 << 20
 
-#: How files are opened: not through a link.
+#: Flags for opening files: symbolic links are not followed.
 READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
-#: Seconds after which a file that was never finished is removed.
+#: Seconds after which an unfinished temporary file is removed.
 ABANDONED = 3600
 
 
 def current():
-    """Return the folder in use; None if nothing is to be kept.
+    """Return the folder of the cache; None if the cache is switched off.
 
-    It is what the environment variable ``THEANETS_PROGRAMS`` says, or else ``xla-programs`` in Theano's compile
-    directory; nothing is kept where JAX is told to keep nothing either.
+    The path is the environment variable ``THEANETS_PROGRAMS``, or else ``xla-programs`` in Theano's compile directory.
+    Without that variable, ``JAX_ENABLE_COMPILATION_CACHE=0`` switches off this cache too.
     """
     asked = os.environ.get(VARIABLE)
     if asked is not None:
@@ -61,15 +61,15 @@ def current():
 
 
 class Folder:
-    """A folder of files that are found by names.
+    """A folder of cached files, of which those that were used last are kept (LRU).
 
     Parameters
     ----------
     path : path
-        Where it is, or will be made when the first file is written.
+        The path of the folder, which is made when the first file is written.
     count, size : int, optional
-        How many files there may be, and how many bytes. Those that have not been read for longest are removed then.
-        Default 1024 files of 256 MiB together.
+        Maximum number of files, and their maximum total size in bytes. The files that were not read for longest are
+        removed beyond that. Default 1024 files of 256 MiB together.
     """
 
     def __init__(self, path, count=COUNT, size=SIZE):
@@ -77,7 +77,7 @@ class Folder:
         self.count, self.size = count, size
 
     def has(self, prefix):
-        """Tell whether there is a file whose name begins like this."""
+        """Tell whether there is a file whose name begins with a prefix."""
         try:
             with os.scandir(self.path) as entries:
                 return self._is_private() and any(
@@ -87,7 +87,7 @@ class Folder:
             return False
 
     def read(self, name):
-        """Return a pair of a header and bytes; None if there is no such file, or if it is not what was written.
+        """Read a file: return a pair of its header and its payload; None if there is no such file, or no valid one.
 
         Parameters
         ----------
@@ -112,16 +112,16 @@ class Folder:
         return found
 
     def write(self, name, header, payload):
-        """Write a file, if that is possible.
+        """Write a file; failures are logged, not raised.
 
         Parameters
         ----------
         name : str
-            Letters and digits.
+            The cache key; letters and digits.
         header : dict
-            For JSON.
+            The header, which is written as JSON.
         payload : bytes
-            What follows it.
+            The content of the file.
         """
         about = dict(header=header, name=name, length=len(payload), sha256=hashlib.sha256(payload).hexdigest())
         line = json.dumps(about).encode() + b"\n"
@@ -132,7 +132,7 @@ class Folder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self._is_private():
                 return
-            # for the owner only.
+            # mkstemp makes files that only the owner can read and write.
             handle, temporary = tempfile.mkstemp(dir=self.path, prefix="unfinished-")
             with open(handle, "wb") as file:
                 file.write(FIRST_LINE + line)
@@ -148,14 +148,14 @@ class Folder:
                     os.unlink(temporary)
 
     def _is_private(self):
-        """Tell whether nobody else can write here."""
+        """Tell whether no other user can write to the folder."""
         is_private = _is_safe(os.stat(self.path), stat.S_ISDIR)
         if not is_private:
             _log.debug("%s is not used: others can write there", self.path)
         return is_private
 
     def _tidy(self):
-        """Remove what has not been used for longest, as far as there is too much."""
+        """Remove the least recently used files beyond the limits, and abandoned temporary files."""
         files = []
         with os.scandir(self.path) as entries:
             for entry in entries:
@@ -176,7 +176,7 @@ class Folder:
 
 
 def _is_safe(about, is_kind):
-    """Tell whether this is of a kind, belongs to the user and can be written by nobody else, where there are users."""
+    """Tell whether a file or folder (``about`` is its stat) is of a kind, and writable by this user only, on POSIX."""
     if not is_kind(about.st_mode):
         return False
     is_shared = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
@@ -184,7 +184,7 @@ def _is_safe(about, is_kind):
 
 
 def _parse(name, file):
-    """Read an open file; None if it is not the one that was written by this name."""
+    """Read and verify an open file; None if it is not valid, or has been written by another name."""
     if file.readline(len(FIRST_LINE)) != FIRST_LINE:
         return None
     try:

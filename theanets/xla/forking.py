@@ -1,9 +1,9 @@
-"""Processes that were forked after XLA had been at work in the process before.
+"""Fork safety: forked processes cannot run XLA, but can read the values of shared variables.
 
-A fork leaves XLA's threads behind, and whatever waits for them waits for ever. So nothing is asked of XLA in such a
-process. What lies on the device can still be read there, if it has been computed. So a process waits for that before it
-forks, and holds the locks of all shared variables meanwhile, so that no other thread is in the middle of replacing
-their values. The new process has locks that are open.
+XLA's threads do not exist in a forked child process, so a call of XLA there would wait for them for ever: it raises
+:class:`ForkedError` instead. Arrays on the device can still be read in the child if they have been computed. So, before
+a fork, the parent waits for the arrays of all shared variables, and holds their locks meanwhile, so that no other
+thread is in the middle of replacing them. The child gets new, open locks.
 """
 
 import atexit
@@ -23,14 +23,14 @@ __all__ = ["ForkedError", "check", "check_readable", "hold", "is_stranded", "wat
 
 
 class ForkedError(util.Error, RuntimeError):
-    """XLA is asked for something in a forked process, where it cannot run."""
+    """Raised for a call that needs XLA in a forked process, where it cannot run."""
 
 
 class _Process:
-    #: Whether XLA was at work before this process was forked.
+    #: Whether XLA had been used in the parent before this process was forked, so that it cannot run here.
     is_stranded = False
 
-    #: Whether a process that is forked now will be.
+    #: Whether that will hold for a process that is forked now.
     will_be_stranded = False
 
 
@@ -39,7 +39,7 @@ _programs = weakref.WeakSet()
 
 
 def hold(program):
-    """Note a program; what its shared variables hold is waited for before a process forks."""
+    """Register a program (weakly): before a fork, the process waits for the arrays of its shared variables."""
     _programs.add(program)
 
 
@@ -49,7 +49,7 @@ def is_stranded():
 
 
 def check():
-    """Refuse to run in a process where XLA cannot.
+    """Raise an error if XLA cannot run in this process.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def check():
 
 
 def check_readable(array):
-    """Refuse to wait in a forked process for a value on the device that has not arrived there."""
+    """Raise an error if an array cannot be read in a forked process: one that is not computed yet, or not on a CPU."""
     if getattr(array, "_npy_value", None) is not None:
         return
     if not array.is_ready() or any(device.platform != "cpu" for device in array.devices()):
@@ -74,20 +74,20 @@ def check_readable(array):
 
 
 def _is_at_work():
-    """Tell whether JAX has begun to work, for whomever."""
+    """Tell whether JAX has initialized a backend, by this library or by the user's own code."""
     bridge = sys.modules.get("jax._src.xla_bridge")
     return bridge is not None and bool(getattr(bridge, "_backends", True))
 
 
-#: Seconds for which a fork waits for a lock: for ever would be a deadlock with a thread that waits for this one.
+#: Seconds for which a fork waits for a lock, rather than for ever: its owner may be waiting for the forking thread.
 PATIENCE = 10
 
-#: Locks that are held by a thread that forks.
+#: The locks that the forking thread holds.
 _held: list = []
 
 
 def _before():
-    # the turn before the lock: other threads would take the lock again and again.
+    # a group's turn comes before its lock, as other threads would acquire the lock again and again.
     for lock in locks.all_locks():
         if lock.acquire(timeout=PATIENCE):
             _held.append(lock)
@@ -96,7 +96,7 @@ def _before():
         return
     for program in list(_programs):
         for array in program.held_arrays():
-            # of a computation that has failed, there is nothing.
+            # the array of a computation that has failed raises its error.
             with contextlib.suppress(Exception):
                 np.asarray(array)
 
@@ -108,12 +108,12 @@ def _in_parent():
 
 
 def _in_child():
-    # they have been made anew.
+    # the locks themselves have been replaced by new ones; see util.anew_after_fork().
     _held.clear()
     if not _Process.will_be_stranded:
         return
     _Process.is_stranded = True
-    # when the process ends, JAX would take apart what threads belong to, which waits for them, or crashes.
+    # at exit, JAX would destroy objects that own threads, and wait for these threads, or crash: so leak the objects.
     clean_up = getattr(sys.modules.get("jax._src.api"), "clean_up", None)
     if clean_up is not None:
         atexit.unregister(clean_up)
@@ -122,7 +122,7 @@ def _in_child():
 
 
 def _owners_of_threads():
-    """Return the objects of JAX's that own threads, as far as they are known."""
+    """Return JAX's objects that own threads, as far as they are known."""
     clients = getattr(sys.modules["jax._src.xla_bridge"], "_backends", {}).values()
     pool = getattr(sys.modules.get("jax._src.interpreters.mlir"), "global_thread_pool", None)
     return [*clients, pool]
@@ -130,6 +130,6 @@ def _owners_of_threads():
 
 @functools.cache
 def watch():
-    """See to it that forked processes know what they are. Works once."""
+    """Register the handlers for forks. Works once."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

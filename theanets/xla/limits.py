@@ -1,4 +1,4 @@
-"""A worker process with limits of time and memory, for work that may never end."""
+"""A worker process with limits of time and memory, for jobs that may never end, such as trial compilations."""
 
 import dataclasses
 import json
@@ -17,37 +17,37 @@ __all__ = ["Limited", "Limits", "Refused", "Unavailable"]
 #: The script that the worker process runs.
 CHILD = pathlib.Path(__file__).with_name("child.py")
 
-#: Signals by which the work itself ends the process: too much processor time, lack of memory, or a crash.
+#: Signals that the job itself causes: too much processor time, lack of memory, or a crash.
 FATAL = {signal.SIGXCPU, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
 
-#: Seconds within which the process must have started.
+#: Timeout for the start of the process, in seconds.
 START = 120
 
 
 class Refused(Exception):
-    """The work failed, or hit a limit: it would do so again."""
+    """The job failed or exceeded a limit, and would do so again."""
 
 
 class Unavailable(Exception):
-    """There is no result: no worker process could be started, or it ended for another reason than the work."""
+    """There is no result: no worker process could be started, or it ended for another reason than the job."""
 
 
 class _Gone(Unavailable):
-    """The worker process has ended for another reason than the work: it was idle for long, or was killed."""
+    """The worker process has ended for another reason than the job: it was idle for long, or was killed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Limits of time and memory for a piece of work.
+    """Limits of time and memory for a job.
 
     Parameters
     ----------
     seconds : int, optional
-        Time of all processors together, which a busy machine does not change. Default 60.
+        CPU time of all cores together, in seconds; it does not depend on the load of the machine. Default 60.
     size : int, optional
-        Bytes beyond what the process has before. Where there is no ``/proc``, there is no such limit. Default 2 GiB.
+        Memory in bytes, beyond what the process uses before. No limit on systems without ``/proc``. Default 2 GiB.
     wait : int, optional
-        Seconds after which the work counts as lost, whatever it does. Default 600.
+        Elapsed time in seconds after which the job is given up. Default 600.
     """
 
     seconds: int = 60
@@ -56,12 +56,12 @@ class Limits:
 
 
 class Limited:
-    """A worker process with limits, which is started again after it was ended.
+    """A worker process that runs jobs within limits, and is started again after it has ended.
 
     Parameters
     ----------
     environment : dict, optional
-        Variables that it sees beside those of this process.
+        Environment variables of the process, in addition to those of this one.
     """
 
     def __init__(self, environment=None):
@@ -70,47 +70,47 @@ class Limited:
         self.process = None
         self.is_ready = False
         self.buffer = b""
-        #: Why there can be no process; it is not tried again.
+        #: Why no process can be started; once this is set, it is not tried again.
         self.problem = None
 
     def start(self):
-        """Start the process, unless it is there, and wait for nothing.
+        """Start the process if it is not running, without waiting until it is ready.
 
         Raises
         ------
         Unavailable
-            If that is not possible.
+            If it cannot be started.
         """
         with self.lock:
             self._start()
 
     def run(self, name, arguments, payload=b"", limits=None, file=None):
-        """Do a piece of work.
+        """Run a job in the worker process, and wait for its result.
 
         Parameters
         ----------
         name : str
-            A function of :mod:`~theanets.xla.child`, or of the file.
+            Name of a function of :mod:`~theanets.xla.child`, or of the file.
         arguments : dict
-            Its keyword arguments, for JSON.
+            Its keyword arguments, which are sent as JSON.
         payload : bytes, optional
-            Its first argument. Default nothing.
+            Its first argument. Default empty.
         limits : Limits, optional
-            Default ``Limits()``.
+            Limits of time and memory. Default ``Limits()``.
         file : path, optional
-            A script that has the function.
+            A script that defines the function.
 
         Returns
         -------
         dict
-            ``found``: what the function returned; ``seconds``: how long processors took.
+            ``found``: the result of the function; ``seconds``: the CPU time.
 
         Raises
         ------
         Refused
-            If it failed, or took too much.
+            If the function failed, or exceeded a limit.
         Unavailable
-            If there is no process that can do it.
+            If no worker process can run it.
         """
         limits = limits or Limits()
         job = dict(name=name, arguments=arguments, file=file and str(file), payload=len(payload))
@@ -125,19 +125,19 @@ class Limited:
         return answer
 
     def _run(self, job, payload, limits):
-        """Do a piece of work, and return the answer."""
+        """Send a job to the process, and return the answer."""
         self._start()
         try:
             self._wait_for_start()
             self._send(job, payload)
             return self._answer(limits.wait, "compiling")
         except BaseException:
-            # at Ctrl-C, too: the answer to an abandoned job must not be taken for that of the next one.
+            # also at KeyboardInterrupt: the answer to an abandoned job must not be taken for that of the next one.
             self._end()
             raise
 
     def close(self):
-        """End the process for good; a thread that waits for it learns that there is none."""
+        """End the process for good; a thread that waits for its answer gets an error."""
         self.problem, process = "this process is about to end", self.process
         if process is not None:
             process.kill()
@@ -145,7 +145,7 @@ class Limited:
             self._end()
 
     def forget(self):
-        """Leave the process to another one of which this is a copy."""
+        """Forget the worker process after a fork, without ending it: it belongs to the parent."""
         self.lock = threading.Lock()
         self.process = None
 
@@ -168,7 +168,7 @@ class Limited:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                # Ctrl-C is for this process, which ends the other one.
+                # not in the process group of the terminal: at Ctrl-C, this process ends the worker by itself.
                 start_new_session=True,
                 env={**os.environ, **self.environment},
             )
@@ -196,7 +196,7 @@ class Limited:
             raise _Gone(f"the process is gone: {error}") from error
 
     def _answer(self, seconds, what):
-        """Return the next answer."""
+        """Wait for the next answer of the process, and return it."""
         until = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)

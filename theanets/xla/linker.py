@@ -30,7 +30,7 @@ class XLALinker(link.LocalLinker):
     Parameters
     ----------
     schedule : callable, optional
-        Not used: XLA has an order of its own. Accepted as Theano's other linkers do.
+        Not used, as XLA schedules by itself. Accepted for compatibility with Theano's other linkers.
 
     Raises
     ------
@@ -51,7 +51,7 @@ class XLALinker(link.LocalLinker):
         return type(self)()
 
     def accept(self, fgraph, no_recycling=None, profile=None):
-        """Take on a graph; return self, or another linker if this one has a graph already."""
+        """Set the graph to be compiled; return self, or a new linker if this one has a graph already."""
         if self.fgraph is not None and self.fgraph is not fgraph:
             return type(self)().accept(fgraph, no_recycling, profile)
         self.fgraph = fgraph
@@ -59,11 +59,11 @@ class XLALinker(link.LocalLinker):
         return self
 
     def accept_var_updates(self, updated):
-        """Take note of the inputs that are updated: a dict of the outputs that are their new values."""
+        """Set the inputs that are updated: a dict with the outputs that are their new values."""
         self.updated = updated
 
     def describe(self):
-        """Say where functions run, for the log: ``XLA on cpu``."""
+        """Describe where functions run, for the log: ``XLA on cpu``."""
         return f"XLA on {loading.load('devices').describe()}"
 
     def make_all(self, input_storage=None, output_storage=None, storage_map=None):
@@ -78,7 +78,7 @@ class XLALinker(link.LocalLinker):
         order = list(fgraph.toposort())
         inputs, outputs, storage_map = link.map_storage(fgraph, order, input_storage, output_storage, storage_map)
         updated = [i for i, variable in enumerate(fgraph.inputs) if variable in self.updated]
-        # their new values are the last outputs, in the same order.
+        # the new values of updated inputs are the last outputs, in the same order.
         updates = dict(zip(updated, range(len(fgraph.outputs) - len(updated), len(fgraph.outputs))))
         shared = {
             i
@@ -101,7 +101,7 @@ class XLALinker(link.LocalLinker):
 
     @staticmethod
     def _build(unsupported, fgraph, *about):
-        """Return what runs a graph; None if that cannot be compiled."""
+        """Return the program of a graph; None if it cannot be compiled."""
         if unsupported is None:
             return loading.load("program").build(fgraph, *about)
         postponed.settle(fgraph)
@@ -127,12 +127,12 @@ class XLALinker(link.LocalLinker):
         return linker.make_all(**storage)
 
 
-#: What is left out of Theano's rewrites here and nowhere else: Theano's own modes gain by these. What is of no use
-#: without C code, :mod:`theanets.compat.rewrites` leaves out of every mode that runs none, and what is wrong, of all.
+#: Theano's rewrites that this mode alone excludes, as Theano's own modes gain by them. :mod:`theanets.compat.rewrites`
+#: excludes rewrites that are useless without C code from all modes without it, and wrong rewrites from all modes.
 EXCLUDED = (
-    # memory: XLA plans it by itself.
+    # updates in place to save memory: XLA plans memory by itself.
     "inplace",
-    # several Ops in one: XLA has a choice of its own, and translates none of these.
+    # fusion of several Ops into one: XLA fuses by itself, and there are no translations for the fused Ops.
     "fusion",
     "BlasOpt",
     "c_blas",
@@ -140,14 +140,15 @@ EXCLUDED = (
     "conv_gemm",
     "conv_meta",
     "specialize_device",
-    # the tag: Theano registers its name later, when it imports its GPU code, and refuses names that were asked for.
+    # a tag, not a name: Theano registers the name later, when it imports its GPU code, and refuses names in use.
     "gpuarray",
-    # a product behind a loop instead of one in each of its steps, which is no faster here.
+    # moves products from a loop to behind it, which is no faster here.
     "scanOp_pushout_output",
-    # where a slice of a slice begins and ends, by some fifty nodes each. Numbers that depend on shapes are known while
-    # tracing, and XLA merges slices by itself.
+    # merges slices of slices, by some fifty nodes each that compute the bounds. Shapes are known while tracing, and XLA
+    # merges slices by itself.
     "local_subtensor_merge",
-    # memory of loops, by as much arithmetic on their lengths. The translation of Scan sees which values are read.
+    # saves memory of loops, with as much arithmetic on their lengths. The translation of Scan sees which values are
+    # read.
     "scanOp_save_mem",
 )
 
@@ -168,12 +169,12 @@ class XLAMode(modes.Mode):
 
     @property
     def optimizer(self):
-        """What rewrites graphs, or leaves it for later where the program is on disk."""
+        """The optimizer, which rewrites graphs, but postpones that for graphs whose programs are on disk."""
         return postponed.Postponing(self)
 
 
 def register():
-    """Make the linker and the mode known to Theano, by the names of ``'xla'`` and ``'XLA'``."""
+    """Register the linker ``'xla'`` and the mode ``'XLA'`` with Theano, and install the patches that they need."""
     if NAME in modes.predefined_modes:
         return
     accumulators.install()

@@ -1,8 +1,8 @@
-"""Rewriting a graph only if somebody needs it rewritten.
+"""Postponed (lazy) rewriting of graphs whose compiled programs are in the cache on disk.
 
-When a script is started once more, Theano's rewrites of graphs take longer than all the rest, and the programs that are
-made of these graphs are on disk already. A graph for which there is a program is left as it is. It is rewritten when
-its nodes are needed: for a program that cannot be read, for arguments of other shapes, or by a user who looks at it.
+When a script runs again, Theano's rewrites of graphs take longer than all the rest, although the programs that are
+compiled from the rewritten graphs are on disk already. So a graph with a program on disk is not rewritten at first, but
+only when its nodes are accessed: for a program that cannot be read, for arguments of other shapes, or by the user.
 """
 
 import logging
@@ -26,19 +26,19 @@ _lock = util.anew_after_fork(threading.RLock())
 
 
 class Origin:
-    """What a graph was before it was rewritten.
+    """Fingerprint and Ops of a graph before it was rewritten, and its rewriting if that is postponed.
 
     Parameters
     ----------
     fingerprint : str
-        Its fingerprint.
+        The fingerprint of the graph.
     classes : frozenset of classes
-        Those of its Ops.
+        The classes of its Ops.
 
     Attributes
     ----------
     rewrite : callable or None
-        Rewrites the graph, if that has not been done yet.
+        Rewrites the graph; None if that has been done.
     """
 
     def __init__(self, fingerprint, classes):
@@ -51,7 +51,7 @@ class Origin:
         return self.rewrite is not None
 
     def settle(self, fgraph):
-        """Rewrite the graph, unless that has been done, or is what this thread is doing."""
+        """Rewrite the graph, unless that has been done, or this thread is in the middle of it."""
         with _lock:
             rewrite, self.rewrite = self.rewrite, None
             if rewrite is None:
@@ -60,7 +60,7 @@ class Origin:
                 with theano.change_flags(compute_test_value=theano.config.compute_test_value_opt):
                     rewrite(fgraph)
             except BaseException:
-                # also Ctrl-C: what has been replaced so far computes the same.
+                # also KeyboardInterrupt: a partly rewritten graph computes the same, and can be rewritten again.
                 self.rewrite = rewrite
                 raise
             if isinstance(fgraph, PostponedGraph):
@@ -68,12 +68,12 @@ class Origin:
 
 
 def origin_of(fgraph):
-    """Return the :class:`Origin` of a graph; None if it cannot be described, or if nothing is kept."""
+    """Return the :class:`Origin` of a graph; None if it has no fingerprint, or if the cache is switched off."""
     return getattr(fgraph, "xla_origin", None)
 
 
 class Postponing:
-    """Rewrites the graph of a function as a mode does, or leaves that for later.
+    """The optimizer of a mode, which postpones the rewriting of graphs whose programs are on disk.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Postponing:
 
     def __getattr__(self, name):
         if name == "mode":
-            # a copy that is being made has no attributes yet.
+            # copy and pickle look up attributes before there are any: this would recurse without end.
             raise AttributeError(name)
         return getattr(modes.Mode.optimizer.fget(self.mode), name)
 
@@ -117,20 +117,20 @@ class Postponing:
 
 
 def _described(query):
-    """Describe which rewrites a query asks for."""
+    """Describe which rewrites a query selects."""
     names = [sorted(query.include), sorted(query.exclude), sorted(query.require)]
     return [*names, query.position_cutoff, {name: _described(part) for name, part in query.subquery.items()}]
 
 
 def settle(fgraph):
-    """Rewrite a graph if that has been left for later."""
+    """Rewrite a graph if that has been postponed."""
     origin = origin_of(fgraph)
     if origin is not None:
         origin.settle(fgraph)
 
 
 def as_it_is(fgraph):
-    """Return something with the outputs, nodes and variables that a graph has now, whether it is rewritten or not."""
+    """Return the inputs, outputs, nodes and variables of a graph without causing a postponed rewriting."""
     about = vars(fgraph)
     return types.SimpleNamespace(**{name: about[name] for name in ("inputs", "outputs", "apply_nodes", "variables")})
 
@@ -148,7 +148,7 @@ def _settled(name):
 
 
 class PostponedGraph(FunctionGraph):
-    """A graph that is rewritten when somebody looks at it, and is a common one from then on."""
+    """A graph that is rewritten at the first access to its nodes, and becomes a common FunctionGraph then."""
 
     outputs = _settled("outputs")
     apply_nodes = _settled("apply_nodes")
@@ -160,7 +160,7 @@ class PostponedGraph(FunctionGraph):
 
 
 def install():
-    """Let graphs wait from the time on when Theano has made their functions. Works once."""
+    """Patch Theano's FunctionMaker to postpone the rewriting of graphs. Works once."""
     create = FunctionMaker.create
     if getattr(create, "lets_graphs_wait", False):
         return

@@ -1,4 +1,4 @@
-"""Rewrites of graphs that this mode has beyond Theano's."""
+"""Graph rewrites of the XLA mode, in addition to Theano's."""
 
 import collections
 
@@ -17,7 +17,7 @@ NAME = "XLA"
 #: Tag of the rewrites, which no other mode includes.
 TAG = "xla"
 
-#: A place in Theano's order of rewrites behind those that simplify and specialize, and before those in place.
+#: Position in Theano's order of rewrites: after those that simplify and specialize, and before those in place.
 AFTER = 48.9
 
 
@@ -27,15 +27,15 @@ def optimize(fgraph):
 
 
 def _made_by(variable, *ops):
-    """Tell whether nothing but one node needs a variable, and one of these Ops makes it."""
+    """Tell whether a variable is the output of one of these Ops, and used by one node only."""
     return variable.owner is not None and variable.owner.op in ops and len(variable.clients) == 1
 
 
 @theano.gof.local_optimizer([TT.sub])
 def local_step_by_sparse_product(node):
-    """Turn ``z - factor * dot(x, y)`` for sparse x or y, as a step of gradient descent is, into one Op.
+    """Replace ``z - factor * dot(x, y)`` for sparse x or y, as in a step of gradient descent, by one Op, ``usmm``.
 
-    Theano has a rewrite like it for one of the two products only, and only where it finds a BLAS.
+    Theano has a similar rewrite, but for one of its two Ops for sparse products only, and only with a BLAS.
     """
     if node.op != TT.sub or len(node.inputs) != 2:
         return False
@@ -54,11 +54,11 @@ def local_step_by_sparse_product(node):
 
 @theano.gof.opt.optimizer
 def reuse_sums(fgraph):
-    """Compute a sum from another one that is an output anyway, where it has all terms of that and more.
+    """Compute a sum from another sum that is an output, if its terms are those of the output and further ones.
 
-    Theano takes sums of sums apart: of a new value of a shared variable, ``new = d * old + g``, and ``sqrt(new + e)``,
-    it makes ``sqrt(d * old + g + e)``. Where the old value and the new one are both needed to the end, XLA cannot write
-    the new one over the old.
+    Theano flattens sums of sums: from an update of a shared variable, ``new = d * old + g``, and ``sqrt(new + e)``, it
+    makes ``sqrt(d * old + g + e)``. That needs the old value until the end, so XLA cannot write the new value into its
+    donated buffer.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ def _is_sum(node):
 
 
 def register():
-    """Make the rewrites known to Theano. Works once."""
+    """Register the rewrites with Theano. Works once."""
     rewrite = local_step_by_sparse_product
     theano.compile.optdb["specialize"].register(rewrite.__name__, rewrite, TAG)
-    # after all that take sums apart.
+    # after all rewrites that flatten sums.
     theano.compile.optdb.register("reuse_sums", reuse_sums, AFTER, TAG)

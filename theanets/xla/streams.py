@@ -1,9 +1,8 @@
-"""Functions of NumPy's random generators, such as those of ``theano.tensor.shared_randomstreams``.
+"""Functions that draw from NumPy's random generators, such as those of ``theano.tensor.shared_randomstreams``.
 
-XLA has no Mersenne twister, and a generator is no array. But what is drawn from it depends on nothing but the
-generator, shapes and a few numbers, most of the time. So it is drawn on the host, by Theano's own Ops, before the
-compiled function is called, which takes it as one more argument. The generators get their new states when the function
-has succeeded.
+XLA has no Mersenne twister, and a generator is not an array. But samples mostly depend on nothing but the generator,
+shapes and a few numbers. So they are drawn on the host, by Theano's own Ops, before the compiled function is called,
+and are further arguments of it. The generators get their new states after the function has succeeded.
 """
 
 import theano
@@ -19,7 +18,7 @@ __all__ = ["Drawing", "build"]
 
 
 class _Plan:
-    """What is drawn for a graph, and what it is computed from.
+    """The random samples of a graph, and the inputs that they depend on.
 
     Parameters
     ----------
@@ -31,17 +30,18 @@ class _Plan:
     Attributes
     ----------
     samples : list of theano variables
-        What is drawn.
+        The samples that are drawn.
     generators : list of theano variables
         The inputs that are generators.
     states : list of theano variables
         The outputs that are generators.
     shapes : list of theano variables
-        Lengths of dimensions of inputs.
+        Lengths of dimensions of inputs that the samples depend on.
     values : list of theano variables
-        Inputs that are used by their values.
+        Inputs whose values the samples depend on.
     is_possible : bool
-        Whether all that can be known without a computation of any size.
+        Whether the samples can be drawn on the host first: whether they depend on no arrays on the device, and the
+        generators are used for nothing else.
     """
 
     def __init__(self, fgraph, shared):
@@ -60,12 +60,12 @@ class _Plan:
         ) and all(self._find(variable, on_device) for node in draws for variable in node.inputs[1:])
 
     def _find(self, variable, on_device):
-        """Note what a variable is computed from; tell whether all of it is at hand."""
+        """Collect the shapes and values that a variable depends on; return False if it needs an array on the device."""
         pending, seen = [variable], set()
         while pending:
             variable = pending.pop()
             if variable in seen or isinstance(variable, theano.Constant) or _is_generator(variable):
-                # what a generator was used for before is looked at by itself.
+                # earlier samples of the same generator are checked by themselves.
                 continue
             seen.add(variable)
             node = variable.owner
@@ -87,7 +87,7 @@ def _is_generator(variable):
 
 
 def build(fgraph, inputs, outputs, updates, shared):
-    """Make the program of a graph with generators; None if it is not of a kind that can be taken apart.
+    """Make the program of a graph with generators; None if its samples cannot be drawn before the rest is computed.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class Drawing:
     fgraph : theano FunctionGraph
         The graph.
     plan : _Plan
-        What is drawn.
+        The samples.
     inputs, outputs, updates, shared
         As for :func:`theanets.xla.program.build`.
     """
@@ -130,7 +130,7 @@ class Drawing:
         kept = [i for i, variable in enumerate(fgraph.inputs) if variable not in plan.generators]
         self.places = [i for i, variable in enumerate(fgraph.outputs) if variable not in plan.states]
         self.state_places = [i for i, variable in enumerate(fgraph.outputs) if variable in plan.states]
-        # generators that are updated: the cell, and which of the new states it gets.
+        # for each generator that is updated: its cell, and the index of its new state.
         self.updates = [
             (inputs[i], self.state_places.index(updates[i])) for i in sorted(updates) if updates[i] in self.state_places
         ]
@@ -146,7 +146,7 @@ class Drawing:
 
     @property
     def deferred(self):
-        """Whether calls return values that may still be computed, as for :class:`theanets.xla.program.Program`."""
+        """Whether calls return JAX arrays without waiting, as for :class:`theanets.xla.program.Program`."""
         return self.program.deferred
 
     @deferred.setter
@@ -164,7 +164,7 @@ class Drawing:
             cell[0] = None
 
     def __call__(self, output_subset=None):
-        """Run with what the cells hold; store the updates, and return the list of outputs."""
+        """Run on the values in the cells; store the updates, and return the list of outputs."""
         values = read_cells(self.value_cells)
         lengths = [theano._asarray(cell[0].shape[axis], "int64") for cell, axis in self.shape_cells]
         drawn = self.host([*values, *lengths, *(cell[0] for cell in self.generator_cells)])
@@ -187,7 +187,7 @@ class Drawing:
 
 
 def _host_graph(plan):
-    """Return the graph that draws."""
+    """Return the graph that draws the samples, which runs on the host."""
     wanted = [*plan.samples, *plan.states]
     memo = {variable: variable.type() for variable in plan.shapes}
     given = [*plan.values, *plan.generators]
@@ -197,7 +197,7 @@ def _host_graph(plan):
 
 
 def _compiled_graph(fgraph, plan, kept, places):
-    """Return the graph that is left, of which what is drawn are the last inputs."""
+    """Return the rest of the graph, which XLA compiles; the samples are its last inputs."""
     inputs, outputs = [fgraph.inputs[i] for i in kept], [fgraph.outputs[i] for i in places]
     memo = {variable: variable.type() for variable in plan.samples}
     equivalent = theano.gof.graph.clone_get_equiv(inputs, outputs, memo=dict(memo))

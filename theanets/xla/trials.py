@@ -1,10 +1,10 @@
-"""A seat belt: functions are compiled with options of XLA's only if that is known to come to an end.
+"""Functions compiled by XLA, and trial compilations in a limited worker process of XLA options that are not defaults.
 
-XLA's compiler cannot be interrupted in the process that called it, and there have been options for which it took memory
-without end. So, before a function is compiled with options that are not XLA's defaults, a process of its own
-(:mod:`~theanets.xla.limits`) compiles the same function within limits of time and memory. If it can, what it has made
-lies in JAX's cache, and this process takes it from there. If it cannot, or if there is no such process, the function
-gets XLA's defaults. What was found out is kept on disk, for the next time.
+XLA's compiler cannot be interrupted in the process that called it, and with some options it has used up all memory. So,
+before a function is compiled with options that are not XLA's defaults, a worker process (:mod:`~theanets.xla.limits`)
+compiles the same function within limits of time and memory. If it succeeds, this process takes the compiled code from
+JAX's cache. If it fails, or if there is no worker process, the function is compiled with XLA's defaults. The outcome is
+kept on disk, for later processes.
 """
 
 import atexit
@@ -30,10 +30,10 @@ __all__ = ["Function", "NotCompiled", "Tried", "expect"]
 
 _log = logging.getLogger("theanets")
 
-#: What compiling one function may take.
+#: Limits of time and memory for compiling one function.
 LIMITS = Limits()
 
-#: JAX's settings that say where compiled code is kept.
+#: JAX's settings for its cache of compiled code, which the worker process has to use as well.
 CACHE = (
     "jax_compilation_cache_dir",
     "jax_enable_compilation_cache",
@@ -49,12 +49,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def expect(description):
-    """Start the process by the time that it is needed, if functions of such a description were never compiled here.
+    """Start the worker process in advance, if no function of such a description has been compiled on this machine.
 
     Parameters
     ----------
     description : str
-        What makes it a new function: nothing depends on it but when the process starts.
+        Some description of the function. It only decides whether the process is started early, and need not be exact.
     """
     path = folder() / (hashlib.sha256(description.encode()).hexdigest() + ".seen")
     if not path.exists():
@@ -67,28 +67,28 @@ def expect(description):
 
 
 def folder():
-    """Return where is written down what was found out."""
+    """Return the folder of the outcomes of trial compilations."""
     return pathlib.Path(theano.config.compiledir, "xla-tried")
 
 
 class NotCompiled(Exception):
-    """A function is called with arguments of shapes that it has not been compiled for."""
+    """Raised for a call with arguments of shapes that a function has not been compiled for."""
 
 
 class _Compiling(threading.local):
-    #: Whether this thread is compiling a function; in a call it is not.
+    #: Whether this thread may trace the function, as :meth:`Function.compile` does; False in ordinary calls.
     is_now = False
 
 
 class Function:
-    """A function that XLA compiles with its defaults, once for all arguments of the same shapes.
+    """A function compiled by XLA with its default options, once for each set of shapes of the arguments.
 
-    A call never compiles, which may take seconds, as callers hold locks: :meth:`compile` does.
+    :meth:`call` never compiles, which may take seconds, as its callers hold locks: :meth:`compile` does.
 
     Parameters
     ----------
     function : callable
-        What JAX traces.
+        The function that JAX traces.
     options : dict
         More arguments of ``jax.jit``.
 
@@ -103,7 +103,7 @@ class Function:
 
         @functools.wraps(function)
         def traced(*arguments):
-            # JAX traces for new shapes only: where it knows them, this costs nothing.
+            # JAX runs this only while it traces, for new shapes: calls of compiled code do not pay for the check.
             if not compiling.is_now:
                 raise NotCompiled
             return function(*arguments)
@@ -113,40 +113,41 @@ class Function:
         self.compiled = 0
 
     def call(self, arguments, results):
-        """Call it with a tuple of arguments, and append what it returns to a list.
+        """Call the function with a tuple of arguments, and append its result to a list.
 
-        That is one step for Python, so that Ctrl-C cannot come between the two: the memory of arguments may be gone.
+        Call and append are one bytecode call, so that KeyboardInterrupt cannot come between them: the result would be
+        lost after the buffers of arguments have been donated.
 
         Raises
         ------
         NotCompiled
-            If it has to be compiled before. Nothing has happened then.
+            If it has not been compiled for such shapes. Nothing has been changed then.
         """
         results.extend(itertools.starmap(self.jitted, [arguments]))
 
     def compile_and_call(self, arguments, results):
-        """The same, and compile if that is needed."""
+        """Call the function like :meth:`call`, and compile it first if necessary."""
         with self._tracing():
             self.call(arguments, results)
 
     def compile(self, arguments):
-        """Compile for arguments of such shapes; what goes wrong in tracing goes wrong here."""
+        """Compile for arguments of such shapes. Exceptions of the trace are raised."""
         with self._tracing():
             self.jitted.lower(*arguments).compile()
         self.compiled += 1
 
     def compile_beside(self, arguments):
-        """Trace now, and let XLA compile in a thread beside the caller: it holds no lock of Python's meanwhile.
+        """Trace and lower now, and compile in a background thread; XLA's compiler does not hold the GIL.
 
         Parameters
         ----------
         arguments : tuple
-            Arguments of the shapes to compile for; what goes wrong in tracing goes wrong here.
+            Arguments of the shapes to compile for. Exceptions of the trace are raised.
 
         Returns
         -------
         thread : threading.Thread
-            To be waited for before the next call, which compiles by itself whatever this one could not.
+            The thread, to be joined before the next call. If it fails, that call compiles again.
         """
         thread = threading.Thread(target=self._compile_lowered, args=(self.lower(*arguments),), name="XLA's compiler")
         thread.start()
@@ -168,12 +169,12 @@ class Function:
         return results[0]
 
     def lower(self, *arguments):
-        """Return what XLA compiles for such arguments, as ``jax.jit`` does."""
+        """Lower the function for such arguments, as functions of ``jax.jit`` do."""
         with self._tracing():
             return self.jitted.lower(*arguments)
 
     def trace(self, *arguments):
-        """Return what JAX traces for such arguments, as ``jax.jit`` does."""
+        """Trace the function for such arguments, as functions of ``jax.jit`` do."""
         with self._tracing():
             return self.jitted.trace(*arguments)
 
@@ -188,12 +189,12 @@ class Function:
 
 
 class Tried(Function):
-    """A function that XLA compiles with options, where that is known to come to an end.
+    """A function compiled with options of XLA that are not defaults, if a trial compilation with them succeeds.
 
     Parameters
     ----------
     function : callable
-        What JAX traces.
+        The function that JAX traces.
     choices : dict
         Options of XLA.
     options : dict
@@ -206,14 +207,14 @@ class Tried(Function):
         self.jitted = jax.jit(self.traced, compiler_options=choices, **options)
 
     def compile(self, arguments):
-        """Compile for arguments of such shapes, with the options if they are fine; otherwise with XLA's defaults."""
+        """Compile for arguments of such shapes: with the options if the trial succeeds, otherwise with the defaults."""
         if self.jitted is not self.plain:
             self._try(self.lower(*arguments))
         super().compile(arguments)
 
     def _try(self, lowered):
         module = lowered.compiler_ir("stablehlo")
-        # in the form that keeps everything, so that JAX's cache takes it for the same when it is read again.
+        # the generic form loses nothing, so that the worker's module gets the same key in JAX's cache as this one.
         if not is_fine(module.operation.get_asm(print_generic_op_form=True), self.choices, bound(lowered)):
             self.jitted = self.plain
 
@@ -221,28 +222,28 @@ class Tried(Function):
         if self.jitted is not self.plain:
             self._try(lowered)
             if self.jitted is self.plain:
-                # what was lowered has the options. The next call finds that there are none any more.
+                # the options are part of what was lowered, so it cannot be used: the next call compiles without them.
                 return
         super()._compile_lowered(lowered)
 
 
 def bound(lowered):
-    """Tell for each argument of what JAX has lowered whether it is bound to a device: JAX's cache tells them apart."""
+    """Tell for each argument of a lowered function whether it has a sharding, which is part of JAX's cache key."""
     shardings = lowered._lowering.compile_args.get("in_shardings", ())
     return [type(sharding).__name__ != "UnspecifiedValue" for sharding in shardings]
 
 
 def is_fine(text, choices, bound=()):
-    """Tell whether XLA can compile a module within limits.
+    """Tell whether XLA can compile a module with some options within the limits.
 
     Parameters
     ----------
     text : str
-        The module.
+        The module, as StableHLO.
     choices : dict
         Options of XLA.
     bound : list of bool, optional
-        Which of its arguments are bound to a device. Default none.
+        Which of its arguments have a sharding. Default none.
     """
     verdict = Verdict(text, choices)
     if verdict.found is None:
@@ -262,7 +263,7 @@ def is_fine(text, choices, bound=()):
 
 
 class Verdict:
-    """What is known of a function and options, from earlier processes on this machine.
+    """The outcome of a trial compilation of a module with some options, as kept on disk.
 
     Parameters
     ----------
@@ -274,7 +275,7 @@ class Verdict:
     Attributes
     ----------
     found : str or None
-        Why it cannot be compiled; empty if it can; None if nothing is known.
+        Why it cannot be compiled; empty if it can; None if it has not been tried.
     """
 
     def __init__(self, text, choices):
@@ -290,7 +291,7 @@ class Verdict:
             self.found = None
 
     def keep(self, found):
-        """Write down what was found out, whole or not at all."""
+        """Write the outcome to disk, atomically."""
         self.found = found
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -303,7 +304,7 @@ class Verdict:
 
 @functools.cache
 def processor():
-    """Describe the processor: XLA's code depends on what it can do."""
+    """Describe the processor, as the code that XLA makes depends on its features."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = [platform.machine(), platform.processor(), cores]
     try:
