@@ -1,11 +1,11 @@
-"""What was compiled, kept for all networks of a process.
+"""The store of compiled functions, which all networks of a process share.
 
-What is compiled for a network depends on its structure: on its layers and their sizes, the losses, the kinds of
-regularizers, the algorithm. A second network of the same structure takes what was compiled for the first, and binds its
-own parameters, data and state of the optimizer to it: nothing is built, differentiated, rewritten or compiled anew. The
-numbers that come out are the same, to the last bit.
+Compiled functions depend on the structure of a network: its layers and their sizes, the losses, the kinds of
+regularizers, the algorithm. A second network of the same structure uses the functions that were compiled for the first,
+with its own parameters, data and optimizer state: no graph is built, differentiated, rewritten or compiled again. The
+results are the same, to the last bit.
 
-What is kept holds neither parameters nor data, and is limited: what was not used for longest goes first.
+Entries hold neither parameters nor data. Their number is limited: the least recently used ones are evicted.
 """
 
 import os
@@ -25,12 +25,12 @@ class _Choice:
 
 
 class Store:
-    """A dict of limited size, which threads may use together.
+    """A thread-safe LRU cache: a dict of limited size that evicts the least recently used entry.
 
     Parameters
     ----------
     size : int
-        The largest number of entries. The least recently used one has to go.
+        The maximum number of entries.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class Store:
             return self.entries[key]
 
     def put(self, key, value):
-        """Keep a value."""
+        """Add or replace the value for a key."""
         with self.lock:
             self.entries[key] = value
             self.entries.move_to_end(key)
@@ -71,17 +71,17 @@ class Store:
         return len(self.entries)
 
 
-#: What trainings were compiled to.
+#: Compiled trainings.
 TRAININGS = Store(32)
 
-#: What was compiled for predictions, scores and gradients.
+#: Compiled functions for predictions, scores and gradients.
 FUNCTIONS = Store(64)
 
 
 def set_store(on: bool | None) -> None:
-    """Choose whether networks use what was compiled for others of the same structure.
+    """Choose whether networks share compiled functions with other networks of the same structure.
 
-    Results are the same, to the last bit; it only takes longer without. Each network keeps what was compiled for itself
+    Results are the same, to the last bit; it only takes longer without. Each network keeps its own compiled functions
     in any case. The store is emptied when it is turned off.
 
     Parameters
@@ -108,13 +108,13 @@ def set_store(on: bool | None) -> None:
 
 
 def is_on() -> bool:
-    """Tell whether networks use what was compiled for others."""
+    """Tell whether networks share compiled functions."""
     if _Choice.is_on is not None:
         return _Choice.is_on
     return os.environ.get(VARIABLE, "").lower() not in ("0", "false", "off", "no")
 
 
 def clear() -> None:
-    """Forget all that was compiled."""
+    """Remove all compiled functions from the store."""
     TRAININGS.clear()
     FUNCTIONS.clear()

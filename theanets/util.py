@@ -1,4 +1,4 @@
-"""Small things that the rest of the library shares: errors, registries, random arrays, name patterns."""
+"""Utilities of the whole library: errors, registries of classes by name, random arrays, name patterns, locks."""
 
 import difflib
 import fnmatch
@@ -62,7 +62,7 @@ class UnknownNameError(ConfigurationError, KeyError):
 
 
 def check_float_type():
-    """Refuse a float type that networks are not made for, or that was chosen after they were.
+    """Check that Theano's ``floatX`` is a supported type, and has not been changed since the import.
 
     Raises
     ------
@@ -89,31 +89,31 @@ class DataError(ConfigurationError, ValueError):
 
 
 class ArgumentError(ConfigurationError, TypeError):
-    """A keyword argument that nobody uses."""
+    """An unknown keyword argument, or one that has no effect."""
 
 
 class LoadError(ConfigurationError, ValueError):
-    """A file that cannot be opened as a network: it is damaged, or holds something else, or what is not admitted."""
+    """A file that cannot be opened as a network: it is damaged, of another kind, or has content that is not allowed."""
 
 
 def unknown(kind, name, known, hint=None):
-    """Make an error for a name that is not known, pointing at the likeliest misspellings.
+    """Make an error for an unknown name, which suggests the most similar known ones.
 
     Parameters
     ----------
     kind : str
-        What was looked for, e.g. ``"activation"``.
+        The kind of thing that was looked up, e.g. ``"activation"``.
     name : object
         The name that was given.
     known : iterable of str
         The names that would have worked.
     hint : str, optional
-        What to write instead, if that is known.
+        Advice that replaces the suggestion.
 
     Returns
     -------
     error : UnknownNameError
-        For the caller to raise.
+        The error, to be raised by the caller.
 
     Examples
     --------
@@ -135,9 +135,9 @@ def suggestion(name, known, today=None, accept=None):
     known : iterable of str
         The names that would have worked.
     today : dict, optional
-        Today's names for deprecated ones among them, which are offered in their place.
+        Current names of deprecated ones, to be suggested instead of these.
     accept : callable, optional
-        Tells of two names, the given one and a known one, whether one may be meant by the other. Default: always.
+        Takes the given name and a known one, and tells whether the latter may be suggested. Default: always.
 
     Examples
     --------
@@ -167,9 +167,9 @@ _locks = weakref.WeakSet()
 
 
 def anew_after_fork(lock):
-    """Return a lock that is open in every process that is forked, whichever thread held it before.
+    """Register a lock to be reset in forked child processes, and return it.
 
-    Threads do not come along to a forked process, so that nobody would release it there.
+    The thread that holds a lock does not exist in a forked process, where the lock would stay locked for ever.
     """
     _locks.add(lock)
     return lock
@@ -218,7 +218,7 @@ class Registrar(type):
 
     @property
     def kind(cls):
-        """What a member of this family is called in messages."""
+        """The word for a member of this family in messages, such as ``"layer"``."""
         return getattr(cls, "_kind", "class")
 
     def get_class(cls, key):
@@ -232,21 +232,22 @@ class Registrar(type):
         return cls.get_class(key)(*args, **kwargs)
 
     def is_registered(cls, key):
-        """Tell whether there is a class of the name ``key``."""
+        """Tell whether a class is registered under ``key``."""
         return isinstance(key, str) and key.lower() in cls._registry
 
 
 class ShapesGraph:
-    """Base of the parts of a network whose attributes decide which graph is built.
+    """Base class of layers, activations, losses and regularizers, whose attributes determine the graph that is built.
 
-    A cache of graphs compares :meth:`graph_settings` to see whether a graph that was built before is still right.
+    A cache of graphs compares :meth:`graph_settings` to see whether a graph that was built before is still valid.
     """
 
-    #: Whether two parts of the same class with equal settings build the same graph. If not, each stands for itself.
+    #: Whether two parts of the same class with equal settings build the same graph. If not, the cache key of a part is
+    #: its identity.
     is_known_by_settings = False
 
     def graph_settings(self):
-        """Return a dict of the attributes that decide which graph is built."""
+        """Return a dict of the attributes that determine the graph, for cache keys."""
         # the random generator affects values only, not the graph; the layer has a cache key of its own.
         return {key: value for key, value in vars(self).items() if key not in ("layer", "rng")}
 
@@ -267,7 +268,7 @@ def random_state(rng):
     Parameters
     ----------
     rng : int, None or numpy.random.RandomState
-        A seed, nothing (for a generator that starts anywhere), or a generator, which is returned as it is.
+        A seed, None for an unpredictable one, or a generator, which is returned as it is.
 
     Raises
     ------
@@ -301,7 +302,7 @@ def random_matrix(rows, cols, mean=0, std=1, sparsity=0, radius=0, diagonal=0, r
     diagonal : float or ndarray (min(rows, cols), ), optional
         If not zero, return a matrix with this diagonal and zeros elsewhere. Default 0.
     rng : int, None or numpy.random.RandomState, optional
-        Where random numbers come from. Normal values are always drawn, even if the diagonal replaces them.
+        Seed or generator. Normal values are always drawn, even if the diagonal replaces them.
 
     Returns
     -------
@@ -342,7 +343,7 @@ def random_vector(size, mean=0, std=1, rng=None):
     mean, std : float, optional
         Mean (default 0) and standard deviation (default 1) of the values.
     rng : int, None or numpy.random.RandomState, optional
-        Where random numbers come from.
+        Seed or generator.
 
     Returns
     -------
@@ -353,7 +354,7 @@ def random_vector(size, mean=0, std=1, rng=None):
 
 
 def output_name(name):
-    """Return the full name of an output; that of a layer stands for its output ``out``.
+    """Return the full name of an output, given that name or the name of a layer, which stands for its output ``out``.
 
     Examples
     --------
@@ -364,12 +365,12 @@ def output_name(name):
 
 
 def dense(x):
-    """Turn an expression of a sparse matrix into one of an array; return others as they are."""
+    """Convert a sparse expression to a dense one; return others as they are."""
     return SS.dense_from_sparse(x) if isinstance(x.type, SS.SparseType) else x
 
 
 def number_of(count, unit):
-    """Return a number of something in words.
+    """Return a count with its unit, which is plural unless the count is 1.
 
     Examples
     --------
@@ -380,11 +381,11 @@ def number_of(count, unit):
 
 
 class Unspoken(str):
-    """A default that can be told from the same word of the user's."""
+    """A default value of a string argument, to distinguish it from the same string given by the user."""
 
 
 class ExactName(str):
-    """A name that stands for itself where patterns are expected, whatever characters it holds."""
+    """A name to be taken literally where patterns are expected, whatever characters it contains."""
 
 
 def _matches(name, patterns):
@@ -426,7 +427,7 @@ def params_matching(layers, patterns):
     Parameters
     ----------
     layers : sequence of :class:`theanets.Layer`
-        Where to look, in order.
+        The layers to search, in order.
     patterns : str or sequence of str
         Shell patterns for whole names such as ``hid1.w``.
     """

@@ -1,9 +1,10 @@
 """Caches of graphs and compiled functions, and the cache keys of layers and regularizers.
 
-A cached graph may be used again if everything that shaped it is as it was. :func:`fingerprint` describes a layer, a
-regularizer or a loss by its class and the contents of its attributes, so that any change of a setting shows, whoever
-made it. A function of the user's is described by what it takes from around it, too. Objects without a describable
-content (parameters, generators) stand for themselves; a change of a parameter's *value* therefore changes nothing.
+A cached graph may be used again if everything that it depends on is unchanged. :func:`fingerprint` describes a layer, a
+regularizer or a loss by its class and the contents of its attributes, so that any change of a setting changes the key.
+The description of a user's function includes the global and enclosing variables that it reads. Objects without a
+describable content (parameters, generators) are described by their identity; so a change of a parameter's *value* does
+not change the key.
 """
 
 import dis
@@ -21,7 +22,7 @@ __all__ = ["ATOMS", "FIXED", "LARGE", "Cache", "Memo", "digest", "fingerprint", 
 #: Types whose values describe themselves.
 ATOMS = frozenset([type(None), str, bytes, bool, int, float, complex])
 
-#: Packages whose functions are what they are.
+#: Packages whose functions are described by their identity alone, as they do not change.
 FIXED = frozenset([__package__.partition(".")[0], "theano", "downhill", "numpy", "scipy", "jax"])
 
 #: An array of more bytes than this is described by a hash.
@@ -61,11 +62,11 @@ class Cache:
         return value
 
     def forget(self, key):
-        """Forget one entry, if it is there."""
+        """Remove one entry, if it is there."""
         self.entries.pop(key, None)
 
     def clear(self):
-        """Forget everything."""
+        """Remove all entries."""
         self.entries.clear()
 
     def __len__(self):
@@ -73,7 +74,7 @@ class Cache:
 
 
 class Identity:
-    """Stands for one object: equal only for the same one, which is kept alive so that its id is not used again."""
+    """Cache key of an object by its identity; it keeps the object alive, so that its id is not used again."""
 
     __slots__ = ("value",)
 
@@ -93,7 +94,7 @@ def fingerprint(value, _seen=()):
     Parameters
     ----------
     value : object
-        A layer, activation, regularizer or loss, or anything that may be found in one.
+        A layer, activation, regularizer or loss, or the value of one of their attributes.
 
     Returns
     -------
@@ -123,12 +124,12 @@ def fingerprint(value, _seen=()):
 
 
 def digest(array):
-    """Return what stands for the content of a large array."""
+    """Return a hash of the content of a large array."""
     return hashlib.sha256(np.ascontiguousarray(array)).digest()
 
 
 def _describe_callable(value, seen):
-    """Describe a function, or an object that can be called, by itself and by what it refers to."""
+    """Describe a function or callable object by its identity, and by the variables, defaults or attributes it uses."""
     if isinstance(value, types.MethodType):
         return types.MethodType, fingerprint(value.__func__, seen), fingerprint(value.__self__, seen)
     if isinstance(value, functools.partial):
@@ -142,7 +143,7 @@ def _describe_callable(value, seen):
             try:
                 around[name] = cell.cell_contents
             except ValueError:
-                # it has no value yet.
+                # an enclosing variable without a value yet.
                 around[name] = None
         return Identity(value), fingerprint([value.__defaults__, value.__kwdefaults__, around], seen)
     return Identity(value), fingerprint(getattr(value, "__dict__", None), seen)
@@ -150,7 +151,7 @@ def _describe_callable(value, seen):
 
 @functools.lru_cache(maxsize=256)
 def globals_of(code):
-    """Return the names of the global variables that a function, or one within it, reads."""
+    """Return the names of the global variables that the code of a function, nested functions included, reads."""
     names = {item.argval for item in dis.get_instructions(code) if item.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -175,10 +176,10 @@ class Described:
 
 
 class Memo:
-    """Remembers the fingerprint of a value for as long as nothing in it changes.
+    """Caches the fingerprint of a value for as long as nothing in it changes.
 
-    To see that nothing has changed takes a comparison of what each container in it holds, which is much quicker than
-    to describe them all again.
+    To detect changes, it compares the contents of all containers in the value with copies, which is much faster than to
+    compute the fingerprint again.
 
     Examples
     --------
@@ -194,7 +195,7 @@ class Memo:
         self.containers, self.copies = [None], []
 
     def fingerprint(self, value):
-        """Return what is equal only for equal results of :func:`fingerprint`."""
+        """Return a hashable key, equal only for equal results of :func:`fingerprint`."""
         try:
             # identical objects compare equal at once, so each list comparison goes one level deep only.
             if value is self.value and self.containers == self.copies:

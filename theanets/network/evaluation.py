@@ -17,12 +17,12 @@ from .part import Part
 
 __all__ = ["Evaluation"]
 
-#: There is no direct way to a function.
+#: The slot and the function of an output that has no direct function.
 NOT_DIRECT = None, None
 
 
 class Guarded:
-    """A compiled function that several threads may call: it keeps its values in one place, and so takes turns.
+    """A compiled function with a lock, as it keeps its arguments and results in cells that all its callers share.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class Guarded:
     Attributes
     ----------
     by_xla : bool
-        Whether it is compiled for each shape of its arguments.
+        Whether it runs by XLA, which compiles it for each shape of its arguments.
     sizes : :class:`theanets.network.padding.Sizes`
-        The shapes that it computes for as they are.
+        The shapes that are not padded.
     """
 
     def __init__(self, function):
@@ -49,9 +49,9 @@ class Guarded:
 
 
 class Evaluation(Part):
-    """The part of a network that compiles its graphs, and computes outputs."""
+    """Mixin class of networks that compiles functions for outputs, and computes outputs, scores and steps."""
 
-    # -- what is expected of data -------------------------------------------------------------------------------------
+    # -- slots: shapes and types of the data --------------------------------------------------------------------------
 
     def _input_slots(self, carried=False):
         """Describe the arrays that the inputs take.
@@ -59,7 +59,7 @@ class Evaluation(Part):
         Parameters
         ----------
         carried : bool, optional
-            Leave out those inputs that only give states to start from, as these are carried on instead.
+            Leave out inputs that only provide initial states, as states are carried on instead.
         """
         key = "slots", self._layers_memo.fingerprint(self.layers), carried
         return self._graphs.get(key, lambda: self._make_slots(carried))
@@ -77,7 +77,7 @@ class Evaluation(Part):
             if source.labels:
                 shape, num_classes = shape[:-1], shape[-1]
             if source.output_name in sizes and source.output_name not in read:
-                # what counts is the size of the state, whatever the input says of itself.
+                # an input that is only an initial state has the size of the state.
                 shape = (sizes[source.output_name],)
                 if carried:
                     continue
@@ -106,14 +106,14 @@ class Evaluation(Part):
     # -- compiled functions -------------------------------------------------------------------------------------------
 
     def _symbol(self, name, ndim, dtype=util.FLOAT):
-        """Return the symbolic variable of this name and kind, always the same one."""
+        """Return the symbolic variable of this name and type; cached, so that graphs share it."""
         key = name, ndim, str(dtype)
         if key not in self._symbols:
             self._symbols[key] = TT.TensorType(str(dtype), (False,) * ndim)(name)
         return self._symbols[key]
 
     def _mask_variable(self):
-        """Return the variable that says which steps of padded sequences count."""
+        """Return the symbolic mask (batch, time) of padded sequences."""
         return self._symbol("mask", 2)
 
     def _context(self, masked=False, state=None, single_step=False, opaque=()):
@@ -126,19 +126,19 @@ class Evaluation(Part):
         )
 
     def _function(self, key, inputs, make_outputs, shaping=None):
-        """Return a compiled function.
+        """Return a compiled function: from the cache of this network, from the store, or newly compiled.
 
         Parameters
         ----------
         key : hashable
-            Describes what it computes, among the functions of this network.
+            The cache key, among the functions of this network.
         inputs : list of theano variables
             Its inputs.
         make_outputs : callable
             Returns the list of expressions that it computes, and the list of updates.
         shaping : list, optional
-            All that shapes what it computes beside the class of the network, for the store; see
-            :mod:`theanets.network.structure`. Default: it is not to be stored.
+            Everything that the graph depends on beside the class of the network, for the key in the store; see
+            :mod:`theanets.network.structure`. Default: the function is not stored.
         """
 
         def compile_it():
@@ -154,30 +154,30 @@ class Evaluation(Part):
                     store.FUNCTIONS.put(found.key, stored)
             if stored is not None:
                 function = stored.bind(variables)
-            # arrays have been cast, which is all that would be looked at.
+            # callers have cast the arrays to the types of the inputs already.
             function.trust_input = True
             return Guarded(function)
 
         return _compiled_once(self._functions, (key, modes.key(), tuple(map(caching.Identity, inputs))), compile_it)
 
     def _structure_of(self, shaping):
-        """Return the structure of what shapes a function of this network; None if it is not to be stored."""
+        """Return the structure (the key in the store) of a function of this network; None if it is not to be stored."""
         return structure.of([self._class_shaping(), shaping]) if structure.is_wanted() else None
 
     def _plain_function(self, names, slots):
-        """Return the compiled function for some outputs, without anything special; it takes less time to find."""
+        """Return the compiled function for some outputs, without regularizers, mask or states; its key is shorter."""
         key = self._layers_memo.fingerprint(self.layers), tuple(names), modes.key()
         return _compiled_once(
             self._plain_functions, key, lambda: self._output_function(names, slots, (), self._context())
         )
 
     def _evaluate_directly(self, name, x, check):
-        """Compute one output for an array that needs no cast, by a function that has run before, in the fewest steps.
+        """Fast path for small predictions: compute one output for an array that needs no cast, by a cached function.
 
         Returns
         -------
         value : ndarray or None
-            None where it takes more than that: whatever is wrong with the array, :meth:`_evaluate` finds out.
+            None if that is not possible; the caller then uses :meth:`_evaluate`, which also raises errors for bad data.
         """
         key = name, self._layers_memo.fingerprint(self.layers), modes.key()
         slot, compute = self._direct_functions.get(key, NOT_DIRECT)
@@ -189,15 +189,15 @@ class Evaluation(Part):
         return value
 
     def _keep_direct(self, name, slot, function):
-        """Keep how to compute an output directly from an array, if the function can do that."""
+        """Cache the function for :meth:`_evaluate_directly`, if it can compute an output directly from an array."""
         compute = getattr(getattr(function.function, "fn", None), "compute_directly", None)
         if compute is not None:
             key = name, self._layers_memo.fingerprint(self.layers), modes.key()
-            # replaced rather than changed, as other threads may be reading it; two outputs are enough.
+            # a new dict, as other threads may be reading the old one; with two outputs at most.
             self._direct_functions = dict([*self._direct_functions.items()][-1:]) | {key: (slot, compute)}
 
     def _output_function(self, names, slots, regs, context, state=None):
-        """Return the compiled function for some outputs, and for the states that follow."""
+        """Return the compiled function for some outputs and for the final states."""
         key = self._graph_key(regs, context)
 
         def make_outputs():
@@ -210,7 +210,7 @@ class Evaluation(Part):
             inputs.append(context.mask)
         if state:
             inputs.extend(context.states[name] for name in state)
-        # noise and dropout go on from call to call, and so start each function from a state of its own.
+        # noise and dropout have random states that belong to one function, so such functions are not stored.
         is_stored = not any(regularizers.modifies_graphs(reg) for reg in regs)
         shaping = ["outputs", self.layers, names, list(state or ()), context.single_step] if is_stored else None
         return self._function((key, tuple(names), tuple(state or ())), inputs, make_outputs, shaping)
@@ -233,7 +233,7 @@ class Evaluation(Part):
         results = in_batches(function, [*arrays, *(state or {}).values()], batch_size)
         count = len(names)
         if lengths is not None:
-            # what has a time axis is cut to the lengths of the sequences again.
+            # outputs with a time axis are cut to the lengths of the sequences.
             results = [
                 [value[:length] for value, length in zip(result, lengths)] if i < count and result.ndim > 2 else result
                 for i, result in enumerate(results)
@@ -243,11 +243,11 @@ class Evaluation(Part):
         return results
 
     def _is_known_by_row(self):
-        """Tell whether each row of the outputs is known to depend on the same row of the inputs alone."""
+        """Tell whether each row of the outputs depends on the same row of the inputs alone, so that padding is safe."""
         return self._graphs.get(("by row", self._layers_memo.fingerprint(self.layers)), lambda: padding.is_ours(self))
 
     def _compute_filled(self, function, names, slots, masked, *arrays):
-        """Compute outputs for arrays, or for arrays that are filled up to one of a few sizes.
+        """Compute outputs for arrays, which are padded to one of a few sizes so that XLA compiles for few shapes.
 
         Parameters
         ----------
@@ -256,7 +256,7 @@ class Evaluation(Part):
         names : list of str
             Full names of its outputs.
         slots : list of :class:`theanets.data.Slot`
-            What the arrays are.
+            The slots of the arrays.
         masked : bool
             Whether a mask comes as the last array.
         *arrays : ndarray or scipy matrix
@@ -265,7 +265,7 @@ class Evaluation(Part):
         rows = arrays[0].shape[0]
         steps = next((array.shape[1] for array, slot in zip(arrays, slots) if slot.is_sequence), None)
         if not (masked or padding.takes_masks(self, slots)):
-            # the time axis stays what it is.
+            # the time axis cannot be padded.
             new_rows, new_steps = function.sizes.find((rows, None))[0], steps
         else:
             new_rows, new_steps = function.sizes.find((rows, steps))
@@ -279,7 +279,7 @@ class Evaluation(Part):
         return padding.cut(function(*filled), rows, steps if new_steps != steps else None)
 
     def _notice_nan(self, results):
-        """Warn, the first time only, that the network itself makes something that is not a number."""
+        """Warn, once only, if outputs are NaN although the inputs are finite."""
         if self._nan_noticed:
             return
         for result in results:
@@ -363,14 +363,14 @@ class Evaluation(Part):
         return result if state is None else (result, OrderedDict(zip(state, final)))
 
     def _sample_output(self, name, x, batch_size, kwargs, where, samples, check=True):
-        """Compute an output many times with other noise; return the mean and the standard deviation."""
+        """Compute an output many times with different noise; return the mean and the standard deviation."""
         if not util.is_int(samples) or samples < 1:
             raise util.ConfigurationError(f"samples={samples!r}, expected a positive integer")
         self._require_layers()
         regs = self._regularizers(kwargs, where)
         outputs, updates = self.build_graph(regs)
         sources = theano.gof.graph.inputs([self._get_output(outputs, name)])
-        # streams of random numbers move on by themselves.
+        # the states of random streams are shared variables with a default update.
         if not updates and not any(hasattr(source, "default_update") for source in sources):
             raise util.ConfigurationError(
                 f"samples={samples!r}: nothing is random here, so that all samples would be the same; ask for noise or "
@@ -395,7 +395,7 @@ class Evaluation(Part):
         return results if isinstance(value, list) else (results[0][0], results[1][0])
 
     def _read_output(self, output):
-        """Turn the output of the last layer into a prediction."""
+        """Convert the output of the last layer to a prediction; subclasses override this."""
         return output
 
     def predict(
@@ -654,17 +654,17 @@ class Evaluation(Part):
 
 
 def _compiled_once(cache, key, make):
-    """Return a function from a cache; one that is not there is compiled by one thread at a time."""
+    """Return a function from a cache; if it is missing, compile it under a lock, one thread at a time."""
     found = cache.find(key)
     if found is not None:
-        # without waiting for what other threads compile.
+        # without waiting for the lock.
         return found
     with modes.COMPILING:
         return cache.get(key, make)
 
 
 def in_batches(function, arrays, batch_size):
-    """Call a function for some examples at a time, and join the results."""
+    """Call a function for batches of examples, and concatenate the results."""
     if batch_size is not None and (not util.is_int(batch_size) or batch_size < 1):
         raise util.ConfigurationError(f"batch_size={batch_size!r}, expected a positive integer")
     count = arrays[0].shape[0] if arrays else 0
@@ -695,7 +695,7 @@ def join_sequences(values):
 
 
 def unless(check):
-    """Return the argument ``check`` as a dict, if it says something: a method of a user's own may not know it."""
+    """Return ``check`` as keyword arguments; none for the default True, as a user's method may not accept it."""
     return {} if check else {"check": check}
 
 
@@ -726,7 +726,7 @@ def align(predicted, values, name, per_example=False, dtype="float64"):
 
 
 def align_targets(predicted, y, w, check=True, dtype="float64"):
-    """Cast targets and weights to the shape of predictions; refuse what no score can be computed of.
+    """Cast targets and weights to the shape of predictions, and check that a score can be computed.
 
     Returns
     -------

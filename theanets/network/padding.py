@@ -1,12 +1,12 @@
-"""Computing outputs for arrays of many different sizes, by functions that are compiled for a few of them.
+"""Padding of prediction inputs to a few sizes, so that XLA compiles for few shapes.
 
 XLA compiles a function for each shape of its arguments, which takes a fraction of a second and a megabyte each time. So
-only the first few shapes are taken as they are. Arrays of further ones are filled up to a size of which there are few:
-by rows of zeros, and by time steps that a mask tells from others; what is computed for these is cut off again. The
-values are the same but for rounding in the last digit, which depends on the shape that XLA compiles for.
+only the first few shapes are used as they are. Arrays of further shapes are padded to one of a few sizes, by rows of
+zeros and by masked time steps, and the results are cut to the original size. The values are the same but for rounding
+in the last digit, which depends on the shape that XLA compiles for.
 
-That goes for layers and activations of this library, none of which looks at other rows when it predicts. Who knows what
-others do.
+This is done only for networks of this library's layers and activations, in which no row of a prediction depends on
+other rows. Nothing is known about those of users.
 """
 
 import numpy as np
@@ -16,20 +16,20 @@ from ..activations import FUNCTIONS, Compose
 
 __all__ = ["Sizes", "cut", "fill", "is_ours", "takes_masks"]
 
-#: So many shapes are computed for as they are.
+#: Number of shapes that are not padded.
 EXACT = 8
 
-#: Sizes up to this one are filled up to powers of two; larger ones by an eighth at most.
+#: Sizes up to this one are padded to powers of two; larger ones by an eighth at most.
 COARSE = 1024
 
 _PACKAGE = __package__.partition(".")[0]
 
-#: The functions that were there before users added theirs.
+#: The library's activation functions, without those that users add to FUNCTIONS.
 _FUNCTIONS = dict(FUNCTIONS)
 
 
 def rounded(size):
-    """Return the size that arrays of a size are filled up to.
+    """Return the size that arrays of a given size are padded to.
 
     Examples
     --------
@@ -43,13 +43,13 @@ def rounded(size):
 
 
 class Sizes:
-    """The shapes that a function computes for as they are: the first ones that it has met."""
+    """The shapes for which a function is called without padding: the first :data:`EXACT` ones."""
 
     def __init__(self):
         self.exact = set()
 
     def find(self, shape):
-        """Return the shape to compute for, given the number of rows and that of time steps (or None)."""
+        """Return the padded shape for a shape (rows, time steps or None)."""
         if shape in self.exact:
             return shape
         if len(self.exact) < EXACT:
@@ -72,7 +72,7 @@ def _is_known_activation(activation):
 
 
 def is_ours(network):
-    """Tell whether a network consists of parts of this library, which compute each row from the same row alone."""
+    """Tell whether a network consists of this library's parts only, which compute each row from the same row alone."""
     builds = type(network).build_graph, type(network)._connect
     return all(method.__module__.partition(".")[0] == _PACKAGE for method in builds) and all(
         _is_known(layer) and _is_known_activation(getattr(layer, "activate", None)) for layer in network.layers
@@ -80,25 +80,25 @@ def is_ours(network):
 
 
 def takes_masks(network, slots):
-    """Tell whether steps that only fill up sequences change nothing in such a network."""
+    """Tell whether a network has sequences that can be padded along time, with a mask, without changing the results."""
     return any(slot.is_sequence for slot in slots) and all(
         layer.stepwise or isinstance(layer, layers.Bidirectional) for layer in network.layers
     )
 
 
 def fill(arrays, slots, rows, steps):
-    """Fill up arrays by zeros.
+    """Pad arrays with zeros.
 
     Parameters
     ----------
     arrays : list of ndarray or scipy matrix
         The arrays.
     slots : list of :class:`theanets.data.Slot`
-        What they are.
+        Their slots, which tell which of them are sequences.
     rows : int
-        How long the first axis is to be.
+        New length of the first axis.
     steps : int or None
-        How long the second axis of sequences is to be.
+        New length of the second axis of sequences; None for no change.
     """
     return [_filled(array, rows, steps if slot.is_sequence else None) for array, slot in zip(arrays, slots)]
 
@@ -108,7 +108,7 @@ def _filled(array, rows, steps):
     if shape == array.shape:
         return array
     if not isinstance(array, np.ndarray):
-        # a matrix of SciPy's, which has no other way to make a larger one that keeps its format.
+        # a SciPy matrix: resize() is the only way to enlarge it that keeps its format.
         result = array.copy()
         result.resize(shape)
         return result
@@ -118,12 +118,12 @@ def _filled(array, rows, steps):
 
 
 def mask_of(lengths, rows, steps):
-    """Return the array (rows, steps) that tells steps of sequences of some lengths from those that fill them up."""
+    """Return the mask (rows, steps) of padded sequences of given lengths: 1 for their steps, 0 for padding."""
     mask = np.zeros((rows, steps), util.FLOAT)
     mask[: len(lengths)] = np.arange(steps) < np.asarray(lengths)[:, None]
     return mask
 
 
 def cut(results, rows, steps):
-    """Cut off what was computed for that which fills up arrays; with None for the steps, these stay as they are."""
+    """Remove padding from results; the time axis is left as it is if ``steps`` is None."""
     return [result[:rows] if steps is None or result.ndim < 3 else result[:rows, :steps] for result in results]

@@ -1,13 +1,12 @@
-"""The structure of a network: a description that is equal for all networks of which the same code is compiled.
+"""The structure of a network: a cache key that is equal for networks that can share compiled functions.
 
-:func:`theanets.network.caching.fingerprint` tells whether *one* network is still what it was: parameters and symbolic
-variables stand for themselves there. Here they are replaced by their places, that is by the order in which they are
-found, their types, shapes and names. What they are to one another is kept: a variable that is found in two places gets
-the same number.
+:func:`theanets.network.caching.fingerprint` detects changes of *one* network: it describes parameters and symbolic
+variables by their identity. Here they are described by their position in the order of traversal, and by their types,
+shapes and names. A variable that occurs twice has the same number at both places.
 
-Classes and functions of the user's are described by their code, by what they read around it, and by their settings, so
-that a cell of a notebook that is run once more makes the same structure, and one that was changed another. What cannot
-be described as exactly as that is :class:`Unkeyable`, and nothing that was compiled of it serves another network.
+Classes and functions of users are described by their code, by the global variables that they read, and by their
+settings. So a notebook cell that is run again makes the same structure, and one that has been changed makes another.
+Objects without such an exact description raise :class:`Unkeyable`, and their compiled functions are not shared.
 """
 
 import functools
@@ -26,10 +25,10 @@ from .caching import ATOMS, FIXED, LARGE, Described, digest, globals_of
 
 __all__ = ["Structure", "Unkeyable", "is_wanted", "of"]
 
-#: Options of a layer that its initial values depend on, and nothing else.
+#: Options of a layer that influence the initial values of parameters only, and not the graph.
 INITIAL = frozenset(["rng", "nrng", "mean", "std", "sparsity", "diagonal"])
 
-#: Attributes of a layer that its construction leaves behind, and that no graph depends on.
+#: Attributes that the constructor of a layer sets, and that no graph depends on.
 NOTES = frozenset(["_settings_read", "_measured"])
 
 #: Code that uses one of these names may build another graph at each call, as it may depend on values of parameters,
@@ -39,10 +38,10 @@ FICKLE = re.compile(
     r"time|time_ns|perf_counter|monotonic|now|today|globals|locals|__import__|import_module|modules"
 )
 
-#: Methods of a layer that no graph depends on, but for the attributes that they set. So it is with any constructor.
+#: Methods of a layer that influence graphs only by the attributes that they set, as constructors do.
 WITHOUT_GRAPH = frozenset(["setup", "__repr__", "to_spec", "log", "describe"])
 
-#: Attributes of classes that do not matter for what they do.
+#: Attributes of classes that have no influence on their behaviour.
 FORMALITIES = frozenset(
     ["__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"]
     + ["__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__abstractmethods__"]
@@ -50,7 +49,7 @@ FORMALITIES = frozenset(
 )
 
 
-#: Settings of Theano's that shape graphs, or what becomes of them.
+#: Settings of Theano that influence graphs or how they are compiled.
 SETTINGS = (
     "floatX",
     "cast_policy",
@@ -64,7 +63,7 @@ SETTINGS = (
 
 
 class Unkeyable(Exception):
-    """An object has no description that is exact enough for sharing compiled code."""
+    """Raised for an object without a description that is exact enough for sharing compiled functions."""
 
 
 def _is_fixed(module):
@@ -74,14 +73,14 @@ def _is_fixed(module):
 
 
 class Structure:
-    """Describes objects one after the other; variables, layers and other parts of graphs get numbers.
+    """Makes structural descriptions of objects, in which variables, layers and other parts of graphs get numbers.
 
     Attributes
     ----------
     variables : list of theano shared variables
-        Those that were found, in order.
+        The shared variables that were found, in order.
     key : hashable or None
-        What :func:`of` has described: equal for what the same is compiled of.
+        The cache key that :func:`of` has made: equal if the same functions are compiled.
 
     Examples
     --------
@@ -93,13 +92,13 @@ class Structure:
 
     def __init__(self):
         self.variables, self.key = [], None
-        # numbers by id, and what has them, so that no id is used again.
+        # numbers by id, and the numbered objects, which are kept alive so that no id is used again.
         self._numbers, self._kept = {}, []
-        # the dicts that are being described: what holds itself has no description.
+        # the dicts that are being described, to detect a dict that contains itself.
         self._open = set()
 
     def describe(self, value):
-        """Return something hashable, equal for what has the same structure.
+        """Return a hashable description, equal for objects of the same structure.
 
         Raises
         ------
@@ -108,7 +107,7 @@ class Structure:
         """
         kind = type(value)
         if kind is float:
-            # tells zeros of different signs apart; and a "not a number" is equal to itself.
+            # as text, as 0.0 and -0.0 would be equal, and NaN would not equal itself.
             return float, value.hex()
         if kind in ATOMS:
             return kind, value
@@ -123,7 +122,7 @@ class Structure:
         return self._instance(value)
 
     def finish(self, description):
-        """Keep a description as the key, and let go of all that was described but the variables."""
+        """Set the key, and drop all references to the described objects but the variables."""
         self.key = Described(description)
         self._numbers, self._kept = {}, []
 
@@ -158,12 +157,12 @@ class Structure:
     def _itself(self, value):
         return type(value), value
 
-    # -- what graphs are made of --------------------------------------------------------------------------------------
+    # -- parts of graphs ----------------------------------------------------------------------------------------------
 
     def _shared(self, variable):
         storage = variable.container.storage
         if id(storage) in self._numbers:
-            # of another variable: functions would see one value.
+            # two variables share one cell, and so one value, which variables of another network might not.
             raise Unkeyable(variable)
         self._number(storage)
         self._number(variable)
@@ -180,13 +179,13 @@ class Structure:
         return "variable", variable.type, variable.name
 
     def _op(self, op):
-        """Describe an Op by its class and settings, and by what translates it."""
+        """Describe an Op by its class and settings, and by its translation to XLA."""
         kind = type(op)
-        # graphs within.
+        # Ops that contain graphs or compiled functions.
         if hasattr(op, "fgraph") or hasattr(op, "inputs") or hasattr(op, "fn"):
             raise Unkeyable(op)
         if _is_fixed(kind.__module__):
-            # Theano compares them by what they do.
+            # Theano's Ops have a meaningful __eq__.
             return "op", kind, op
         self._number(op)
         settings = [getattr(op, name) for name in op.__props__] if hasattr(op, "__props__") else vars(op)
@@ -239,7 +238,7 @@ class Structure:
         return self.describe(member)
 
     def _function(self, function, is_lenient=False):
-        """Describe a function by its code, and by what it takes from around it."""
+        """Describe a function by its code, its defaults, and the global and enclosing variables that it reads."""
         if _is_fixed(function.__module__) and not function.__closure__:
             return "function", function
         self._number(function)
@@ -256,14 +255,14 @@ class Structure:
         try:
             return self.describe(cell.cell_contents)
         except ValueError:
-            # it has no value yet.
+            # an enclosing variable without a value yet.
             return None
 
     def _globals(self, function, names):
         around = []
         for name in globals_of(function.__code__):
             if name not in function.__globals__:
-                # of Python's own.
+                # a built-in.
                 continue
             value = function.__globals__[name]
             if isinstance(value, types.ModuleType) and not _is_fixed(value.__name__):
@@ -273,7 +272,7 @@ class Structure:
         return around
 
     def _read_of(self, module, names):
-        """Describe what code may read of a module of the user's: what has one of the names in it."""
+        """Describe the members of a user's module that code may read: those whose names occur in it."""
         self._number(module)
         found = []
         for name in sorted(names.intersection(vars(module))):
@@ -298,7 +297,7 @@ class Structure:
         return type(value), value
 
     def _instance(self, value):
-        """Describe an object of a class of the user's by the class and its attributes."""
+        """Describe an instance of a user's class by the class and its attributes."""
         kind = type(value)
         plain = (object, *(base for base in kind.__mro__ if not _is_fixed(base.__module__)))
         if _is_fixed(kind.__module__) or len(plain) != len(kind.__mro__) or not hasattr(value, "__dict__"):
@@ -306,7 +305,7 @@ class Structure:
         self._number(value)
         return "instance", self.describe(kind), self._dict(vars(value))
 
-    #: What is described in which way; the first that fits counts.
+    #: Methods that describe values, by classes; the first match is used.
     _WAYS = (
         ((str, bytes, int, float, complex), _plain),
         (dict, _dict),
@@ -327,12 +326,12 @@ class Structure:
 
 
 def is_wanted():
-    """Tell whether what is compiled now is to be stored."""
+    """Tell whether compiled functions are to be shared through the store: if it is on, in the XLA mode."""
     return store.is_on() and modes.get_mode() == xla.NAME
 
 
 def of(value):
-    """Return the structure of something that graphs are made of; None if it cannot be described exactly."""
+    """Return the :class:`Structure` of layers, losses and the like, with its key; None if there is no exact one."""
     structure = Structure()
     try:
         description = structure.describe(value)
@@ -350,16 +349,16 @@ def _setting(name):
 
 
 def _is_initial(name, is_ours):
-    """Tell whether an option of a layer makes no difference but to initial values."""
+    """Tell whether an option of a layer influences initial values only, and not the graph."""
     if not is_ours:
-        # who knows what it makes of others.
+        # a user's layer may use the other options in its graph.
         return name in ("rng", "nrng")
     return name in INITIAL or isinstance(name, str) and PER_PARAMETER.fullmatch(name) is not None
 
 
 @functools.lru_cache(maxsize=256)
 def _names_in(code):
-    """Return the names that code, or code within it, reads or writes, and its strings."""
+    """Return the names and the strings that occur in code, nested functions included."""
     names = {*code.co_names, *(item for item in code.co_consts if isinstance(item, str))}
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):

@@ -1,4 +1,4 @@
-"""Training of a network: ``train`` and ``itertrain``, the history and the learning rate."""
+"""Training of a network: the methods ``train`` and ``itertrain``, the history and the learning rate."""
 
 import contextlib
 import functools
@@ -21,12 +21,12 @@ __all__ = ["Training"]
 
 #: The default of ``algo``; with ``resume=True`` the algorithm of the training before is the default instead.
 DEFAULT_ALGO = util.Unspoken("rmsprop")
-#: Marks that ``train`` waits for the session of the training that it starts: :meth:`Training._run` puts it here.
+#: Placeholder in ``_finished`` while ``train`` waits for :meth:`Training._run` to store the session of the training.
 WANTED = object()
 
 
 class Training(Part):
-    """The part of a network that trains it."""
+    """Mixin class of networks with the methods for training."""
 
     # -- state of the training ----------------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class Training(Part):
         raise NotImplementedError
 
     def _train(self, *args, **kwargs):
-        # callbacks and trainers may call train() themselves: the value of the outer call is put back afterwards.
+        # callbacks and trainers may call train() themselves: the value of the outer call is restored afterwards.
         before, self._finished = self._finished, WANTED
         try:
             with contextlib.closing(self.itertrain(*args, **kwargs)) as epochs:
@@ -347,7 +347,7 @@ class Training(Part):
         given = dict(kwargs, train=train, valid=valid, algo=algo)
         for old, new in arguments.OLD_TRAINING.items():
             if old in kwargs and new in ("train", "valid", "algo"):
-                # these have places in the signature, so that only their defaults can be replaced.
+                # arguments with a default in the signature: the old spelling may replace that default only.
                 _refuse_both(given, old, new, {"algo": "rmsprop"}.get(new))
         kwargs = arguments.renamed(arguments.renamed(given, arguments.OLD_TRAINING), arguments.OLD_REGULARIZERS)
         train, valid, algo = kwargs.pop("train"), kwargs.pop("valid"), kwargs.pop("algo")
@@ -384,9 +384,9 @@ class Training(Part):
         return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
 
     def _train_on(self, train, algo, **kwargs):
-        """Train for one epoch, on data that may differ from call to call, and keep the parameters that it ends with.
+        """Train for one epoch, as for ``partial_fit``, and keep the parameters that it ends with.
 
-        The optimizer goes on from the epoch before, if that was by the same algorithm.
+        The optimizer resumes from the previous epoch, if that was by the same algorithm.
 
         Parameters
         ----------
@@ -404,7 +404,7 @@ class Training(Part):
         return self._run_with(train, None, algo, "rmsprop", 0, None, kwargs, is_incremental=True)
 
     def _training_before(self, kwargs):
-        """Return the training that this one is to go on from; None if it starts anew."""
+        """Return the training that this one resumes; None if it starts anew."""
         resume = kwargs.pop("resume", False)
         if not isinstance(resume, (bool, np.bool_)):
             raise util.ConfigurationError(f"resume={resume!r}, expected True or False")
@@ -442,7 +442,7 @@ class Training(Part):
             before.compiled.release()
 
     def _check_patterns(self, regularizers, monitors):
-        """Refuse patterns of regularizers and of monitors that stand for nothing."""
+        """Raise an error for patterns of regularizers and monitors that match nothing."""
         monitoring.check_patterns(self, regularizers, monitors)
 
     def _dataset_maker(self, train, valid, runner, shuffle, kwargs):
@@ -479,9 +479,9 @@ class Training(Part):
         def make_both():
             masked = train_source.is_ragged() or valid_source.is_ragged()
             if not masked and (train_source.varies() or valid_source.varies()):
-                # padded to a few lengths, as each takes a program of its own.
+                # padded to a few lengths with a mask, as XLA compiles a program for each length.
                 masked = self._takes_masks()
-            # in this order, as both are shuffled when they are made.
+            # in this order, as datasets draw from the same generator when they are made.
             valid_dataset = make(valid_source, "valid", masked, shuffle and "batches")
             train_dataset = make(train_source, "train", masked, shuffle)
             return train_dataset, valid_dataset, {"masked": True} if masked else {}
@@ -489,7 +489,7 @@ class Training(Part):
         return make_both, {"train": train_source, "valid": valid_source}
 
     def _takes_masks(self):
-        """Tell whether the network can be told which steps of padded sequences count."""
+        """Tell whether the graph of the network can be built with a mask of padded sequences."""
         try:
             self.build_graph(context=self._context(masked=True))
         except util.ConfigurationError:
@@ -542,7 +542,7 @@ class Training(Part):
                     yield from self._epochs(runner, make_datasets, saver, session, kwargs)
         finally:
             if before is not None and self._trained is before:
-                # training failed before it went on from the one before, whose history is put back.
+                # training has failed before it resumed the previous one, whose history is restored.
                 self._history = history
 
     def _epochs(self, runner, make_datasets, saver, session, kwargs):
@@ -561,7 +561,7 @@ class Training(Part):
                     if outcome is not None:
                         break
             except sources.Exhausted:
-                # raised through a trainer that does not handle the end of its data itself.
+                # by a trainer that does not handle the end of its data itself.
                 session.runs_out()
 
 
@@ -583,13 +583,13 @@ def _labels(source, variable):
     labels = np.asarray(arrays[place])
     lengths = getattr(source, "lengths", None)
     if lengths is not None and labels.ndim > 1:
-        # labels of padding do not count.
+        # without the labels of padding.
         labels = labels[data.make_mask(lengths) > 0]
     return labels
 
 
 def _read_shuffle(kwargs):
-    """Return the order of the training data."""
+    """Return the order of the training data, and check that it fits ``stateful``."""
     shuffle = read_shuffle(kwargs.get("shuffle"))
     if shuffle == "rows" and kwargs.get("stateful"):
         raise util.ConfigurationError(
