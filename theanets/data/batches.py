@@ -1,4 +1,4 @@
-"""The order of training data, and batches that are cut out of arrays in that order."""
+"""Shuffling of training data, and datasets that yield batches of arrays in that order."""
 
 import downhill
 import numpy as np
@@ -7,7 +7,7 @@ from .. import util
 
 __all__ = ["ORDERS", "MixedRows", "Ordered", "Trimmed", "padded_length", "read_shuffle", "saves_by_trimming"]
 
-#: What ``shuffle`` may be.
+#: The values of ``shuffle``.
 ORDERS = ("batches", "rows", False)
 
 
@@ -46,11 +46,11 @@ def read_shuffle(value):
 
 
 class MixedRows(downhill.Dataset):
-    """Batches of rows that are mixed anew in each pass.
+    """Dataset whose rows are shuffled in each pass.
 
-    The arrays stay as they are. A batch is made of the rows that a permutation has at its place, so that the last one
-    may be short, as with downhill's batches. The permutation is drawn when downhill would shuffle: at first, and with
-    the last batch of each pass.
+    The arrays stay as they are. A batch consists of the rows at its slice of a permutation; the last batch may be
+    short, as with downhill's batches. A new permutation is drawn when downhill would shuffle: at first, and with the
+    last batch of each pass.
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ class MixedRows(downhill.Dataset):
 
     def shuffle(self):
         """Draw another permutation."""
-        # of a type that does not depend on the platform, and that goes to a device as it is.
+        # a dtype that does not depend on the platform, and needs no conversion on a device.
         self.order = self.rng.permutation(self._inputs[0].shape[0]).astype("uint32")
 
     def take(self, where, order):
-        """Return a batch: the rows that some order has at its place."""
+        """Return a batch: the rows at its slice ``where`` of a permutation ``order``."""
         rows = order[where[0][0]]
         return [array[rows] for array in self._inputs]
 
@@ -104,14 +104,14 @@ class Ordered:
         return self.dataset.iterate(shuffle=False)
 
 
-#: Batches are trimmed if that saves more than this part of the steps: those of one shape run together.
+#: Batches are trimmed only if that saves more than this fraction of the steps, as batches of one shape run together.
 SAVED = 1 / 3
 
 
 def padded_length(length):
-    """Return the length that sequences are padded to: one of four between two powers of two.
+    """Return the length that sequences are padded to: one of four lengths per power of two.
 
-    XLA compiles a program for each length that it meets.
+    Few lengths are used, as XLA compiles a program for each.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def padded_length(length):
 
 
 def saves_by_trimming(lengths, size, is_mixed=False):
-    """Tell whether much is saved by cutting batches of padded sequences to the longest sequence in each.
+    """Tell whether trimming batches of padded sequences to their longest sequence saves more than :data:`SAVED`.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def saves_by_trimming(lengths, size, is_mixed=False):
     size : int
         Number of sequences in a batch.
     is_mixed : bool, optional
-        Whether batches are made of any sequences rather than of consecutive ones. Default False.
+        Whether batches consist of shuffled sequences rather than of consecutive ones. Default False.
     """
     lengths = np.asarray(lengths)
     if is_mixed:
@@ -142,16 +142,16 @@ def saves_by_trimming(lengths, size, is_mixed=False):
 
 
 class Trimmed:
-    """Batches of padded sequences, cut to about the length of the longest sequence in each.
+    """Dataset whose batches of padded sequences are trimmed to about the length of the longest sequence in each.
 
-    There are only a few lengths, see :func:`padded_length`.
+    They are trimmed to one of a few lengths, see :func:`padded_length`.
 
     Parameters
     ----------
     dataset : iterable of batches
         The last array of each batch is the mask.
     slots : list of :class:`theanets.data.Slot`
-        What the other arrays are.
+        The slots of the other arrays.
     """
 
     def __init__(self, dataset, slots):

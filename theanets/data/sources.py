@@ -1,10 +1,10 @@
-"""Sources of batches: iterables of batches made from the data that a user gives for training.
+"""Sources of batches: they make datasets, iterables of batches, from the data that a user gives for training.
 
 There are four kinds: arrays, which are cast and checked at once and then cut into batches, as are the examples of a
 dataset with ``__len__`` and ``__getitem__``; callables and iterators, which make one batch at a time; iterables that
-can be started again, such as loaders of other libraries and generator functions, of which a pass is an epoch; and
-datasets of downhill. Sequences of different lengths may come from any but the last. They are padded, and each batch
-then has a mask as its last array.
+can be started again, such as loaders of other libraries and generator functions, where an epoch is one pass; and
+datasets of downhill. All but the last may have sequences of different lengths. These are padded, and each batch then
+has a mask as its last array.
 """
 
 import collections.abc
@@ -43,12 +43,12 @@ __all__ = [
     "check_shuffle",
 ]
 
-#: After so many batches there is a warning that a pass may have no end.
+#: Number of batches after which there is a warning that a pass may be endless.
 MANY = 1000
 
 
 class Exhausted(Exception):
-    """An iterator that feeds batches has come to its end."""
+    """Raised when an iterator of batches is exhausted."""
 
 
 class ArraySource:
@@ -63,12 +63,12 @@ class ArraySource:
     axis : int, optional
         The axis of the batch. Default 0.
     surplus : bool, optional
-        Whether there may be more arrays than slots; those at the end are left aside.
+        Whether there may be more arrays than slots; those at the end are ignored.
 
     Raises
     ------
     DataError
-        If the arrays cannot be used, or hold values that nothing can be learned from.
+        If the arrays cannot be used, or hold invalid values, such as NaN.
     """
 
     def __init__(self, arrays, slots, axis=0, surplus=False):
@@ -86,7 +86,7 @@ class ArraySource:
         return self.lengths is not None and len(set(self.lengths)) > 1
 
     def varies(self):
-        """Tell whether batches may have different numbers of steps although the sequences of each are equally long."""
+        """Tell whether the number of steps may differ between batches, although not within a batch."""
         return False
 
     def dataset(self, name, masked=False, shuffle="batches", batch_size=32, iteration_size=None, rng=None):
@@ -100,13 +100,13 @@ class ArraySource:
             Whether each batch has a mask as its last array.
         shuffle : str or bool, optional
             ``'batches'`` for fixed slices of consecutive rows in another order in each pass; ``'rows'`` for rows that
-            are mixed anew in each pass; False for slices in the order of the data. Default ``'batches'``.
+            are shuffled in each pass; False for slices in the order of the data. Default ``'batches'``.
         batch_size : int, optional
             Number of examples in a batch; 0 or less for all of them. Default 32.
         iteration_size : int, optional
             Number of batches in one pass. Default: all.
         rng : int, None or numpy.random.RandomState, optional
-            What shuffles the batches, or the rows.
+            Seed or generator for shuffling.
 
         Returns
         -------
@@ -160,7 +160,7 @@ def _have_steps_of_their_own(first, second, slots, surplus):
     try:
         arrays = [cast_all(batch, slots, surplus=surplus) for batch in (first, second)]
     except util.DataError:
-        # what is wrong with a batch is said when it is its turn.
+        # the error for a bad batch is raised when it is its turn.
         return False
     return any(a.shape[1] != b.shape[1] for slot, a, b in zip(slots, *arrays) if slot.is_sequence)
 
@@ -202,7 +202,7 @@ class StreamSource:
             raise Exhausted from None
 
     def look(self):
-        """Fetch the first batch, which is kept until it is asked for, to find out what the callable makes."""
+        """Fetch the first batch in advance, to find out whether the callable makes batches or iterators of batches."""
         if self.waiting or self.passes is not None:
             return
         batch = self._next()
@@ -256,7 +256,7 @@ class StreamSource:
             ) from error
 
     def dataset(self, name, masked=False, iteration_size=None, rng=None, **options):
-        """Make a dataset; see :meth:`ArraySource.dataset`. The source itself sees to the order and size of batches."""
+        """Make a dataset; see :meth:`ArraySource.dataset`. The callable determines the order and size of batches."""
         self.masked = masked
         options = dict(options, masked=masked, iteration_size=iteration_size)
         if iteration_size is None and hasattr(self.make, "__len__"):
@@ -270,7 +270,7 @@ class Stream(downhill.Dataset):
     Parameters
     ----------
     source : StreamSource
-        What makes them.
+        The source of the batches.
     options : dict
         Arguments for the dataset of a source that turns out to make passes.
     **kwargs
@@ -367,7 +367,7 @@ class PassSource:
             yield _stack(examples, self.slots, self.surplus)
 
     def dataset(self, name, masked=False, batch_size=32, iteration_size=None, **options):
-        """Make a dataset; see :meth:`ArraySource.dataset`. The source itself sees to the order of batches."""
+        """Make a dataset; see :meth:`ArraySource.dataset`. The iterable determines the order of batches."""
         return Passes(self, name, masked, batch_size, iteration_size)
 
 
@@ -377,7 +377,7 @@ class Passes:
     Parameters
     ----------
     source : PassSource
-        What makes them.
+        The source of the batches.
     name : str
         Name of the dataset in logs.
     masked : bool
@@ -385,7 +385,7 @@ class Passes:
     batch_size : int
         Number of examples in a batch, if the source does not make batches itself.
     iteration_size : int or None
-        Number of batches in an epoch, which goes on where the one before has stopped. Default: a pass is an epoch.
+        Number of batches in an epoch, which continues where the previous one has stopped. Default: a whole pass.
     """
 
     def __init__(self, source, name, masked, batch_size, iteration_size):
@@ -430,7 +430,7 @@ class Passes:
 
 
 def _words(batch):
-    """Return a few words for what was made in the place of a batch."""
+    """Describe, for messages, an object that was made instead of a batch."""
     return "None" if batch is None else f"a {type(batch).__name__}, {str(batch)[:40]!r}"
 
 
@@ -481,7 +481,7 @@ class DatasetSource:
         return False
 
     def varies(self):
-        """Tell whether batches may have different numbers of steps; nothing could be done about that."""
+        """Tell whether to expect batches of different numbers of steps; such batches cannot be padded here."""
         return False
 
     def __iter__(self):
@@ -496,19 +496,20 @@ class DatasetSource:
 
 
 def check_shuffle(source, shuffle):
-    """Refuse a ``shuffle`` that the training data cannot have.
+    """Raise an error if the training data cannot be shuffled in this way.
 
     Parameters
     ----------
     source : ArraySource, StreamSource or DatasetSource
-        Where the data come from.
+        The source of the training data.
     shuffle : str or bool
         One of :data:`theanets.data.batches.ORDERS`.
 
     Raises
     ------
     ConfigurationError
-        If rows are to be mixed that lie along another axis, or are not known; or if a dataset has an order of its own.
+        If rows are to be shuffled, but the batch axis is not 0, or the data are made batch by batch; or if a dataset
+        determines the order itself.
     """
     if shuffle == "batches":
         return
@@ -564,7 +565,7 @@ def _length(value):
 
 
 class _Indexed:
-    """Begins passes over something whose batches are its items."""
+    """Callable that starts passes over a collection of batches, which are accessed by index."""
 
     def __init__(self, batches):
         self.batches = batches
@@ -580,7 +581,7 @@ class _Indexed:
 
 
 def _open(value, slots, label, axis, surplus):
-    """Make a source of something that can be iterated over or indexed."""
+    """Make a source of an iterable, or of a collection that can be indexed."""
     length = _length(value)
     if length == 0:
         raise util.DataError(f"{label} data: the {type(value).__name__} is empty")
@@ -589,7 +590,7 @@ def _open(value, slots, label, axis, surplus):
         try:
             first = value[0]
         except (TypeError, KeyError, NotImplementedError):
-            # it has the method, but is not meant to be indexed by numbers.
+            # such as a mapping with other keys than numbers.
             first = None
     if first is not None and split_example(first, slots, surplus) is not None:
         util.log(f"{label}: reading {length} examples from {type(value).__name__}")
@@ -614,7 +615,7 @@ def build(value, slots, label, axis=0, surplus=False):
     axis : int, optional
         The axis of the batch.
     surplus : bool, optional
-        Whether there may be more arrays than slots; those at the end are left aside.
+        Whether there may be more arrays than slots; those at the end are ignored.
 
     Returns
     -------

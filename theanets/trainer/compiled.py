@@ -1,8 +1,8 @@
 """Compiled trainings: an optimizer with its compiled functions, reused by later trainings of the same kind.
 
-All values are shared variables and not constants of the graph: the learning rate, the class weights, the weights of
-losses and regularizers, the numbers of the algorithm, the state of the optimizer, and the states of random streams. A
-new training resets them; a training that resumes another one keeps them.
+All numbers are shared variables rather than constants of the graph: the learning rate, the class weights, the weights
+of losses and regularizers, the parameters of the algorithm, the state of the optimizer, and the states of random
+streams. A new training resets them; a training that resumes another one keeps them.
 
 A :class:`Template` is a compiled training without shared variables. The store (:mod:`theanets.store`) keeps templates
 by the structure of the network; :meth:`Compiled.bind` binds one to the variables of another network.
@@ -25,7 +25,7 @@ __all__ = ["Compiled", "Loops", "Template", "updated"]
 #: Attributes of an optimizer that the training loop reads; the updates do not depend on them.
 SETTINGS = ("patience", "validate_every", "min_improvement")
 
-#: Number of shapes of data that are remembered.
+#: Number of shapes of data that are remembered, to compile loops only for those that come again.
 SEEN = 64
 
 #: Number of loops, for data of different shapes, that are kept for each optimizer.
@@ -57,7 +57,7 @@ class Loops:
         make : callable
             Makes the loop; returns None if there cannot be one.
         renew : callable
-            Gives a loop its data.
+            Puts new data into a cached loop.
         is_passing : bool, optional
             Whether the data are one of many chunks of different sizes, as in ``partial_fit``. A loop is then compiled
             only if the shape has been seen before, as compiling takes longer than one pass. Default False.
@@ -98,24 +98,24 @@ class Compiled:
     rate : theano shared variable
         The learning rate.
     phase : theano shared variable
-        Says whether parameters are learned at the moment.
+        The flag that the graph reads: 1 in training, 0 in validation.
     class_weights : dict
         Shared variables with the weights of classes, by the variables that hold the labels.
     streams : list of symbolic random streams
         The random streams of noise and dropout.
     values : :class:`theanets.layers.context.Values`
-        The numbers that the functions take as inputs, by what they are in the structure of the graph.
+        The numbers that the functions take as inputs, such as weights of losses.
 
     Attributes
     ----------
     optimizer : downhill.Optimizer or None
         The optimizer; None until :meth:`compile` or :meth:`bind`.
     loops : Loops
-        Loops over data.
+        The compiled loops over data.
     own, drawn : list of theano shared variables
         The state of the optimizer and of the random streams; and the part of it that validation updates as well.
     is_used : bool
-        Whether a training is at work with it.
+        Whether a training is using this object at the moment.
     """
 
     def __init__(self, rate, phase, class_weights, streams, values):
@@ -151,7 +151,8 @@ class Compiled:
             with_inputs(optimizer, self.values),
         ):
             optimizer._compile(**options, learning_rate=self.rate)
-        # variables older than the learning rate belong to someone else; those that were unpickled may have any number.
+        # variables with a lower number than the learning rate were made before the optimizer, and are not part of it;
+        # variables of the network may have any number, as unpickled ones do.
         others, first = {id(variable) for variable in known}, _number(self.rate)
         self.own = [
             variable
@@ -165,14 +166,14 @@ class Compiled:
         self.seeds, self.optimizer = draws.seeds, optimizer
 
     def _roles(self, parts, states):
-        """Return the shared variables that functions may have by what they are for.
+        """Return all shared variables that the functions may use, by their roles.
 
         Parameters
         ----------
         parts : list of theano shared variables
-            Those that belong to the network, in an order that is the same for all networks of its structure.
+            The variables of the network, in an order that is the same for all networks of its structure.
         states : list of theano shared variables
-            Those that carry states on from batch to batch.
+            The variables that carry recurrent states on from batch to batch.
         """
         groups = dict(part=parts, state=states, classes=self.class_weights.values(), own=self.own)
         roles = {(kind, place): found for kind, group in groups.items() for place, found in enumerate(group)}
@@ -207,16 +208,16 @@ class Compiled:
         Parameters
         ----------
         template : Template
-            What was compiled.
+            The compiled training.
         parts : list of theano shared variables
-            Those that belong to the network, in an order that is the same for all networks of its structure.
+            The variables of the network, in an order that is the same for all networks of its structure.
         states : list of theano shared variables
-            Those that carry states on from batch to batch.
+            The variables that carry recurrent states on from batch to batch.
         """
         self.own, self.initial = [make(value) for make, value in zip(template.own, template.initial)], template.initial
         self.drawn = [self.own[place] for place in template.drawn]
         self.seeds = template.seeds
-        # they are set together with the other options of the algorithm.
+        # set_options() sets their values.
         self.values.add({key: 0 for key in template.values if key not in self.values.variables})
         self._attach(template, self._roles(parts, states))
 
@@ -225,7 +226,7 @@ class Compiled:
         self.optimizer = template.make_optimizer(roles)
 
     def set_options(self, options):
-        """Set the options of the algorithm. Those that shape the graph must be the same as before."""
+        """Set the options of the algorithm. Those that the graph depends on must be the same as before."""
         if options == self.options and not logging.getLogger("downhill").isEnabledFor(logging.INFO):
             # nothing changes, and nothing is logged.
             return
@@ -242,7 +243,7 @@ class Compiled:
         rate : :class:`theanets.schedules.LearningRate`
             The learning rate.
         draws : :class:`theanets.regularizers.Draws`
-            What noise and dropout start from.
+            The seeds of noise and dropout.
         """
         optimizer = self.optimizer
         optimizer._curr_iter = optimizer._best_iter = 0
@@ -250,7 +251,7 @@ class Compiled:
         for variable, value in zip(self.own, self.initial):
             variable.set_value(_whole(value))
         for steps in rate.steps:
-            # as downhill makes them.
+            # step sizes start from the learning rate, as in downhill.
             steps.set_value(np.full_like(steps.get_value(borrow=True), rate.value))
         if draws.seeds != self.seeds:
             draws.start(self.streams)
@@ -282,7 +283,7 @@ class Template:
     step, evaluation : theanets.xla.binding.Unbound
         The training step, and the validation of a batch.
     params : list
-        The roles of the parameters that are learned.
+        The roles of the trained parameters.
     names : list of str
         Names of the monitors.
     averages : Averages
@@ -290,9 +291,9 @@ class Template:
     own : list of callable
         Functions that make the variables of the optimizer and of the random streams, given a value.
     initial : list
-        The initial values of these; an array of equal numbers takes no memory.
+        The initial values of these variables; arrays of equal numbers are stored as one number.
     drawn : list of int
-        Positions of those that validation updates as well.
+        Positions of the variables among them that validation updates as well.
     streams : list of lists of int
         Positions of the states of each random stream of noise and dropout.
     seeds : list of int
@@ -350,7 +351,7 @@ class Template:
         )
 
     def make_optimizer(self, variables):
-        """Return an optimizer with functions of some shared variables, given by their roles."""
+        """Return an optimizer whose functions use given shared variables, which are passed by their roles."""
         # the constructor needs the expression of the loss, which a template does not have.
         optimizer = self.algorithm.__new__(self.algorithm)
         optimizer._params = [variables[role] for role in self.params]
@@ -364,7 +365,7 @@ class Template:
 
 
 def _maker(variable):
-    """Return a function of a value that makes a shared variable like this one."""
+    """Return a function that makes a shared variable like a given one, with another value."""
     cls, name, type_ = type(variable), variable.name, variable.type
 
     def make(value):
@@ -374,12 +375,12 @@ def _maker(variable):
 
 
 def updated(*functions):
-    """Return the shared variables that compiled functions update, in an order that is always the same."""
+    """Return the shared variables that compiled functions update, in a deterministic order."""
     return list({id(variable): variable for function in functions for variable in binding.updated(function)}.values())
 
 
 def _shortened(value):
-    """Return a value such that an array of equal numbers takes no memory."""
+    """Compress an array of equal numbers to a broadcast view of one number; return other values as they are."""
     if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
         return np.broadcast_to(value.flat[0], value.shape)
     return value

@@ -1,4 +1,4 @@
-"""Training by gradients."""
+"""Training by gradients: the trainer for the algorithms of downhill, such as SGD, RMSProp and Adam."""
 
 import contextlib
 import functools
@@ -41,14 +41,14 @@ PACKAGE = __package__.partition(".")[0]
 #: The learning rate of downhill, where none is given.
 DEFAULT_RATE = 1e-4
 
-#: Options that do not shape what is compiled, or that are described by something else.
+#: Options that compiled functions do not depend on, or whose influence is described by something else.
 ELSEWHERE = (LOOP_OPTIONS | GRADIENT_OPTIONS | DATA_KEYWORDS | {"rng"}) - {
     "monitors",
     "monitor_gradients",
     "average",
 }
 
-#: What the options are that are left out, of those that shape what is compiled.
+#: Defaults of the options that compiled functions depend on.
 DEFAULTS = {"monitors": None, "monitor_gradients": False, "average": AVERAGES[0]}
 
 #: Learning rates that are usual for data of a scale of about 1.
@@ -73,14 +73,14 @@ class DownhillTrainer(Trainer):
     network : :class:`theanets.Network`
         The network to be trained.
     variables : list of theano variables, optional
-        What the arrays of a batch are values of. Default: the variables of the network.
+        The symbolic inputs, one for each array of a batch. Default: the variables of the network.
 
     Attributes
     ----------
     outcome : Outcome or None
         Why the last training stopped.
     before : Trained or None
-        The training that the next one goes on from.
+        The training that the next one resumes.
 
     Examples
     --------
@@ -135,8 +135,8 @@ class DownhillTrainer(Trainer):
         return schedules.build(kwargs["schedule"], DEFAULT_RATE if start is None else start, min(limits, default=None))
 
     def _log_rate(self, kwargs):
-        """Say which learning rate is used, if none was given."""
-        # a function makes its own.
+        """Log which learning rate is used, if none was given."""
+        # a schedule that is a function sets the learning rate itself.
         is_given = kwargs.get("learning_rate") is not None or callable(kwargs.get("schedule"))
         if is_given or self.algo in schedules.LearningRate.WITHOUT:
             return
@@ -149,7 +149,7 @@ class DownhillTrainer(Trainer):
         if freeze is None:
             return frozenset()
         whole = self.network._whole
-        # a stage may lack what the network has.
+        # the network of a stage may lack some layers of the whole network.
         layers = self.network.layers if whole is None else [*whole[0], *self.network.layers]
         chosen = select(layers, freeze, "freeze")
         return frozenset([*chosen, *statistics_of(layers, chosen)])
@@ -159,18 +159,18 @@ class DownhillTrainer(Trainer):
         return self._frozen(kwargs).issuperset(self.network.params)
 
     def _shaping(self, kwargs, draws, masked, stateful):
-        """Return all that shapes what is compiled, beside the network and its regularizers."""
+        """Return everything that compiled functions depend on beside the network and its regularizers, as a dict."""
         network = self.network
         cls = algorithms()[self.algo]
         own = self._algorithm_options(kwargs)
         left_out = {*ELSEWHERE, *own}
         if not network._overridden():
-            # nobody but the regularizers reads their keywords.
+            # no method of a user's class reads the keywords of regularizers, which are described by themselves.
             left_out.update(key for key in kwargs if key.lower() in regularizers.keywords())
         own = {key: value for key, value in own.items() if value or key not in COMMON_OPTIONS}
         rest = {**DEFAULTS, **{key: value for key, value in kwargs.items() if key not in left_out}}
         frozen = self._frozen(kwargs)
-        # the order in which options are given makes no difference.
+        # sorted, so that the order in which options are given makes no difference.
         first = operator.itemgetter(0)
         return dict(
             algorithm=cls,
@@ -183,8 +183,9 @@ class DownhillTrainer(Trainer):
         )
 
     def _structure(self, shaping, regs, draws):
-        """Return the structure that what is compiled is stored under; None if it is not to be stored."""
-        # streams that go on give each graph other numbers; and who knows what an optimizer of the user's makes.
+        """Return the structure (the key in the store) of the training; None if it is not to be stored."""
+        # random streams that have been used already give each new graph other numbers; and the code of a user's
+        # optimizer is not part of the key.
         is_known = shaping["algorithm"].__module__.partition(".")[0] in (downhill.__name__, PACKAGE)
         return self.network._structure(regs, **shaping) if draws.are_new and is_known else None
 
@@ -193,7 +194,7 @@ class DownhillTrainer(Trainer):
         return {key: value for key, value in kwargs.items() if key in COMMON_OPTIONS | options_of(self.algo)}
 
     def _find(self, description, kwargs, draws, numbers):
-        """Find what training runs by, or make it."""
+        """Return a :class:`Compiled` for a training: that of an earlier training of the same kind, or a new one."""
 
         def make():
             weights = {
@@ -204,7 +205,7 @@ class DownhillTrainer(Trainer):
             phase = theano.shared(np.asarray(0, "int8"), name="training")
             return Compiled(rate, phase, weights, draws.streams, Values(numbers))
 
-        # the layers of a stage are made for it; and streams that go on give each graph other numbers.
+        # not cached if the layers were made for one stage, or if random streams have been used already.
         if self.network._whole is not None or not draws.are_new:
             return make()
         before = self.before
@@ -213,7 +214,7 @@ class DownhillTrainer(Trainer):
         return self.network._compiled_for(description, make)
 
     def _graph(self, kwargs, regs, context):
-        """Return the loss, the updates and the monitors that go with it, and the inputs of a batch."""
+        """Return the expressions of the loss, the updates and the monitors, and the inputs of a batch."""
         network = self.network
         # resolved once, so that loss, updates and monitors belong to the same graph.
         kwargs = dict(kwargs, regularizers=regs, context=context)
@@ -232,7 +233,7 @@ class DownhillTrainer(Trainer):
         network = self.network
         loss, updates, monitors, inputs = self._graph(kwargs, regs, context)
         used = {id(variable) for variable in theano.gof.graph.inputs([loss] if hasattr(loss, "type") else [])}
-        # what the loss does not depend on has no gradient, and is left alone.
+        # parameters that the loss does not depend on have no gradient, and are not trained.
         params = [param for param in network.params if id(param) in used]
         if not params:
             raise util.ConfigurationError("the loss does not depend on any parameter of the network")
@@ -254,15 +255,15 @@ class DownhillTrainer(Trainer):
         return optimizer
 
     def _averages(self, names, expressions, inputs, context, kwargs):
-        """Return what puts the figures of batches together: the loss first, then monitors."""
+        """Return the :class:`Averages` that combine the monitors of batches: the loss first, then monitors."""
         examples = self.network.losses[0].size(context.mask)
-        # of the loss, a gradient counts as much as it does.
+        # monitors of gradients have the weights of the loss.
         counts = [count for _, count in means.terms(expressions[0]) if count is not None]
         defaults = [counts[0] if counts and name.startswith("grad(") else examples for name in names]
         return Averages(names, expressions, inputs, defaults, kwargs.get("average"))
 
     def measure(self, valid, stateful=False, masked=False, **kwargs):
-        """Compute the figures of the network on some data, without training it.
+        """Compute the loss and the monitors of the network on some data, without training it.
 
         Parameters
         ----------
@@ -316,7 +317,7 @@ class DownhillTrainer(Trainer):
         Parameters
         ----------
         train, valid : iterable of batches
-            Such as ``downhill.Dataset``. Validation data default to the training data.
+            The data, such as a ``downhill.Dataset``. Validation data default to the training data.
         epochs, max_updates : int, optional
             Stop after so many epochs; if both are given, after the smaller number.
         max_seconds : float, optional
@@ -325,7 +326,7 @@ class DownhillTrainer(Trainer):
             Carry the state of recurrent layers on from batch to batch. It is reset when an epoch begins, or for
             ``'keep'`` only by :meth:`theanets.Network.reset_state`. Default False.
         masked : bool, optional
-            Whether the last array of each batch says which steps of sequences count. Default False.
+            Whether the last array of each batch is a mask of padded sequences. Default False.
         **kwargs
             Options of the algorithm, regularizers and monitors.
 
@@ -360,7 +361,7 @@ class DownhillTrainer(Trainer):
             try:
                 self._compile(compiled, kwargs, regs, draws, context, rate, session, describe)
             except KeyboardInterrupt:
-                # nothing has been learned: the network is what it was.
+                # no parameter has been changed yet.
                 self.outcome = INTERRUPTED
                 session.stage_ends(INTERRUPTED)
                 util.log(f"training stopped: {INTERRUPTED.words}")
@@ -391,7 +392,7 @@ class DownhillTrainer(Trainer):
                     self.network._trained = run.memory
 
     def _in_session(self, kwargs):
-        """Return a context with the session that this training is a part of, or with one of its own."""
+        """Return a context manager with the session that this training is part of, or with a new one."""
         session = self.session or self.network._session
         if session is not None:
             return contextlib.nullcontext(session)
@@ -402,7 +403,7 @@ class DownhillTrainer(Trainer):
     @staticmethod
     @contextlib.contextmanager
     def _using(find):
-        """Context in which what training runs by is at work."""
+        """Context manager in which a :class:`Compiled` is marked as used, so that no other training takes it."""
         with modes.COMPILING:
             compiled = find()
             compiled.is_used = True
@@ -413,7 +414,7 @@ class DownhillTrainer(Trainer):
             compiled.release_data()
 
     def _compile(self, compiled, kwargs, regs, draws, context, rate, session, describe):
-        """Compile, unless that is done already, and start with the state of a new training."""
+        """Compile, unless that is done already, and set the initial or resumed state of the optimizer."""
         options = self._algorithm_options(kwargs)
         options.pop("learning_rate", None)
         if self.algo == "nag":
@@ -422,7 +423,7 @@ class DownhillTrainer(Trainer):
         for variable, values in kwargs["class_weight"].items():
             compiled.class_weights[variable].set_value(values)
         if compiled.optimizer is None:
-            # one thread at a time: the others find then what it has compiled.
+            # under a lock, so that a thread that waits for it finds the compiled functions in the store.
             with modes.COMPILING:
                 is_new = self._build(compiled, kwargs, regs, draws, context, rate, session, describe, options)
         else:
@@ -442,7 +443,7 @@ class DownhillTrainer(Trainer):
             self._log_rate(kwargs)
 
     def _build(self, compiled, kwargs, regs, draws, context, rate, session, describe, options):
-        """Take what was compiled for the same structure, or compile; tell whether it was compiled."""
+        """Bind the stored functions of the same structure, or compile; return True if functions were compiled."""
         structure = describe()
         variables = None if structure is None else (structure.variables, list((context.states or {}).values()))
         template = None if structure is None else store.TRAININGS.get(structure.key)

@@ -1,4 +1,4 @@
-"""Passes over data: how the batches of an epoch reach a compiled function."""
+"""Passes over data: running a compiled function on the batches of an epoch, fused into loops where possible."""
 
 import functools
 import importlib
@@ -14,20 +14,20 @@ from .compiled import Loops
 
 __all__ = ["Pass"]
 
-#: So many small batches that come one by one are put together at most, of so many bytes, and run in one call.
+#: Maximum number of small batches, and of bytes, that are collected from an iterator and run in one call.
 TOGETHER, BYTES = 64, 1 << 24
 
-#: They are run when they have been collected for so many seconds, however few they are.
+#: Maximum time in seconds for which small batches are collected.
 COLLECTING = 0.1
 
-#: A batch is small if its examples (or steps of sequences), times the numbers that the function's shared variables
-#: hold, are no more than this: it runs about as long as a call of a function takes.
+#: A batch is small if the number of its examples (or steps of sequences), times the number of elements of the
+#: function's shared variables, is no more than this: then it computes for about as long as a call takes.
 SMALL = 1 << 24
 
-#: Batches are put together as long as they have come in no more shapes than this: each takes a loop of its own.
+#: Batches are collected only if they have had at most so many shapes so far, as each shape needs a compiled loop.
 FEW_SHAPES = 4
 
-#: When batches have come in so many shapes, there is a warning.
+#: Number of different shapes of batches at which there is a warning.
 MANY_SHAPES = 10
 
 
@@ -36,11 +36,11 @@ def _by_xla(function):
 
 
 class Pass:
-    """Runs a function on all batches of a dataset, as often as asked.
+    """Runs a function on all batches of a dataset, once for each call of :meth:`run`.
 
-    Arrays and SciPy's matrices are put on the device once, and the batches of an epoch run in one call of compiled
-    code. Of batches that are made one by one, small ones are collected and run some at a time; while the device
-    computes for a large one, the next one is made.
+    Arrays and SciPy's matrices are put on the device once, and the batches of an epoch run in a compiled loop. If
+    batches are made one by one, small ones are collected, and run in groups; large ones run asynchronously, so that the
+    next batch is made while the device computes.
 
     Parameters
     ----------
@@ -49,12 +49,13 @@ class Pass:
     dataset : iterable of batches
         The data.
     loops : Loops, optional
-        Where compiled loops are kept. Default: nowhere else.
+        Cache of compiled loops. Default: one that only this pass uses.
     is_passing : bool, optional
-        Whether the data may well not come again. Default False.
+        Whether the data are one of many chunks, which may have different sizes; see :meth:`Loops.get`. Default False.
     follow : callable, optional
-        Called before a batch is run, with the number of its sequences, and whether it is the first one of the pass; not
-        called again for batches that all have as many. See :class:`theanets.trainer.run.Carrier`.
+        Called before a batch is run, with the number of its sequences, and whether it is the first one of the pass; it
+        is called once only for a loop, whose batches all have the same number of sequences. See
+        :class:`theanets.trainer.run.Carrier`.
     """
 
     def __init__(self, function, dataset, loops=None, is_passing=False, follow=None):
@@ -81,12 +82,12 @@ class Pass:
         self.axis = axes.pop()
         sizes = {where[0][self.axis].stop - where[0][self.axis].start for where in inner._slices}
         if self.follow is not None and self.axis == 0 and len(sizes) > 1:
-            # the batch that has another number of sequences is refused when it is its turn.
+            # follow() raises an error for a batch with another number of sequences when it is its turn.
             return None
         return self._loop_over(inner._inputs, max(sizes), self.axis, isinstance(inner, MixedRows))
 
     def _loop_over(self, arrays, size, axis=0, is_mixed=False):
-        """Return a compiled loop over data, which are put on the device; None if there cannot be one."""
+        """Put data on the device, and return a compiled loop over them; None if that is not possible."""
         epochs = importlib.import_module("theanets.xla.epochs")
 
         def make():
@@ -105,7 +106,7 @@ class Pass:
         return self.dataset.dataset if isinstance(self.dataset, Ordered) else self.dataset
 
     def compile_beside(self):
-        """Let XLA compile the loop over all batches while the caller does something else, if there is one."""
+        """Compile the loop over all batches, if there is one, in a background thread."""
         inner = self._inner()
         if self.loop is not None and inner.iteration_size == len(inner._slices):
             self.loop.compile_beside(len(inner._slices), getattr(inner, "order", None) is not None)
@@ -121,7 +122,7 @@ class Pass:
         Yields
         ------
         values : list of lists of numbers
-            The outputs for each of some batches, at least one, which have been run together.
+            The outputs for each batch of a group (one or more) that has run in one call.
         """
         if self.loop is not None:
             yield from self._run_fused(deadline)
@@ -139,7 +140,7 @@ class Pass:
             is_first = False
             yield batch
 
-    # -- batches that come one by one ---------------------------------------------------------------------------------
+    # -- batches from an iterator -------------------------------------------------------------------------------------
 
     def _run_as_they_come(self, deadline):
         batches, group, pending = self._followed(), None, None
@@ -148,7 +149,7 @@ class Pass:
             try:
                 batch = next(batches, None)
             except Exception as raised:
-                # raised again when the batches that came before it have been run.
+                # raised again after all earlier batches have been run.
                 error = raised
             is_small = batch is not None and self._is_small(batch)
             if group is not None and not (is_small and group.takes(batch)):
@@ -170,7 +171,7 @@ class Pass:
                     group = None
 
     def _is_small(self, batch):
-        """Tell whether a batch is to be run together with others. This must depend on shapes only, as results do."""
+        """Tell whether to run a batch in a group. This depends on shapes only, so that results are reproducible."""
         shapes = tuple([array.shape for array in batch])
         if shapes not in self.shapes:
             self.shapes.add(shapes)
@@ -193,7 +194,7 @@ class Pass:
             )
 
     def _start(self, batch):
-        """Let the device begin to compute for a batch; return the values, which may not be there yet."""
+        """Run a batch asynchronously; return its values as arrays that may not have been computed yet."""
         program = self.function.fn
         program.deferred = True
         try:
@@ -206,17 +207,17 @@ class Pass:
         self.puts_together = loop is not None
         yield from self._run_loop(loop, np.arange(group.count) * group.size, group.batch, deadline)
 
-    # -- batches that lie on the device -------------------------------------------------------------------------------
+    # -- batches of data on the device --------------------------------------------------------------------------------
 
     def _draw(self):
-        """Draw the order of batches as the dataset does.
+        """Generate the order of the batches of an epoch, as the dataset does.
 
         Yields
         ------
         batches : list
-            Indices of batches that can run together.
+            Slices of batches that can run in one loop.
         order : ndarray or None
-            How the rows are mixed for these; None if they are not.
+            The permutation of the rows for these batches; None if rows are not shuffled.
         """
         inner, batches = self._inner(), []
         missing = inner.iteration_size
@@ -236,7 +237,7 @@ class Pass:
     def _run_fused(self, deadline):
         if self.follow is not None:
             inner = self._inner()
-            # all batches have as many sequences.
+            # once is enough, as all batches have the same number of sequences.
             self.follow(inner._inputs[0][inner._slices[0][0]].shape[0], True)
         for batches, order in self._draw():
             starts = np.array([where[0][self.axis].start for where in batches])
@@ -245,12 +246,14 @@ class Pass:
                 self.loop = None
 
     def _run_loop(self, loop, starts, take, deadline, order=None):
-        """Run batches that lie on the device, where they start; one that the loop stops at, by itself.
+        """Run batches of data on the device in a compiled loop, given their starts.
+
+        A batch that the loop stops at is run by a call of the function: it raises the error, if there is one.
 
         Returns
         -------
         loop : FusedLoop or None
-            The loop, or None if it turns out that it does not work.
+            The loop; None if it cannot run the function.
         """
         epochs = importlib.import_module("theanets.xla.epochs")
         done = 0
@@ -278,12 +281,12 @@ class Pass:
 
 
 class _Group:
-    """Batches of one shape that are going to be run together.
+    """A group of batches of one shape, collected in arrays, to be run in one loop.
 
     Parameters
     ----------
     batch : list of ndarray
-        One of them.
+        A batch, of which only the shapes and dtypes are used.
     """
 
     def __init__(self, batch):
@@ -311,5 +314,5 @@ class _Group:
         return [array[number * self.size : (number + 1) * self.size] for array in self.arrays]
 
     def is_due(self):
-        """Tell whether it is time to run them."""
+        """Tell whether the group is full, or its time is up."""
         return self.count == self.capacity or time.monotonic() >= self.ends

@@ -22,11 +22,11 @@ class Run:
     Parameters
     ----------
     optimizer : downhill.Optimizer
-        With its functions compiled.
+        The optimizer, with its functions compiled.
     train, valid : iterable of batches
-        Data to learn from, and to validate on.
+        Training and validation data.
     max_epochs : int or None
-        Stop after so many epochs. Training that goes on may get a larger limit than was asked for.
+        Stop after so many epochs. A run that resumes a training, whose epochs count as well, may get a larger limit.
     max_seconds : float or None
         Stop after so many seconds.
     network : :class:`theanets.Network`
@@ -39,15 +39,15 @@ class Run:
     Attributes
     ----------
     epoch : int
-        How many epochs are done.
+        Number of completed epochs.
     validation : dict or None
         The monitors of the last validation on schedule, as they are yielded: that before the last epoch, or earlier.
     validated_epoch : int or None
-        How many epochs had been done then.
+        Number of completed epochs at that validation.
     pending : Validation or None
-        That after the last epoch.
+        The validation after the last epoch, which has not been evaluated yet.
     best : dict or None
-        The validation, as an entry of the history, of the best parameters.
+        The validation of the best parameters, as an entry of the history.
     outcome : Outcome or None
         Why the run stopped; None while it goes on.
     phase : theano shared variable or None
@@ -57,9 +57,9 @@ class Run:
     carrier : Carrier or None
         Carries the states of recurrent layers on from batch to batch.
     loops : Loops
-        Where compiled loops over data are kept.
+        Cache of compiled loops over data.
     before, memory : Trained or None
-        The state of the training that this run resumes, and the one that keeps its own state for a next training.
+        The training that this run resumes, and the object that keeps the state of this one for the next training.
     """
 
     def __init__(self, optimizer, train, valid, max_epochs, max_seconds, network, session, rate):
@@ -94,7 +94,7 @@ class Run:
     def __iter__(self):
         checkpoint = self.session.checkpoint
         if checkpoint is not None:
-            # an error here leaves everything as it was.
+            # outside of the try: an error here must not restore or save anything.
             checkpoint.resume(self)
         if self.before is not None:
             self.before.go_on(self)
@@ -129,10 +129,10 @@ class Run:
                 words = f"{util.number_of(self.epoch, 'epoch')} {'is' if self.epoch == 1 else 'are'} done"
                 self.outcome = Outcome(words, is_final=False, is_limit=True)
                 return
-            # a training that goes on with more patience has validated already.
+            # a resumed training, of which the patience had run out, has been validated already.
             if (self._is_due() and self.validated_epoch != self.epoch) or self.best_params is None:
                 if not self.passes:
-                    # XLA compiles this one while the first validation is compiled and run.
+                    # the training loop is compiled in the background while the first validation is compiled and run.
                     self._pass(self.optimizer.f_step, self.train).compile_beside()
                 self._validate()
                 if self.outcome not in (None, DIVERGED):
@@ -162,7 +162,7 @@ class Run:
         return self.epoch % self.optimizer.validate_every == 0
 
     def _learn(self):
-        """Make one pass over the training data; return the monitors, and whether it came to its end."""
+        """Make one pass over the training data; return the monitors, and whether the pass was complete."""
         self.unvalidated = True
         self.is_whole = False
         if self.pending is not None:
@@ -219,7 +219,7 @@ class Run:
         return bool(np.isfinite(monitors["loss"])) or monitors is self.empty
 
     def _look_ahead(self):
-        """Validate right after an epoch, if one is due; the result is evaluated before the next epoch."""
+        """Validate right after an epoch, if it is due; patience and best loss are updated before the next epoch."""
         if not self._is_due():
             return
         is_whole, self.is_whole = self.is_whole, False
@@ -233,7 +233,7 @@ class Run:
             self.is_whole = is_whole
 
     def _validated(self):
-        """Return a validation of the parameters as they are, made now unless it has been made already."""
+        """Return a validation of the current parameters: the pending one if they have not changed, or a new one."""
         pending = self.pending
         is_of_now = pending is not None and pending.epoch == self.epoch
         if is_of_now and pending.holds():
@@ -248,7 +248,7 @@ class Run:
         return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics])
 
     def _validate(self):
-        """Validate on schedule, and see whether patience has run out."""
+        """Validate on schedule, and stop if patience has run out."""
         self.is_whole = False
         validation = self._validated()
         monitors = validation.monitors
@@ -264,11 +264,11 @@ class Run:
         self.is_whole = self.outcome is not DIVERGED
 
     def _note(self, validation):
-        """Keep the parameters if they are the best so far."""
+        """Remember the validated parameters if they are the best so far."""
         self.unvalidated = False
         loss = validation.monitors["loss"]
         is_better = np.isfinite(loss) and loss < self.best_loss
-        # the initial ones are kept even if their loss is not a number: there are no others to restore.
+        # the first parameters are remembered even if their loss is NaN, as there are no others to restore.
         if is_better or self.best_params is None:
             count = len(self.optimizer._params)
             self.best_params, self.best_statistics = validation.values[:count], validation.values[count:]
@@ -292,13 +292,13 @@ class Run:
         )
 
     def _restores_best(self):
-        """Tell whether the best parameters are wanted at the end, rather than the last ones."""
+        """Tell whether to restore the best parameters at the end, rather than to keep the last ones."""
         return not self.session.is_incremental or self.outcome is DIVERGED
 
     def _leave(self):
-        """End the run: validate the last parameters if need be, and restore the best ones."""
+        """End the run: validate the last parameters if necessary, and restore the best ones."""
         failed = self.outcome is None
-        # if an error is being raised already, errors of the validation, which it may well cause, must not hide it.
+        # an error that is being raised already must not be hidden by errors of the validation, which it may well cause.
         unwanted = (Exception, KeyboardInterrupt) if failed else (sources.Exhausted, KeyboardInterrupt)
         try:
             if self.is_whole and self.session.checkpoint is not None:
@@ -317,7 +317,7 @@ class Run:
         finally:
             is_restored = self.best_params is not None and self._restores_best()
             if is_restored:
-                # at once, as other threads may be using the network.
+                # all under one lock, as other threads may be using the network.
                 variables = [*self.optimizer._params, *self.statistics]
                 xla.assign(zip(variables, [*self.best_params, *self.best_statistics]))
             if self.memory is not None:
@@ -338,14 +338,14 @@ def _every(epochs):
 
 
 class Validation:
-    """The figures of a validation, and the values of the parameters that were validated.
+    """The monitors of a validation, and the values of the parameters that were validated.
 
     Parameters
     ----------
     epoch : int
-        How many epochs had been done.
+        Number of completed epochs.
     monitors : dict
-        The figures.
+        Values of the monitors.
     entry : dict
         Their entry in the history.
     variables : list of theano shared variables
@@ -354,7 +354,7 @@ class Validation:
     Attributes
     ----------
     is_past : bool
-        Whether learning has gone on since.
+        Whether another epoch has been trained since.
     """
 
     def __init__(self, epoch, monitors, entry, variables):
@@ -367,12 +367,12 @@ class Validation:
         self.stored = [variable.container.storage[0] for variable in variables]
 
     def holds(self):
-        """Tell whether the variables still have these values: callers and callbacks may have changed some."""
+        """Tell whether the variables still have the validated values, as callers and callbacks may change them."""
         return all(map(self._is_same, self.variables, self.stored, self.values))
 
     @staticmethod
     def _is_same(variable, stored, value):
-        # a NumPy array may have been written to in place; arrays of other kinds are immutable.
+        # JAX arrays are immutable, so that the same object has the same values; NumPy arrays may be changed in place.
         if variable.container.storage[0] is stored and not isinstance(stored, np.ndarray):
             return True
         return np.array_equal(variable.get_value(), value, equal_nan=True)
@@ -394,12 +394,14 @@ class Carrier:
         self.keep = keep
 
     def follower(self, reset=None):
-        """Return a function that sees to the length of the states, see :class:`theanets.trainer.passes.Pass`.
+        """Return a function that resets the states, or checks their length, before a batch.
+
+        It is the argument ``follow`` of :class:`theanets.trainer.passes.Pass`.
 
         Parameters
         ----------
         reset : bool, optional
-            Whether each pass begins with states of its own. Default: unless states are carried on from epoch to epoch.
+            Whether each pass begins with initial states. Default: unless states are carried on from epoch to epoch.
         """
         reset = not self.keep if reset is None else reset
 
@@ -417,7 +419,7 @@ class Carrier:
 
     @contextlib.contextmanager
     def aside(self):
-        """Restore the states when the body of the ``with`` statement has been executed."""
+        """Context manager that restores the states at its end, for validations within a training."""
         variables = self.network._carried_variables().values()
         values = [variable.get_value() for variable in variables]
         try:

@@ -24,11 +24,12 @@ class Outcome:
     words : str
         The reason as it is logged.
     is_final : bool, optional
-        Whether further stages of a training in several stages are to be left out. Default True.
+        Whether to skip the remaining stages of a training in several stages. Default True.
     is_done : bool, optional
-        Whether there is nothing left to do, for as long as nothing else is asked for. Default False.
+        Whether the training is finished: if the same call is made again with its checkpoint, there is nothing left to
+        do. Default False.
     is_limit : bool, optional
-        Whether all epochs that were asked for are done, so that asking again is asking for more. Default False.
+        Whether the training stopped because it reached the requested number of epochs. Default False.
     """
 
     def __init__(self, words, is_final=True, is_done=False, is_limit=False):
@@ -45,8 +46,8 @@ EXHAUSTED = Outcome("the training data came to its end")
 FAILED = Outcome("an error occurred")
 ENDED = Outcome("the trainer came to its end", is_done=True)
 
-#: Pattern of a condition such as ``valid_loss < 0.01``.
-#: The last comparison counts, as names of monitors may contain one.
+#: Pattern of a condition such as ``valid_loss < 0.01``. It splits at the last comparison, as names of monitors may
+#: contain comparison signs.
 CONDITION = re.compile(r"\s*(\S.*?)\s*(<=|>=|<|>)\s*([^<>=\s]+)\s*")
 
 COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -72,7 +73,7 @@ class _Threshold:
             )
 
     def check(self, monitors):
-        """Refuse a condition on an unknown monitor."""
+        """Raise an error if the condition is on an unknown monitor."""
         known = [prefix + name for prefix in PREFIXES for name in monitors]
         if self.name not in known:
             raise util.unknown("monitor in stop_when=", self.name, known)
@@ -94,10 +95,10 @@ def _takes(function, count):
     return True
 
 
-#: The sessions that are open; one that nobody refers to is over.
+#: The open sessions, in weak references, as a generator of epochs may be abandoned without being closed.
 _open: weakref.WeakSet["Session"] = weakref.WeakSet()
 
-#: Held while a session begins: two of them must not find each other absent.
+#: Lock for the check and the entry of a new session, so that two threads cannot both begin to train a network.
 _beginning = util.anew_after_fork(threading.RLock())
 
 
@@ -112,22 +113,22 @@ def _elsewhere(network):
 
 
 def _containers(network):
-    """Return what tells the parameters and statistics of a network from those of others, whose copies share it."""
+    """Return the ids of the containers of a network's variables, to find networks that share parameters with it."""
     return frozenset([id(variable.container) for variable in [*network.params, *network.statistics]])
 
 
 def is_trained_elsewhere(network):
-    """Tell whether another thread trains a network, or something that shares parameters with it."""
+    """Tell whether another thread is training a network, or one that shares parameters with it."""
     return _elsewhere(network) is not None
 
 
 def check_free(network):
-    """Refuse to train a network that another thread trains.
+    """Raise an error if another thread is training a network.
 
     Raises
     ------
     ConfigurationError
-        If it is trained there, or has parameters in common with a network that is.
+        If another thread is training it, or a network that shares parameters with it.
     """
     other = _elsewhere(network)
     if other is None:
@@ -180,27 +181,27 @@ class Session:
     stop_when : callable or str, optional
         A function of the history, or a condition such as ``'valid_loss < 0.01'``.
     checkpoint : Checkpoint, optional
-        Where the state is kept.
+        The checkpoint that the state is saved to.
     options : dict, optional
         The arguments of the training.
     is_incremental : bool, optional
-        Whether this is one epoch out of many, which are asked for one by one: the network then keeps the parameters
-        that the epoch ends with, and they are not validated for that. Default False.
+        Whether this is a call for a single epoch out of many, as in ``partial_fit``: the network then keeps the
+        parameters at the end of the epoch, without a validation. Default False.
 
     Attributes
     ----------
     history : :class:`theanets.trainer.history.History`
         A row for each epoch so far.
     rate : :class:`theanets.trainer.schedules.LearningRate` or None
-        The learning rate of the present stage.
+        The learning rate of the current stage.
     stage : int
-        Its number, from 1 on.
+        Number of the current stage, from 1 on.
     is_whole : bool
         Whether :attr:`theanets.history.History.best` is a validation of the network that the user trains.
     is_measured : bool
         Whether the monitors that the trainer yields are measured, and not placeholders.
     measure : callable or None
-        Computes the figures of the network on the validation data.
+        Computes the monitors of the network on the validation data.
     """
 
     def __init__(self, network, callbacks=None, stop_when=None, checkpoint=None, options=None, is_incremental=False):
@@ -253,7 +254,7 @@ class Session:
             self.checkpoint.finish(self)
 
     def is_done(self):
-        """Tell whether the checkpoint is of a finished training, whose result the network then takes over."""
+        """Tell whether the checkpoint is of a finished training; if so, load its result into the network."""
         if self.checkpoint is None or not self.checkpoint.is_done(self.condition_text):
             return False
         self.checkpoint.take_result(self)
@@ -266,7 +267,7 @@ class Session:
         Parameters
         ----------
         last : pair of dicts or None
-            What the trainer has yielded last; None if it has yielded nothing.
+            The last pair that the trainer has yielded; None if it has yielded none.
         """
         found = self.history.result()
         if found is not None and self.is_whole:
@@ -279,12 +280,14 @@ class Session:
         return train, valid
 
     def see(self, pair):
-        """Handle what a trainer has yielded: add a row to the history, if the trainer has not done so itself.
+        """Handle a pair of monitors that a trainer has yielded.
+
+        If the trainer has not added a row to the history itself, add one, and call the callbacks.
 
         Returns
         -------
         outcome : Outcome or None
-            Why to stop; None also for trainers that handle callbacks and conditions themselves.
+            The reason to stop, or None; always None for trainers that handle callbacks and conditions themselves.
         """
         self.yielded += 1
         if len(self.history) - self.resumed >= self.yielded:
@@ -298,52 +301,52 @@ class Session:
         return self.outcome
 
     def runs_out(self):
-        """Note that the iterator of training data is exhausted."""
+        """End the training as the iterator of training data is exhausted."""
         self.stage_ends(EXHAUSTED)
         util.log(f"training stopped: {EXHAUSTED.words}")
 
     # -- stages -------------------------------------------------------------------------------------------------------
 
     def stage_begins(self, rate, monitors):
-        """Note that a stage begins: a trainer, which may be one of several.
+        """Begin a stage: the training by one trainer, which may be one of several.
 
         Parameters
         ----------
         rate : :class:`theanets.trainer.schedules.LearningRate`
-            Its learning rate.
+            The learning rate of the stage.
         monitors : list of str
-            Names of its monitors.
+            Names of the monitors of the stage.
         """
         if isinstance(self.condition, _Threshold):
             self.condition.check(monitors)
         self.stage += 1
         self.outcome = None
         if self.rate is not None and self.rate.is_assigned:
-            # a learning rate that the user has assigned holds for all stages that follow.
+            # a learning rate that the user has assigned applies to all later stages.
             rate.assign(self.rate.value)
         self.rate = rate
         self.began = time.perf_counter()
 
     def skips_stage(self):
-        """Tell whether the checkpoint has completed the next stage, which is then skipped."""
+        """Tell whether the checkpoint has completed the next stage; if so, skip it."""
         skips = self.checkpoint is not None and self.checkpoint.stage > self.stage + 1
         self.stage += skips
         return skips
 
     def stage_ends(self, outcome):
-        """Note that the stage has ended, and that the network holds the best parameters."""
+        """End the stage; the network has its best parameters by then."""
         self.outcome = outcome
         self.history.stop(outcome.words, self.stage)
 
     def leaves(self, validation, is_whole):
-        """Note which validation the final parameters belong to, see :attr:`theanets.history.History.best`.
+        """Set :attr:`theanets.history.History.best`, the validation of the parameters that the network is left with.
 
         Parameters
         ----------
         validation : dict
-            The entry of the history; or the figures, if it has none.
+            The entry of the history; or the monitors, if there is no entry.
         is_whole : bool
-            Whether it is one of the network that the user trains, and not of a part of it.
+            Whether it is a validation of the network that the user trains, and not of a part of it.
         """
         self.history.best = {"epoch": len(self.history), "stage": max(self.stage, 1), **validation}
         self.is_whole = is_whole
@@ -351,7 +354,7 @@ class Session:
     # -- epochs -------------------------------------------------------------------------------------------------------
 
     def epoch_begins(self, epoch):
-        """Note that an epoch begins, after ``epoch`` others of the stage; set the learning rate of the schedule."""
+        """Begin an epoch, after ``epoch`` others of the stage: set the scheduled learning rate, and start the clock."""
         if self.rate is not None:
             self.rate.epoch_begins(epoch, self.history)
         self.began = time.perf_counter()
@@ -362,7 +365,7 @@ class Session:
         Returns
         -------
         entry : dict
-            Of the history.
+            The entry of the history.
         """
         if again:
             return self.history.replace_validation(monitors)
@@ -375,11 +378,11 @@ class Session:
         self.history.add(max(self.stage, 1), train, valid, rate, now - self.began)
 
     def goes_on(self):
-        """Restart the clock of an epoch: the time of callers and callbacks in between is not counted."""
+        """Restart the clock of an epoch, so that the time of callers and callbacks before it is not included."""
         self.began = time.perf_counter()
 
     def ask(self):
-        """Call the callbacks; return why to stop as an :class:`Outcome`, or None to go on."""
+        """Call the callbacks and check the condition; return the reason to stop, or None to go on."""
         outcome = None
         for callback in self.callbacks:
             result = callback(self.network, self.history)

@@ -12,10 +12,10 @@ __all__ = ["remember", "warn_if_unmoved"]
 
 
 def remember(run):
-    """Return copies of the parameters before the first epoch of a run; None before others.
+    """Return copies of the parameters before the first epoch of a stage; None before later epochs.
 
-    Epochs with a learning rate of zero do not count, as they are not meant to change anything. Once there has been a
-    warning, there is not going to be another one in the same training.
+    Epochs with a learning rate of zero do not count, as they are not meant to change anything. Also None after a
+    warning, as there is only one in each training.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def remember(run):
 
 
 def warn_if_unmoved(run, before, loss):
-    """Warn if no parameter is different from what it was.
+    """Warn if no parameter has changed since :func:`remember`.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def warn_if_unmoved(run, before, loss):
     before : list of ndarray, or None
         What :func:`remember` has returned.
     loss : float
-        The loss in this epoch. There is no warning if it is zero up to rounding, as there was nothing to learn, or "not
-        a number", as all weights of the data are zero.
+        The loss in this epoch. There is no warning if it is zero up to rounding, as there was nothing to learn, or NaN,
+        as it is if all weights of the data are zero.
     """
     if before is None or not abs(loss) > np.finfo(util.FLOAT).eps:
         return
-    # the first that has moved is enough.
+    # any() stops at the first parameter that has changed.
     if any(not np.array_equal(old, param.get_value()) for old, param in zip(before, run.optimizer._params)):
         return
     run.session.has_warned = True
