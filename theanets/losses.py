@@ -43,16 +43,16 @@ __all__ = [
     "Formula",
 ]
 
-#: Probabilities below this are raised to it before their logarithm is taken, where it is not known what made them.
+#: Lower limit of probabilities in logarithms, unless they are computed from the arguments of a softmax or sigmoid.
 EPSILON = 1e-8
 
 
 def log_of_probabilities(x, highest=1):
     r"""Return the logarithm of probabilities, with a gradient everywhere.
 
-    What softmax or sigmoid has made is taken from their arguments, without a limit. Anything else is clipped to
-    [1e-8, ``highest``]. The derivative is then :math:`1/x` above the lower limit, and below it the one at the same
-    distance above: it points to larger values, and is the smaller the further they are.
+    For outputs of softmax or sigmoid, it is computed from the arguments of these, without a limit. Other values are
+    clipped to [1e-8, ``highest``]. The derivative is then :math:`1/x` above the lower limit; below it, it is the
+    derivative at the same distance above the limit, so that it points to larger values.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
     #: Targets with at least so many dimensions hold sequences, of shape (batch, time, ...).
     SEQUENCE_NDIM = 3
 
-    #: Whether errors are made of the logarithm of the output, for which it matters what made it.
+    #: Whether errors are functions of the logarithm of the output, computed from the arguments of its activation.
     takes_logarithm = False
 
     def __init__(self, target, weight=1.0, weighted=False, output_name="out", **unknown):
@@ -162,7 +162,7 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
 
     @property
     def has_own_formula(self):
-        """Whether a subclass computes its value otherwise than as a mean of errors."""
+        """Whether a subclass overrides ``__call__``, rather than to define the errors of which the mean is taken."""
         return type(self).__call__ is not Loss.__call__
 
     @property
@@ -171,14 +171,14 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
         return {name.partition(":")[0] for name in self.output_names}
 
     def name_target(self, name, variable=None):
-        """Call the target by a name: no other loss shares it, unless it asks for it by this name.
+        """Set the name of the target variable; losses share a target only if they use the same name.
 
         Parameters
         ----------
         name : str
-            The name. ``'target'`` is that of all that have none of their own.
+            The name. ``'target'`` is the default name.
         variable : theano variable, optional
-            What is called so already, to be used as the target. Default: one's own variable.
+            The existing variable of this name, to be used as the target. Default: the variable of this loss.
         """
         self.owns_target = variable is None and name == "target"
         if variable is not None:
@@ -189,16 +189,16 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
             self._weights.name = f"{name}_weights"
 
     def shares_target(self, other):
-        """Tell whether the target that another loss has made is of the same kind as one's own."""
+        """Tell whether this loss and another can have the same target variable: both made one, of the same type."""
         return self.owns_target and other.owns_target and self._target.type == other._target.type
 
     def shares_weights(self, other):
-        """Tell whether the weights that another loss has made are of the same name and kind as one's own."""
+        """Tell whether this loss and another can have the same variable of weights: of the same name and type."""
         mine, others = self._weights, other._weights
         return None not in (mine, others) and (mine.name, mine.type) == (others.name, others.type)
 
     def share_variables(self, other):
-        """Use the variables that another loss has made, where they are of the same kind as one's own."""
+        """Replace the variables of target and weights by those of another loss, if they are of the same type."""
         if self.shares_target(other):
             self._target = other._target
         if self.shares_weights(other):
@@ -215,7 +215,7 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
         Returns
         -------
         shape : tuple or None
-            None if nothing is known about it.
+            None if it is unknown.
         """
         return None if self.has_own_formula else shapes.get(self.output_name)
 
@@ -235,9 +235,9 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
         values : expression
             The errors.
         mask : expression (batch, time), optional
-            Ones for steps of sequences that count, zeros for others.
+            1 for the steps of sequences, 0 for padding.
         weights : expression, optional
-            Further weights of the errors, beside those that come with the data.
+            Further weights of the errors, in addition to those that are part of the data.
         """
         mask = None if values.ndim < self.SEQUENCE_NDIM else mask
         weights = self._all_weights(values, mask, weights)
@@ -246,7 +246,7 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
         return means.weighted_mean(values, weights)
 
     def _all_weights(self, values, mask=None, weights=None):
-        """Return the product of all weights; None if there are none but those of a mask."""
+        """Return the product of all weights and of the mask; None if there are no weights but the mask."""
         given = [w for w in (self._weights, weights) if w is not None]
         if not given:
             return None
@@ -288,25 +288,25 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
         return self.average(errors, context.mask, weights)
 
     def size(self, mask=None):
-        """Return an expression for how much there is in a batch that can have an error: elements, or steps that count.
+        """Return an expression of the number of elements of the target in a batch; with a mask, of unmasked steps.
 
         Parameters
         ----------
         mask : expression (batch, time), optional
-            Ones for steps of sequences that count, zeros for others.
+            1 for the steps of sequences, 0 for padding.
         """
         return means.size(self._target) if mask is None or self._target.ndim < self.SEQUENCE_NDIM else mask.sum()
 
     def count(self):
-        """Return an expression for how much the value of a batch counts beside those of other batches.
+        """Return an expression of the weight of a batch, for averages of the loss over batches.
 
-        A mean of errors knows this by itself. Here it is said for formulas of one's own: the sum of the weights, or the
-        number of elements of the target.
+        It is used for losses that override ``__call__``, as means of errors carry their weights: the sum of the
+        weights, or the number of elements of the target.
         """
         return self.size() if self._weights is None else self._weights.sum()
 
     def measure(self, outputs):
-        """Return an expression of the value that knows what it is a mean over, see :mod:`theanets.layers.means`.
+        """Return an expression of the value annotated with the number of its terms, see :mod:`theanets.layers.means`.
 
         Parameters
         ----------
@@ -318,7 +318,7 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
         return value if known else means.counted(value, self.count())
 
     def check_context(self, context):
-        """Refuse sequences of different lengths, if a formula of its own would count what only fills them up."""
+        """Raise an error for sequences of different lengths if ``__call__`` is overridden, as it ignores the mask."""
         counts_all = self.has_own_formula and type(self).__call__ is not GaussianLogLikelihood.__call__
         if context is not None and context.mask is not None and counts_all:
             raise util.ConfigurationError(
@@ -333,7 +333,7 @@ def weight_key(index):
 
 
 def numbers(losses):
-    """Return those weights of losses that graphs take as inputs, by key."""
+    """Return the weights of losses that are inputs of graphs, by key."""
     return {weight_key(i): loss.weight for i, loss in enumerate(losses) if may_be_input(loss, "weight")}
 
 
@@ -437,7 +437,7 @@ class CrossEntropy(Loss):
     def accuracy(self, outputs):
         """Return an expression for the (weighted) fraction of examples whose largest output is the true class.
 
-        Outputs that are not a number are never right, though they come first in the order of sizes.
+        Examples with an output of NaN count as wrong, although argmax takes NaN for the largest value.
         """
         output = util.dense(outputs[self.output_name])
         right = TT.eq(output.argmax(axis=-1), self._target) & ~TT.any(TT.isnan(output), axis=-1)
@@ -445,7 +445,7 @@ class CrossEntropy(Loss):
         mask = None if right.ndim < self.SEQUENCE_NDIM else context_of(outputs).mask
         fraction, weights = self.average(right, mask), self._all_weights(right, mask)
         weights = mask if weights is None else weights
-        # how many are right is an integer, of which no digit is lost on the way to the fraction for all of the data.
+        # the number of correct examples, an integer, is kept for an exact average over batches.
         total = (right if weights is None else right * weights).sum()
         return means.counted(fraction, means.count_of(fraction), total)
 
@@ -649,7 +649,7 @@ class Formula(Loss):
 
 
 def check_function(function):
-    """Refuse what cannot be called with an output and a target."""
+    """Check that a function can be called with an output and a target."""
     try:
         if isinstance(function, type):
             raise TypeError("a class")
@@ -659,7 +659,7 @@ def check_function(function):
             f"loss={function!r}, expected the name of a loss, a dict, a theanets.Loss, or a function (output, target)"
         ) from None
     except ValueError:
-        # as of some functions that are written in C.
+        # some functions that are written in C have no signature.
         pass
 
 

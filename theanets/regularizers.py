@@ -1,7 +1,7 @@
-r"""Regularizers: what keeps a network from fitting too well.
+r"""Regularizers, against overfitting: penalties on weights and activations, noise and dropout.
 
-Penalties add a term to the loss; noise and dropout modify outputs while the graph is built. All are asked for by
-keywords of ``train``, and of every other method that computes something:
+Penalties add a term to the loss; noise and dropout modify outputs while the graph is built. All are given by keywords
+of ``train``, and of every other method that computes something:
 
 >>> import theanets
 >>> net = theanets.Autoencoder([10, 20, 10])
@@ -11,8 +11,8 @@ GaussianNoise 0.5 ('in:out',)
 WeightL2 0.001 *
 HiddenL1 0.1 *
 
-Noise and dropout act where they are asked for: in ``train``, on the data for validation too; in ``predict`` only if
-``predict`` is given the keyword.
+Noise and dropout act in the methods that are given the keyword: in ``train``, on the validation data too; in
+``predict`` only if ``predict`` itself is given the keyword.
 
 To add a regularizer, subclass :class:`Regularizer`; its lower-cased name is a new keyword.
 """
@@ -55,8 +55,8 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
     Parameters
     ----------
     pattern : str or sequence of str, optional
-        Shell patterns for the names of the outputs, or of the parameters, that are concerned. ``None`` means the
-        default of the class. A number in this place is taken as the weight.
+        Shell patterns for the names of the outputs, or of the parameters, that are regularized. ``None`` means the
+        default of the class. A number as the first argument is taken as the weight.
     weight : float, optional
         Strength. Default 0.
 
@@ -78,10 +78,10 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
     #: The pattern that stands for ``None``.
     DEFAULT_PATTERN = "*"
 
-    #: What patterns are for: names of ``'outputs'``, of ``'parameters'``, or for None of either.
+    #: Kind of names that patterns match: ``'outputs'`` or ``'parameters'``; None if neither, or unknown.
     watches: str | None = None
 
-    #: One is made for each call of ``train`` or ``predict``, from the same keywords.
+    #: A new object is made in each call of ``train`` or ``predict``, so cache keys use the settings, not the identity.
     is_known_by_settings = True
 
     def __init__(self, pattern=None, weight=0.0, **unknown):
@@ -97,9 +97,9 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         return arguments.show_call(self)
 
     def structure(self):
-        """Return a dict of the attributes that decide what training is compiled to.
+        """Return a dict of the attributes that compiled trainings depend on, for cache keys.
 
-        Seeds and streams of random numbers do not, nor does a weight that graphs take as an input.
+        Seeds and random streams are left out, and so is a weight that is an input of graphs.
         """
         left_out = {"seed", "rng", *(["weight"] if may_be_input(self, "weight") else ())}
         return {key: value for key, value in vars(self).items() if key not in left_out}
@@ -146,7 +146,7 @@ def _mean(terms):
 
 
 def _average(values, outputs):
-    """Return the mean of the values of an output, without the steps that only fill sequences up."""
+    """Return the mean of the values of an output, without masked steps."""
     mask = context_of(outputs).mask if values.ndim > 2 else None
     return means.mean(values, mask)
 
@@ -157,7 +157,7 @@ def hidden_layers(network_layers):
 
 
 def _hidden_outputs(pattern, network_layers, outputs):
-    """Return the outputs that a pattern stands for, where ``*`` means the default outputs of hidden layers."""
+    """Return the outputs that match a pattern, where ``*`` means the default outputs of hidden layers."""
     if pattern == "*":
         pattern = [util.ExactName(layer.output_name) for layer in hidden_layers(network_layers)]
     return [value for _, value in util.outputs_matching(outputs, pattern)]
@@ -335,7 +335,7 @@ def seed_of(rng):
 
 
 class _Stochastic:
-    """A change of outputs that draws random numbers.
+    """Mixin class of regularizers that change outputs by random numbers.
 
     Parameters
     ----------
@@ -344,8 +344,8 @@ class _Stochastic:
     weight : float, optional
         Strength. Default 0.
     rng : int, None, numpy.random.RandomState or a symbolic random stream, optional
-        Where random numbers come from. Default 13. Regularizers with the same seed that work on the same graph draw
-        from one stream, one after the other, so that no two of them draw the same numbers.
+        Seed, generator or stream. Default 13. Regularizers with the same seed in the same graph draw from one stream,
+        one after the other, so that no two of them draw the same numbers.
 
     Attributes
     ----------
@@ -368,7 +368,7 @@ class _Stochastic:
     def graph_settings(self):
         settings = super().graph_settings()
         if self.seed is None:
-            # the noise comes from a stream that the user made, rather than from a seed.
+            # a stream of the user, which has no seed, is described by its identity.
             settings["stream"] = self.rng
         return settings
 
@@ -387,7 +387,7 @@ class _Stochastic:
 
 
 def _make_stream(seed):
-    # imported here as it brings Theano's GPU code along.
+    # imported here as it imports Theano's GPU code too.
     from theano.sandbox.rng_mrg import MRG_RandomStreams
 
     return MRG_RandomStreams(_in_range(seed))
@@ -453,7 +453,7 @@ class BernoulliDropout(_Stochastic, Regularizer):
 
 
 def share_streams(regularizers):
-    """Let regularizers with the same seed draw from the same stream."""
+    """Give regularizers with the same seed the same stream."""
     streams = {}
     for reg in regularizers:
         if isinstance(reg, _Stochastic) and reg.seed is not None:
@@ -461,19 +461,19 @@ def share_streams(regularizers):
 
 
 class StreamStates:
-    """The states of a symbolic random stream of which nothing else is left, as the graphs made with it are gone.
+    """The states of a random stream in compiled functions, to seed it again after its graphs have been released.
 
     Parameters
     ----------
     states : list of theano shared variables
-        One for each expression that was drawn, in order.
+        The state of each expression that was drawn, in order.
     """
 
     def __init__(self, states):
         self.states = states
 
     def seed(self, seed):
-        """Let everything start from a seed, as the stream would."""
+        """Set all states as the symbolic stream would for this seed."""
         stream = _make_stream(seed)
         for state in self.states:
             count, _ = state.container.storage[0].shape
@@ -486,19 +486,19 @@ def weight_key(index):
 
 
 def numbers(regularizers):
-    """Return those weights of regularizers that graphs take as inputs, by key."""
+    """Return the weights of regularizers that are inputs of graphs, by key."""
     return {weight_key(i): reg.weight for i, reg in enumerate(regularizers) if may_be_input(reg, "weight")}
 
 
 def with_inputs(regularizers, context):
-    """Return regularizers that modify a graph by its inputs, in the place of their numbers.
+    """Return copies of regularizers whose weights are inputs of the graph, where it has such inputs.
 
     Parameters
     ----------
     regularizers : sequence of Regularizer
-        The regularizers, which stay as they are.
+        The regularizers, which are not changed.
     context : :class:`theanets.layers.context.Context`
-        How the graph is going to be used.
+        The context of the graph.
     """
     result = []
     for i, reg in enumerate(regularizers):
@@ -511,7 +511,7 @@ def with_inputs(regularizers, context):
 
 
 class Draws:
-    """What the noise and the dropout of some regularizers draw from, before a graph is made of them.
+    """The seeds and random streams of noise and dropout, collected before a graph is built with them.
 
     Parameters
     ----------
@@ -523,9 +523,10 @@ class Draws:
     seeds : list of int
         The seeds, each once, in order.
     streams : list of symbolic random streams
-        The stream of each.
+        The stream of each seed.
     are_new : bool
-        Whether all of the streams start from their seeds. Others go on from where they are in every new graph.
+        Whether no stream has been used yet. One that has been used draws other numbers in each new graph, as its state
+        has moved on.
     """
 
     def __init__(self, regularizers):
@@ -539,7 +540,7 @@ class Draws:
         self.seeds, self.streams = list(found), list(found.values())
 
     def start(self, streams):
-        """Let other streams, which a graph has been made with, start from the seeds of these."""
+        """Seed other streams, those of an existing graph, with the seeds of these."""
         for stream, seed in zip(streams, self.seeds):
             stream.seed(_in_range(seed))
 
@@ -567,10 +568,10 @@ def from_kwargs(graph, **kwargs):
     dropout, noise : dict, optional
         Rates, or standard deviations, by patterns of output names.
     rng : int, None, numpy.random.RandomState or symbolic random stream, optional
-        Where noise and dropout come from. Default: the seed of the network.
+        Seed, generator or stream of noise and dropout. Default: the seed of the network.
     **kwargs
         The name of any other regularizer, with a number (its weight) or a dict (arguments for its constructor). Names
-        that stand for no regularizer are ignored.
+        of no regularizer are ignored.
 
     Returns
     -------

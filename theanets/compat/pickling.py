@@ -1,19 +1,19 @@
-"""Copies and pickles of large graphs within Python's limit of recursion.
+"""Copies and pickles of large graphs without exceeding Python's recursion limit.
 
-A variable leads to the node that computes it, and that to its inputs: pickling and ``copy.deepcopy`` follow, as deep as
-the graph is, and raised RecursionError for the loss of a recurrent network. Where something has a graph, all of its
-variables now come first, in the order in which they are computed. When the turn comes to one of them, what it is
-computed from has been written already.
+A variable refers to the node that computes it, and that to its inputs: pickling and ``copy.deepcopy`` recurse as deep
+as the graph is, and raised RecursionError for the loss of a recurrent network. With these repairs, objects that have a
+graph are pickled with all of its variables first, in topological order: when a variable is pickled, everything that it
+is computed from has been pickled already.
 """
 
 from .registry import after_importing
 
-#: what is only there for its order, and is nothing that is kept
+#: key of the list of variables in pickled states, which only determines the order, and is dropped in unpickling
 _ORDER = "_variables_in_order"
 
 
 def _in_order(graph, outputs):
-    """All variables that outputs are computed from, and these, as a list in which what is computed comes later."""
+    """Return all variables that outputs are computed from, and the outputs, in topological order."""
     found = {}
     for node in graph.io_toposort([], outputs):
         found.update((id(variable), variable) for variable in (*node.inputs, *node.outputs))
@@ -21,7 +21,7 @@ def _in_order(graph, outputs):
 
 
 def _puts_first(owner, collect):
-    """Let objects of a class be pickled behind what ``collect`` returns for them."""
+    """Patch a class such that its objects are pickled after the variables that ``collect`` returns for them."""
     get, set_ = getattr(owner, "__getstate__", None), getattr(owner, "__setstate__", None)
     plain = object.__getstate__ if hasattr(object, "__getstate__") else None
 
@@ -41,7 +41,7 @@ def _puts_first(owner, collect):
 
 @after_importing("theano.gof.graph")
 def variables_without_what_uses_them(module):
-    """Variable.__getstate__ (theano/gof/graph.py:529) led on to the nodes that use it; the graph knows of these."""
+    """Variable.__getstate__ (theano/gof/graph.py:529) included nodes that use it, which the graph stores as well."""
     original = module.Variable.__getstate__
 
     def __getstate__(self):
@@ -67,7 +67,7 @@ def graphs_in_order(module):
     def __setstate__(self, state):
         state = dict(state)
         state.pop(_ORDER, None)
-        # those of older files lie with the variables.
+        # in older files, the variables themselves have them.
         for variable, clients in state.pop("_clients", ()):
             variable.clients = clients
         set_(self, state)

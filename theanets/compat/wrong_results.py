@@ -8,12 +8,12 @@ from .rewriting import rewrite
 
 @after_importing("theano.scan_module.scan_op")
 def second_derivatives_of_loops(module):
-    """The second derivative of a loop of which more than the last step counts, or whose steps read several before.
+    """Second derivatives of loops with several steps in the loss, or with steps that read several earlier ones.
 
-    In the gradient of a loop, a step reads what it will overwrite: the gradient that arrives at a state from outside.
-    In the gradient of that again, Scan.L_op (theano/scan_module/scan_op.py:2150) adds what arrives at the new value to
-    what it becomes at the old one, so that it counts twice; but the old value is gone, and nothing else has read it.
-    Where a step writes several values to one buffer, it takes the number of buffers for that of the values, and one
+    In the gradient of a loop, a step reads a value that it then overwrites: the gradient that a state gets from outside
+    of the loop. In the second derivative, Scan.L_op (theano/scan_module/scan_op.py:2150) adds the gradient for the
+    overwritten value to that for the new one, which counts it twice: no later step reads the old value. Where a step
+    writes several values to one buffer, L_op confuses the number of buffers with the number of values, and so takes one
     output for another (2062, 2098).
     """
     place = "dC_douts[{0} - self.n_mit_mot_outs + self.n_mit_mot]"
@@ -50,7 +50,7 @@ def order_of_unraveled_indices(module):
 
 
 def _gradient_of_entries(x, rows, columns, values):
-    """Add values up at places of a matrix like x; negative indices count from the end."""
+    """Return a sparse matrix like x with the sums of values at given entries; negative indices count from the end."""
     from scipy import sparse
 
     rows, columns = (np.where(places < 0, places + end, places) for places, end in zip((rows, columns), x.shape))
@@ -59,10 +59,10 @@ def _gradient_of_entries(x, rows, columns, values):
 
 @after_importing("theano.sparse.basic")
 def gradients_of_sparse_items(module):
-    """Rows and entries of a sparse matrix that are taken twice.
+    """Gradients of rows and entries of a sparse matrix that are indexed more than once.
 
-    GetItemListGrad.perform and GetItem2ListsGrad.perform (theano/sparse/basic.py:1069, 1162) set what they should add
-    up, in a matrix of float64 whatever the type of the matrix is.
+    GetItemListGrad.perform and GetItem2ListsGrad.perform (theano/sparse/basic.py:1069, 1162) set values instead of
+    adding them up, and always return float64, whatever the dtype of the matrix is.
     """
 
     def rows_gradient(self, node, inputs, outputs):

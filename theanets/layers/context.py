@@ -1,4 +1,4 @@
-"""The context of a graph: masks, states, training or prediction, and what else layers and losses need to know."""
+"""The context of a graph: what layers and losses depend on beside their inputs, such as masks, states and training."""
 
 import copy
 from collections import OrderedDict
@@ -11,12 +11,12 @@ from .. import util
 
 __all__ = ["Context", "Outputs", "Values", "context_of", "may_be_input", "unrolled"]
 
-#: Methods of a class of the user's own that no graph is made by.
+#: Methods of a user's class that do not take part in building a graph.
 APART = frozenset(["__init__", "__repr__", "__dict__", "__weakref__", "log"])
 
 
 class Values:
-    """Numbers that a compiled graph takes as inputs, so that other numbers need no other graph.
+    """Numbers, such as weights of losses, that are inputs of a compiled graph, so that changing them needs no new one.
 
     They are scalar shared variables of the library's float type, which belong to the functions that are compiled with
     them, and are set when a training starts.
@@ -24,8 +24,8 @@ class Values:
     Parameters
     ----------
     numbers : dict, optional
-        The numbers by their keys, which tell by the structure of a graph what a number is there, such as
-        ``("loss", 0, "weight")``. Default: none.
+        The numbers by their keys, which identify their places in the graph, such as ``("loss", 0, "weight")``.
+        Default: none.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Values:
         self.add(numbers or {})
 
     def add(self, numbers):
-        """Make a variable for each of some numbers.
+        """Make a shared variable for each of some numbers.
 
         Parameters
         ----------
@@ -56,31 +56,31 @@ class Values:
             self.variables[key] = theano.shared(np.asarray(number, util.FLOAT), name=".".join(map(str, key)))
 
     def set(self, numbers):
-        """Let the graphs compute with other numbers from now on.
+        """Set the values of the variables.
 
         Parameters
         ----------
         numbers : dict
-            Numbers by key. There is a variable for each.
+            Numbers by key, for which there must be variables.
         """
         for key, number in numbers.items():
             self.variables[key].set_value(np.asarray(number, util.FLOAT))
 
     def numbers(self):
-        """Return what the graphs compute with now, as a dict of numbers by key."""
+        """Return the values of the variables, as a dict of numbers by key."""
         return {key: variable.get_value().item() for key, variable in self.variables.items()}
 
 
 def may_be_input(part, name):
-    """Tell whether graphs can take a number of a loss or a regularizer as an input, in the place of a constant.
+    """Tell whether a number of a loss or a regularizer can be an input of a graph, instead of a constant.
 
-    Zero cannot: what it multiplies is no part of a graph at all. Nor can a number that a method of the user's own may
-    read, as it may be what Python decides by there.
+    Zero cannot, as a term with the factor zero is left out of the graph. Nor can a number that a user's method may
+    read, as it may be a condition of Python code there.
 
     Parameters
     ----------
     part : :class:`theanets.Loss` or :class:`theanets.Regularizer`
-        What the number belongs to.
+        The loss or regularizer.
     name : str
         The attribute that holds it.
     """
@@ -89,7 +89,7 @@ def may_be_input(part, name):
 
 
 def _has_own_methods(cls):
-    """Tell whether a class that is none of the library's has methods of its own, or inherits such ones."""
+    """Tell whether a class has, or inherits, methods that are not of this library."""
     return any(
         hasattr(type(member), "__get__") and not isinstance(member, staticmethod)
         for base in cls.__mro__
@@ -100,7 +100,7 @@ def _has_own_methods(cls):
 
 
 class Context:
-    """How a graph is going to be used: what layers need to know beside their inputs.
+    """The context of a graph: everything that layers and losses depend on beside their inputs.
 
     Parameters
     ----------
@@ -110,17 +110,17 @@ class Context:
     states : dict, optional
         Expressions for the states that recurrent layers start from, by full name.
     training : scalar expression, optional
-        Not zero while parameters are learned, for layers that then behave differently. Default: they are not.
+        Nonzero in training, for layers that then behave differently. Default: prediction only.
     single_step : bool, optional
         Whether all sequences have just one step.
     class_weights : dict, optional
         Weights of the classes, for the variables that hold the labels. Default: there are none.
     frozen : set of theano shared variables, optional
-        Statistics, such as running averages, that are left as they are while parameters are learned. A layer that has
-        any of them sees a context without ``training``, and none of its statistics changes. Default: there are none.
+        Statistics, such as running averages, that training does not update. A layer with any of them gets a context
+        without ``training``, and none of its statistics changes. Default: none.
     opaque : sequence of str, optional
-        Full names of outputs that losses read as they are, whatever has made them, so that there is a gradient with
-        respect to them. Default: none of them.
+        Full names of outputs that losses do not look into (see :func:`unrolled`), so that there is a gradient with
+        respect to them. Default: none.
     values : Values, optional
         Numbers that the graph takes as inputs. Default: there are none, and all numbers are constants.
 
@@ -129,9 +129,8 @@ class Context:
     final_states : dict
         Expressions for the states that recurrent layers end with, by full name; filled in by the layers.
     unrolled : dict
-        For outputs that a loop along time makes, functions without arguments that return an expression of the same
-        values at all steps that count, which is made outside of the loop; or None if there is none. Filled in by the
-        layers.
+        For outputs of loops along time: functions without arguments that return an equivalent expression outside of the
+        loop, with the same values at all unmasked steps, or None if there is none. Filled in by the layers.
     """
 
     def __init__(
@@ -157,7 +156,7 @@ class Context:
         self.unrolled = {}
 
     def settings(self):
-        """Return what distinguishes this context from others: nothing, for one without anything special."""
+        """Return a cache key of this context: an empty tuple for one with defaults only."""
         states, weights = [tuple((items or {}).items()) for items in (self.states, self.class_weights)]
         symbols = self.mask, self.training, self.values
         if symbols == (None, None, None) and not (states or weights or self.single_step or self.opaque):
@@ -165,14 +164,14 @@ class Context:
         return *symbols, states, self.single_step, weights, self.frozen, self.opaque
 
     def value(self, key, number):
-        """Return a number as the graph computes with it: the input of this key if there is one, else the number.
+        """Return a number as it appears in the graph: the input of this key if there is one, else the constant.
 
         Parameters
         ----------
         key : tuple
             See :class:`Values`.
         number : float or scalar expression
-            What it is where the graph has no such input.
+            The constant.
         """
         variable = None if self.values is None else self.values.variables.get(key)
         if variable is not None:
@@ -181,7 +180,7 @@ class Context:
         return float(number) if util.is_real(number) else number
 
     def of_prediction(self):
-        """Return the context for a layer that computes, while others learn, what it does in prediction."""
+        """Return a copy of this context for a layer that behaves in training as it does in prediction."""
         context = copy.copy(self)
         context.training = None
         return context
@@ -208,7 +207,7 @@ def context_of(outputs):
 
 
 def unrolled(outputs, name):
-    """Return an output as an expression that shows which function has made it, even if that was done in a loop.
+    """Return an output as an expression outside of loops, so that losses can see the activation that computes it.
 
     Parameters
     ----------
