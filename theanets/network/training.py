@@ -32,19 +32,19 @@ class Training(Part):
 
     @property
     def history(self) -> History:
-        """What happened in the latest training, or in the one that goes on.
+        """The history of the latest training, or of the one in progress: monitors and learning rates by epoch.
 
         It is a :class:`theanets.trainer.history.History`. Each call of :meth:`train` or :meth:`itertrain` begins a new
-        one; training that goes on from a checkpoint continues that of the checkpoint. It is saved and copied with the
+        one; a training that resumes from a checkpoint continues the history of that. It is saved and copied with the
         network.
         """
         return self._history
 
     @property
     def learning_rate(self):
-        """The learning rate of the training that goes on. It can be changed, which takes effect at once.
+        """The learning rate of the training in progress. It can be assigned.
 
-        A value that is assigned, within an :meth:`itertrain` loop or by a callback, counts from the next epoch on, and
+        A value that is assigned, within an :meth:`itertrain` loop or by a callback, is used from the next epoch on, and
         ends a schedule.
 
         Raises
@@ -209,13 +209,13 @@ class Training(Part):
         progress: bool | None = None,
         **kwargs: Any,
     ) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
-        """Train, giving back control after each epoch.
+        """Train as a generator, which yields the values of the monitors after each epoch.
 
-        However the loop is left, the network then holds the parameters with the lowest validation loss: that of the
-        parameters at the end is computed on the way out.
+        However the loop is left, the network then has the parameters with the lowest validation loss. The last
+        parameters are validated when the generator is closed.
 
-        What is compiled is kept, for the next training by the same algorithm and the same options, of this network or
-        of another one of the same structure; see :func:`theanets.set_store`.
+        Compiled functions are cached for the next training by the same algorithm and with the same options, of this
+        network or of another one of the same structure; see :func:`theanets.set_store`.
 
         Parameters
         ----------
@@ -235,20 +235,20 @@ class Training(Part):
         save_every : int or float, optional
             Save after so many epochs (int) or minutes (float). Default 0, which is never.
         save_progress : str, pathlib.Path or binary file, optional
-            Where to save. ``{}`` in a path becomes the time in seconds.
+            The file to save to. ``{}`` in a path becomes the time in seconds.
         batch_size : int, optional
             Number of examples in a batch; 0 for all of them. Default 32.
         train_batches, valid_batches, iteration_size : int, optional
             Number of batches in an epoch, for either dataset or for both. Default: all.
         shuffle : str or bool, optional
             The order of the training data. ``'batches'``: batches are fixed slices of consecutive rows, which are taken
-            in another order each epoch. ``'rows'``, or True: rows are mixed anew each epoch. False: all come in the
-            order of the data, as they always do with ``stateful``. Validation data are mixed by none of these, as
-            batches of theirs come in another order at most. Default ``'batches'``.
+            in another order each epoch. ``'rows'``, or True: rows are shuffled in each epoch. False: all come in the
+            order of the data, as they always do with ``stateful``. The rows of validation data are never shuffled; at
+            most their batches come in another order. Default ``'batches'``.
         axis : int, optional
             The axis of the batch. Default 0.
         rng : int, None or numpy.random.RandomState, optional
-            The order of batches and of rows, noise and dropout. Default: that of the network.
+            Seed or generator for shuffling, noise and dropout. Default: that of the network.
         epochs, max_updates : int, optional
             Stop after so many passes over the training data.
         max_seconds : float, optional
@@ -272,11 +272,11 @@ class Training(Part):
         monitor_gradients : bool, optional
             Report the sum of squares of each parameter's gradient. Default False.
         average : str, optional
-            What values of monitors are means over: ``'examples'``, what the loss counts, be it examples, steps of
-            sequences, or weights; or ``'batches'`` for means of the means of batches, each with the same weight however
-            much is in it, as in releases before 0.9. Default ``'examples'``.
+            How monitors are averaged over an epoch: ``'examples'`` for means over all examples (or steps of sequences,
+            or weights, as in the loss); or ``'batches'`` for means of the means of batches, each with the same weight
+            whatever its size, as in releases before 0.9. Default ``'examples'``.
         stateful : bool or str, optional
-            Whether recurrent layers go on, at the beginning of a batch, from the state at the end of the batch before.
+            Whether recurrent layers begin each batch with the state at the end of the previous batch.
             Batches then come in order, without being shuffled; with ``axis=1``, they are pieces of time of the same
             sequences. States are reset when an epoch begins, or with ``'keep'`` only by :meth:`reset_state`. Default
             False.
@@ -284,36 +284,36 @@ class Training(Part):
             Functions that are called with the network and its :attr:`history` after each epoch. If one of them returns
             True, training stops; if it raises an error, training stops with it.
         stop_when : str or callable, optional
-            Stop when this holds after an epoch: a condition on a column of the history, such as
+            Stop when a condition holds after an epoch: one on a column of the history, such as
             ``'valid_loss < 0.01'``; or a function of the history.
         schedule : str, dict or callable, optional
             How the learning rate changes from epoch to epoch, see :mod:`theanets.trainer.schedules`. Default: not at
             all.
         freeze : list of str, optional
-            Parameters that are left as they are: shell patterns for their names, such as ``'*.b'``, or for names of
-            layers, such as ``'hid1'``. A layer with statistics, such as ``batchnorm``, of which all parameters are
-            frozen, or one of its statistics is named, computes what it does in prediction, and leaves its statistics
-            alone.
+            Parameters that are not trained: shell patterns for their names, such as ``'*.b'``, or for names of layers,
+            such as ``'hid1'``. A layer with statistics, such as ``batchnorm``, behaves as in prediction, and does not
+            update its statistics, if all of its parameters are frozen, or one of its statistics is named.
         class_weight : str, dict or list, optional
-            Weights of classes in the loss, beside those of examples: ``'balanced'`` for weights in inverse proportion
-            to how often classes occur in the training data; or weights by class. Default: all are equal.
+            Weights of classes in the loss, in addition to those of examples: ``'balanced'`` for weights in inverse
+            proportion to the frequencies of the classes in the training data; or weights by class. Default: all are
+            equal.
         checkpoint : str or pathlib.Path, optional
-            A file to keep all that is needed to go on. If it is there, training goes on from where it was, to the end
-            that the arguments ask for. See docs/guide/training.md.
+            A file with the whole state of the training. If it exists, training resumes from it, and goes on to the end
+            that the arguments set. See docs/guide/training.md.
         checkpoint_every : int or float, optional
             Write it after so many epochs (int) or minutes (float). Default: after each epoch.
         save_errors : str, optional
-            What to do when one of the two files above cannot be written in the middle, as on a disk that is full:
-            ``'warn'`` and go on, with another warning at the end if it is still so; or ``'raise'`` the error, which
-            ends training. Default ``'warn'``.
+            What to do if one of these two files cannot be written during training, as on a full disk: ``'warn'`` and go
+            on, with another warning at the end if it still fails; or ``'raise'`` the error, which ends training.
+            Default ``'warn'``.
         resume : bool, optional
-            Go on from the training before, in the same process: with the state of the optimizer and of the schedule,
-            the history, the random numbers and the parameters of its last epoch, as one long training does.
+            Resume the previous training in the same process: with the state of the optimizer and of the schedule, the
+            history, the random numbers and the parameters of its last epoch, as one long training does.
             ``epochs`` and ``max_updates`` then count further epochs. Arguments that are left out are those of the
             training before, except for limits, callbacks, ``stop_when`` and the data. Default False: the optimizer
             starts anew. See docs/guide/training.md.
         progress : bool, optional
-            Whether to show a bar with the losses of the moment. Default: if training takes more than a second, where
+            Whether to show a progress bar with the current losses. Default: if training takes more than a second, and
             the standard error is a terminal, or in a notebook.
         **kwargs
             Further options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see

@@ -52,7 +52,7 @@ class Group:
 
 
 class Tie:
-    """The group of a cell. It is referenced weakly, and keeps the cell alive, so that the id of the cell stays its."""
+    """The group of a cell. It lives as long as a :class:`Tied` uses it, and keeps the cell and so its id alive."""
 
     __slots__ = ("cell", "group", "__weakref__")
 
