@@ -1,5 +1,6 @@
 """Networks of one structure share what is compiled, and everything else is as if each had compiled for itself."""
 
+import functools
 import gc
 import os
 import threading
@@ -165,10 +166,15 @@ def test_results_are_those_of_a_network_that_compiles_for_itself(name, monkeypat
     use(make, 1, data, before, name in IN_FULL)
     counts = len(store.TRAININGS), len(store.FUNCTIONS)
     assert all(counts)
+
+    @functools.wraps(theanets.Network._connect)
+    def build(*args):
+        raise AssertionError("a graph is built")
+
     with monkeypatch.context() as patched:
         # nothing is built or compiled for the second one.
         patched.setattr(theano, "function", None)
-        patched.setattr(theanets.Network, "_connect", None)
+        patched.setattr(theanets.Network, "_connect", build)
         second = use(make, 2, data, options, name in IN_FULL)
     assert (len(store.TRAININGS), len(store.FUNCTIONS)) == counts
     theanets.set_store(False)
