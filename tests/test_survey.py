@@ -85,8 +85,8 @@ def test_a_pair_of_options_that_does_not_end_is_found():
     cases = [[20, 16, 3, True, False], [20, 16, 14, True, False]]
     chosen = [("products", [("flat", "float32", 400, cases)])]
     found = survey.survey(pair, chosen, SMALL, say=lambda line: None)["products"]
-    if jaxlib.__version__ == "0.10.2":
-        assert [failed[:-1] for failed in found["failed"]] == [["flat", "float32", *cases[1]]]
+    # with some releases of XLA and on some processors only, the compiler takes memory without end.
+    assert [failed[:-1] for failed in found["failed"]] in ([], [["flat", "float32", *cases[1]]])
     assert found["compiled"] + len(found["failed"]) == 2
 
 

@@ -10,7 +10,7 @@ from .support import run
 
 hazards.optional_modules()
 
-#: checked where they show: with a compiler, or in how a process starts
+#: checked where they show: with a compiler, in how a process starts, in wrong results, in copies of graphs
 ELSEWHERE = {
     "argmax-over-all-axes",
     "complex-numbers-with-members",
@@ -18,15 +18,24 @@ ELSEWHERE = {
     "compiler-asked",
     "compiler-not-asked-yet",
     "cumulation-over-all-axes",
+    "debugmode-with-scalars",
+    "digests-of-arrays",
+    "functions-in-order",
     "gradient-of-indexing-in-python",
+    "gradients-of-sparse-items",
+    "graphs-in-order",
     "lazylinker-not-yet",
+    "loops-in-order",
     "loops-in-python",
     "name-core",
+    "order-of-unraveled-indices",
     "products-of-empty-matrices",
     "quiet-import",
     "scan-loops-in-python",
+    "second-derivatives-of-loops",
     "settings-filled-in",
     "substreams-all-at-once",
+    "variables-without-what-uses-them",
     "versions-of-ops-without-properties",
     "versions-that-outlive-the-process",
     "watch-for-the-first-function",

@@ -129,13 +129,13 @@ LAYER = """
 scale = 2.0
 def helper(x):
     return x * scale
-class Scaled(theanets.Layer):
+class Powered(theanets.Layer):
     power = 1
     def setup(self):
         self.add_weights("w", self.input_size, self.output_size)
     def transform(self, inputs):
         return helper(inputs[self.input_name].dot(self.find("w"))) ** self.power, []
-net = theanets.Regressor([4, dict(form="scaled", size=3), 2])
+net = theanets.Regressor([4, dict(form="powered", size=3), 2])
 """
 
 

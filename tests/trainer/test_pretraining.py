@@ -188,7 +188,7 @@ def test_t7_a_loss_that_is_not_a_number_leaves_the_own_layers(rng):
 @pytest.mark.parametrize("algo", ["layerwise", "pretrain"])
 @pytest.mark.parametrize("when", [1, 2, 3])
 def test_an_interrupt_between_stages_ends_training(algo, when, rng, monkeypatch):
-    """While a stage is compiled: the first one has nothing to leave, and any other one leaves what was learned."""
+    """While a stage is compiled: the first one leaves the network as it was, and any other one what was learned."""
     net = theanets.Regressor([4, 3, 3, 3, 2])
     x, y = rng.randn(12, 4), rng.randn(12, 2)
     compiled, original = [], pretraining.DownhillTrainer._compile
@@ -202,13 +202,10 @@ def test_an_interrupt_between_stages_ends_training(algo, when, rng, monkeypatch)
     monkeypatch.setattr(pretraining.DownhillTrainer, "_compile", compile_or_stop)
     layers, before = list(net.layers), helpers.values(net)
     run = dict(algo=algo, subalgo="sgd", epochs=1, learning_rate=0.1)
-    if when == 1:
-        with pytest.raises(KeyboardInterrupt):
-            net.train([x, y], **run)
-    else:
-        train, valid = net.train([x, y], **run)
-        assert np.isfinite(train["loss"]) and np.isfinite(valid["loss"])
-        assert "keyboard" in net.history.stopped and len(net.history) == when - 1
+    train, valid = net.train([x, y], **run)
+    assert np.isfinite(train["loss"]) == (when > 1)
+    assert np.isfinite(valid["loss"]) == (when > 1 or algo == "layerwise")
+    assert "keyboard" in net.history.stopped and len(net.history) == when - 1
     assert net.layers == layers and net._session is None
     changed = any((value != before[name]).any() for name, value in helpers.values(net).items())
     assert changed == (when > 1)

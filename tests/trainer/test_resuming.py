@@ -373,7 +373,7 @@ def test_neither_data_nor_state_is_kept_for_longer_than_it_is_needed(each_mode):
     net.train([X, Y], algo="sgd", epochs=1)
     assert all(variable.container.storage[0] is None for variable in adam.own)
     for i in range(6):
-        net.train([X, Y], algo="sgd", momentum=0.1 * i, epochs=0)
+        net.train([X, Y], algo="sgd", monitors={"hid1:out": [0.1 * i]}, epochs=0)
     assert len(net._compiled) == 4
 
 

@@ -4,6 +4,7 @@ import json
 
 import jax
 import jaxlib
+import numpy as np
 import pytest
 import theano
 import theano.tensor as TT
@@ -91,8 +92,9 @@ def test_the_survey_has_the_options_in_use():
 
 def test_only_convolutions_have_options_of_their_own(chosen):
     x, image, kernel = TT.matrix(), TT.tensor4(), TT.tensor4()
-    theano.function([x], TT.dot(x, x), mode="XLA")
-    theano.function([image, kernel], conv2d(image, kernel), mode="XLA")
     sums = theano.scan(lambda row, total: total + row.sum(), sequences=x, outputs_info=TT.zeros(()))[0]
-    theano.function([x], sums, mode="XLA")
+    matrix, filters = np.ones((3, 3), theano.config.floatX), np.ones((1, 1, 2, 2), theano.config.floatX)
+    theano.function([x], TT.dot(x, x), mode="XLA")(matrix)
+    theano.function([image, kernel], conv2d(image, kernel), mode="XLA")(matrix[None, None], filters)
+    theano.function([x], sums, mode="XLA")(matrix)
     assert chosen == [None, devices.EIGEN, None]

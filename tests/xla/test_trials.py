@@ -90,7 +90,11 @@ def test_a_compilation_without_end_ends_in_the_defaults(folder, monkeypatch):
     assert not tried and options_of(again) == options_of(function)
 
 
-def test_what_was_compiled_elsewhere_is_not_compiled_again(folder, cache):
+def test_what_was_compiled_elsewhere_is_not_compiled_again(folder, request):
+    # the process may have used another cache before.
+    trials.Tried(product, HARMLESS, {})(A, B)
+    cache = request.getfixturevalue("cache")
+
     def run(states, a):
         return [state * 2 + a.sum() for state in states], jax.lax.fori_loop(0, 3, lambda i, x: x @ x, a)
 
@@ -186,7 +190,8 @@ def test_the_process_is_there_early_for_new_functions_only(folder, monkeypatch):
     assert len(started) == 2
 
 
-def test_networks_train_all_the_same_where_nothing_can_be_tried(folder, monkeypatch):
+def test_networks_train_all_the_same_where_nothing_can_be_tried(folder, without_store, monkeypatch):
+    monkeypatch.setenv("THEANETS_PROGRAMS", "0")
     if not devices.may_have(devices.EIGEN):
         # nothing is tried then.
         assert not devices.surveyed()

@@ -121,12 +121,12 @@ def measure(runner, network, valid, options):
     Returns
     -------
     figures : dict
-        The loss is "not a number" if an iterator of data is exhausted.
+        The loss is "not a number" if an iterator of data is exhausted, or if the data hold no targets.
     """
     if not isinstance(runner, Trainer):
         # other arguments may be the trainer's own.
         options = {key: options[key] for key in ("masked", "stateful", "monitors", "average") if key in options}
-    if not network.losses:
+    if not network.losses or not getattr(runner, "has_targets", True):
         return OrderedDict(loss=np.nan)
     try:
         return DownhillTrainer("sgd", network).measure(valid, **options)

@@ -26,6 +26,9 @@ class Trainer:
     #: Whether the monitors that are yielded are measured, and not placeholders.
     measures = True
 
+    #: Whether the data have everything that the losses of the network take.
+    has_targets = True
+
     #: Whether patterns of regularizers and monitors are for names in the network itself.
     checks_patterns = True
 

@@ -186,6 +186,7 @@ class UnsupervisedPretrainer(Trainer):
     """
 
     ignores_surplus = True
+    has_targets = False
     #: Patterns refer to the autoencoder that is made for the training.
     checks_patterns = False
 

@@ -39,8 +39,11 @@ def compile_module(payload, options, configuration, bound=()):
         Which arguments are bound to a device. Default none.
     """
     jax = importlib.import_module("jax")
-    for name, value in configuration.items():
-        jax.config.update(name, value)
+    if any(getattr(jax.config, name) != value for name, value in configuration.items()):
+        for name, value in configuration.items():
+            jax.config.update(name, value)
+        # JAX looks at the settings of its cache once.
+        importlib.import_module("jax.experimental.compilation_cache.compilation_cache").reset_cache()
 
     def lower(inputs, outputs):
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
