@@ -1,5 +1,6 @@
 """Networks behave as scikit-learn expects of its estimators."""
 
+import logging
 import pickle
 import warnings
 
@@ -20,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from theanets.estimators import AutoencoderTransformer, NetworkClassifier, NetworkRegressor, examples
+from theanets.estimators.base import quiet
 from theanets.xla import epochs
 
 
@@ -457,3 +459,17 @@ def test_no_label_for_what_is_not_a_number():
 def test_arguments_of_other_libraries(name, words):
     with pytest.raises(TypeError, match=rf"NetworkClassifier\(\): unknown argument '{name}'; .*{words}"):
         NetworkClassifier(**{name: 1})
+
+
+def test_the_log_has_its_levels_again_when_the_last_of_several_threads_is_done():
+    logger = logging.getLogger("theanets")
+    before = logger.level
+    first, second = quiet(False), quiet(False)
+    first.__enter__()
+    second.__enter__()
+    assert logger.level == logging.WARNING
+    first.__exit__(None, None, None)
+    assert logger.level == logging.WARNING
+    second.__exit__(None, None, None)
+    with quiet(True):
+        assert logger.level == before

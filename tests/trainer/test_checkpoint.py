@@ -335,6 +335,7 @@ def test_a_loss_is_known_by_its_code(tmp_path):
 
 
 def test_what_may_change_changes(tmp_path, caplog):
+    caplog.set_level("INFO", logger="theanets")
     run = dict(algo="sgd", epochs=1, batch_size=20, checkpoint=tmp_path / "c")
     regressor().train([X, Y], learning_rate=0.1, **run)
     network = regressor()

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import logging
+import threading
 from numbers import Integral, Real
 from typing import Any
 
@@ -36,19 +37,37 @@ def answers_unknown(init):
     return checked
 
 
-@contextlib.contextmanager
+class _Quiet:
+    """Silences the log for as long as any thread trains an estimator that is not to be heard."""
+
+    def __init__(self):
+        self.lock = util.anew_after_fork(threading.Lock())
+        self.count = 0
+        self.levels = {}
+
+    def __enter__(self):
+        with self.lock:
+            if not self.count:
+                # the first thread notes the levels, and the last one restores them.
+                for logger in map(logging.getLogger, ("theanets", "downhill")):
+                    self.levels[logger] = logger.level
+                    logger.setLevel(logging.WARNING)
+            self.count += 1
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.count -= 1
+            if not self.count:
+                for logger, level in self.levels.items():
+                    logger.setLevel(level)
+
+
+_quiet = _Quiet()
+
+
 def quiet(verbose):
-    """Silence the log while a network is built and trained, unless ``verbose``."""
-    loggers = [logging.getLogger(name) for name in ("theanets", "downhill")]
-    levels = [logger.level for logger in loggers]
-    try:
-        if not verbose:
-            for logger in loggers:
-                logger.setLevel(logging.WARNING)
-        yield
-    finally:
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)
+    """Return a context that silences the log while a network is built and trained, unless ``verbose``."""
+    return contextlib.nullcontext() if verbose else _quiet
 
 
 class WeightedScore:
