@@ -66,8 +66,8 @@ def _one(activations, labels):
 def ctc_without_its_library(module):
     """Compute connectionist temporal classification in Python where there is no warp-ctc.
 
-    ConnectionistTemporalClassification (theano/tensor/nnet/ctc.py:95) has an implementation in C alone, and refuses to be
-    made without the library. It is made without it now. Where C code is asked for, and the library is found, that is
+    ConnectionistTemporalClassification (theano/tensor/nnet/ctc.py:95) has an implementation in C alone, and refuses to
+    be made without the library. It is made without it now. Where C code is asked for, and the library is found, that is
     what runs; as there, a sequence that has more labels than steps costs nothing.
 
     The method is that of Graves and others, Connectionist temporal classification, ICML 2006.

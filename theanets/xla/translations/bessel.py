@@ -245,7 +245,7 @@ def _between(v, x):
 
 
 def _of_any_sign(v, x, function, alternates):
-    """Compute for orders that are not negative integers, and for x >= 0; the rest by symmetry (DLMF 10.4.1, 10.11.1)."""
+    """Compute for orders that are not negative integers and x >= 0; the rest by symmetry (DLMF 10.4.1, 10.11.1)."""
     is_whole = v == jnp.round(v)
     is_odd = is_whole & (jnp.mod(v, 2) == 1)
     result = function(jnp.where(is_whole, jnp.abs(v), v), jnp.abs(x))
