@@ -174,8 +174,8 @@ class SparseCrossing:
 
     def arrive(self, arrays):
         """See :meth:`ObjectCrossing.arrive`."""
-        data, rows, columns = self.data.arrive(arrays[:1]), *arrays[1:]
-        return SparseArray(data, rows, columns, self.shape, self.format).to_host()
+        rows, columns = arrays[1:]
+        return SparseArray(self.data.arrive(arrays[:1]), rows, columns, self.shape, self.format).to_host()
 
     def send_back(self, value):
         """See :meth:`ObjectCrossing.send_back`."""
