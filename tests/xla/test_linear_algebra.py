@@ -165,7 +165,7 @@ def test_least_squares(shape):
     arrays = [rng.randn(*shape), rng.randn(shape[0], 2)]
     f = theano.function([a, b, threshold], nlinalg.lstsq()(a, b, threshold), mode="XLA")
     # LAPACK takes 1 and more for the precision, too.
-    for rcond in (-1, 0, 1, 2.5, 0.5):
+    for rcond in (-1, 0, 1, 2.5):
         results = f(*arrays, rcond)
         for result, expected, rtol in zip(results, np.linalg.lstsq(*arrays, rcond=rcond), (1e-5, 1e-9, 0, 1e-9)):
             np.testing.assert_allclose(result, expected, rtol=rtol)
