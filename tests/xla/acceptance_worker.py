@@ -238,7 +238,7 @@ def adapt_convolutions(module):
 
 
 def adapt_batch_normalization(module):
-    """Compare values with those of Ops that other modes replace by many, although they are still in the graph by XLA."""
+    """Compare the values of Ops that other modes replace by many, and that are still in the graph by XLA."""
     names = ("AbstractBatchNormTrain", "AbstractBatchNormInference", "AbstractBatchNormTrainGrad")
     module.bn = _View(module.bn, **{name: type(name, (), {}) for name in names})
 
