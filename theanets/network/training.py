@@ -388,7 +388,7 @@ class Training(Part):
         saver = storage.Saver(self, save_progress, save_every, save_errors)
         session = self._make_session(runner, found, shuffle, kwargs, save_errors)
         session.is_incremental = is_incremental
-        session.has_validation_data = valid is not None
+        session.history.has_validation_data = valid is not None
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session, **bar, level=level))
 

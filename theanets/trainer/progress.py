@@ -114,14 +114,14 @@ def _with_bar(epochs, session, total, delay):
                 monitors = next(epochs, END)
             if monitors is END:
                 return
-            bar.epoch_ends(_words(history.figures(), session.has_validation_data))
+            bar.epoch_ends(_words(history.figures(), session.history.has_validation_data))
             yield monitors
     finally:
         try:
             epochs.close()
         finally:
             # with the validation at the end.
-            bar.close(_words(history.figures(), session.has_validation_data))
+            bar.close(_words(history.figures(), session.history.has_validation_data))
 
 
 class Bar:

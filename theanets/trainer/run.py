@@ -130,7 +130,7 @@ class Run:
         words = [type(self.optimizer).__name__.lower()]
         if self.rate.algo not in self.rate.WITHOUT:
             words.append(f"learning rate {self.rate.value:g}")
-        where = "" if self.session.has_validation_data else " on the training data"
+        where = "" if self.session.history.has_validation_data else " on the training data"
         write = util.detail if self.session.is_incremental else util.log
         write(
             f"training by {', '.join(words)}: {describe_batches(self.train)}; "
@@ -344,7 +344,9 @@ class Run:
             self.session.stage_ends(self.outcome)
             self.session.leaves(self.best or self.optimizer.averages.nothing(), self._trains_whole_network())
             write = util.detail if self.session.is_incremental else util.log
-            best = "best validation loss" if self.session.has_validation_data else "best loss on the training data"
+            best = (
+                "best validation loss" if self.session.history.has_validation_data else "best loss on the training data"
+            )
             write(f"training stopped: {self.outcome.words}; {best} {self.best_loss:.6f}")
 
     def _trains_whole_network(self):

@@ -202,8 +202,6 @@ class Session:
         Whether the monitors that the trainer yields are measured, and not placeholders.
     measure : callable or None
         Computes the monitors of the network on the validation data.
-    has_validation_data : bool
-        Whether there are validation data, and not just the training data.
     bar : :class:`theanets.trainer.progress.Bar` or None
         The progress bar, which is told what is being done; None if there is none.
     """
@@ -225,7 +223,6 @@ class Session:
         self.is_open = False
         self.is_whole = self.is_measured = True
         self.measure = self.bar = None
-        self.has_validation_data = True
         self.thread, self.trained = None, frozenset()
         # whether there was a warning that no parameter changes.
         self.has_warned = False
@@ -313,7 +310,7 @@ class Session:
     @property
     def noun(self):
         """What a validation is called: no validation if it is on the training data."""
-        return "validation" if self.has_validation_data else "evaluation"
+        return "validation" if self.history.has_validation_data else "evaluation"
 
     def does(self, what, done=0, count=None):
         """Tell the progress bar, if there is one, what is being done, and how many of the batches are done."""
