@@ -12,6 +12,8 @@ import scipy.sparse
 import theanets
 import theano
 import theano.tensor as TT
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from theanets import store, util
 
 from tests.helpers import values
@@ -99,10 +101,11 @@ CASES = {
     ),
     "user's own": (
         regressor(dict(form="doubled", size=5), loss=lambda output, target: abs(output - target).mean()), [X, Y],
-        dict(algo="rmsprop", centered=0.1), dict(algo="rmsprop", centered=0.1, rms_halflife=3),
+        dict(algo="rmsprop", centered=0.1), dict(algo="rmsprop", centered=0.3, rms_halflife=3),
     ),
     "another loss": (
-        regressor(loss="quartic"), [X, Y], dict(algo="esgd"), dict(algo="esgd", learning_rate=0.1),
+        lambda seed: theanets.Regressor([6, 3], rng=seed, loss=dict(form="quartic", weight=seed / 2)), [X, Y],
+        dict(algo="esgd"), dict(algo="esgd", learning_rate=0.1),
     ),
     "stateful": (
         recurrent("Regressor", (4, "rnn"), 2), [SEQUENCES, SEQUENCES[:, :, :2]],
@@ -179,6 +182,68 @@ def test_results_are_those_of_a_network_that_compiles_for_itself(name, monkeypat
     assert (len(store.TRAININGS), len(store.FUNCTIONS)) == counts
     theanets.set_store(False)
     assert_same(second, use(make, 2, data, options, name in IN_FULL))
+
+
+ACTIVATIONS = st.sampled_from(["tanh", "relu", "prelu", "softmax", "maxout:2", "elu", "norm:z+sigmoid"])
+ALGORITHMS = st.sampled_from(["sgd", "nag", "adam", "rmsprop", "adagrad", "adadelta", "rprop", "esgd"])
+RECURRENT = st.sampled_from(
+    ["rnn", "gru", "mut1", "scrn", "lstm", "rrnn", dict(form="clockwork", periods=(1, 2)),
+     dict(form="bidirectional", worker="gru")]
+)  # fmt: skip
+PENALTIES = st.dictionaries(
+    st.sampled_from(["weight_l2", "weight_l1", "hidden_l1", "contractive", "hidden_dropout", "input_noise",
+                     "centered"]),
+    st.sampled_from([(0.1, 0.2), (0.05, 0.05)]),
+    max_size=3,
+)  # fmt: skip
+SETTINGS = st.fixed_dictionaries(
+    {"algo": ALGORITHMS, "batch_size": st.sampled_from([7, 8])},
+    optional={
+        "shuffle": st.sampled_from(["rows", False]), "momentum": st.just(0.5), "max_gradient_norm": st.just(0.1),
+        "schedule": st.just("cosine"), "average": st.just("batches"), "monitor_gradients": st.just(True),
+        "monitors": st.just({"hid1:out": (0.1, 0.5)}), "freeze": st.just("*.b"),
+    },
+)  # fmt: skip
+LAYERS = st.lists(st.tuples(st.just(4), ACTIVATIONS) | st.sampled_from(["batchnorm", "layernorm"]), max_size=2)
+
+
+@st.composite
+def structures(draw):
+    """Return a function that makes a network, given a seed, and its data."""
+    recurs, weighted = draw(st.booleans()), draw(st.booleans())
+    if recurs:
+        layer, kind = draw(RECURRENT), theanets.recurrent
+        layer, x = dict(size=4, **(layer if isinstance(layer, dict) else dict(form=layer))), SEQUENCES
+        layers, y = [3, layer, 2], (x.argmax(axis=2) > 1)
+    else:
+        layers, kind, x, y = [6, (5, draw(ACTIVATIONS)), *draw(LAYERS), 3], theanets, X, LABELS
+    if draw(st.booleans()):
+        make, data, losses = kind.Classifier, [x, y.astype("int32")], ["xe"]
+    else:
+        targets = x[..., :2] if recurs else Y
+        make, data, losses = kind.Regressor, [x, targets], ["mse", "mae", "quartic"]
+    options = dict(loss=draw(st.sampled_from(losses)), weighted=weighted)
+    data += [np.linspace(0, 1, data[1].size, dtype=util.FLOAT).reshape(data[1].shape)] if weighted else []
+    return functools.partial(make, layers, **options), data
+
+
+@settings(max_examples=3, deadline=None, derandomize=True, phases=[Phase.generate],
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(structure=structures(), penalties=PENALTIES, options=SETTINGS)
+def test_results_are_the_same_without_the_store_whatever_the_structure(structure, penalties, options):
+    make, data = structure
+    if options["algo"] in ("adadelta", "esgd"):
+        options.pop("schedule", None)
+    runs = [options | {name: pair[i] for name, pair in penalties.items()} | dict(learning_rate=0.01 + 0.01 * i)
+            for i in range(2)]  # fmt: skip
+    theanets.set_store(None)
+    store.clear()
+    use(lambda seed: make(rng=seed), 1, data, runs[0])
+    count = len(store.TRAININGS)
+    second = use(lambda seed: make(rng=seed), 2, data, runs[1])
+    assert count == len(store.TRAININGS) == 1
+    theanets.set_store(False)
+    assert_same(second, use(lambda seed: make(rng=seed), 2, data, runs[1]))
 
 
 def test_nothing_of_a_network_is_kept():

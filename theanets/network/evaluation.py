@@ -246,6 +246,12 @@ class Evaluation(Part):
         """Tell whether each row of the outputs depends on the same row of the inputs alone, so that padding is safe."""
         return self._graphs.get(("by row", self._layers_memo.fingerprint(self.layers)), lambda: padding.is_ours(self))
 
+    def _ignores_rows_without_weight(self, regs):
+        """Tell whether rows whose weights are zero influence neither the loss in training nor its gradients."""
+        return (
+            not (self.statistics or self._overridden()) and padding.are_weighted(self, regs) and padding.is_ours(self)
+        )
+
     def _compute_filled(self, function, names, slots, masked, *arrays):
         """Compute outputs for arrays, which are padded to one of a few sizes so that XLA compiles for few shapes.
 

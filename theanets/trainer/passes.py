@@ -9,7 +9,7 @@ import downhill
 import numpy as np
 
 from .. import util
-from ..data.batches import MixedRows, Ordered
+from ..data.batches import MixedRows, Ordered, filled_up
 from .compiled import Loops
 
 __all__ = ["Pass"]
@@ -56,14 +56,18 @@ class Pass:
         Called before a batch is run, with the number of its sequences, and whether it is the first one of the pass; it
         is called once only for a loop, whose batches all have the same number of sequences. See
         :class:`theanets.trainer.run.Carrier`.
+    weights : set of int, optional
+        Positions of the arrays that hold weights, if rows of zero weight change no result. Data that lie on the device
+        are then filled up with them, see :func:`theanets.data.batches.filled_up`. Default none: they would change it.
     """
 
-    def __init__(self, function, dataset, loops=None, is_passing=False, follow=None):
+    def __init__(self, function, dataset, loops=None, is_passing=False, follow=None, weights=frozenset()):
         self.function = function
         self.dataset = dataset
         self.loops = Loops() if loops is None else loops
         self.is_passing = is_passing
         self.follow = follow
+        self.weights = weights
         self.axis = 0
         self.shapes = set()
         self.puts_together = _by_xla(function)
@@ -84,7 +88,10 @@ class Pass:
         if self.follow is not None and self.axis == 0 and len(sizes) > 1:
             # follow() raises an error for a batch with another number of sequences when it is its turn.
             return None
-        return self._loop_over(inner._inputs, max(sizes), self.axis, isinstance(inner, MixedRows))
+        arrays, size = inner._inputs, max(sizes)
+        if self.weights and self.axis == 0 and all(type(array) is np.ndarray for array in arrays):
+            arrays = filled_up(arrays, size, self.weights)
+        return self._loop_over(arrays, size, self.axis, isinstance(inner, MixedRows))
 
     def _loop_over(self, arrays, size, axis=0, is_mixed=False):
         """Put data on the device, and return a compiled loop over them; None if that is not possible."""
