@@ -412,8 +412,12 @@ def is_finite(array):
     numbers = numbers_of(array)
     if numbers.dtype.kind != "f":
         return True
-    if numbers.flags.forc:
-        flat = numbers if numbers.flags.c_contiguous else numbers.ravel("K")
+    flags = numbers.flags
+    # vdot() takes arrays of any rank, and copies those that do not lie in the order of C.
+    if flags.c_contiguous and math.isfinite(np.vdot(numbers, numbers)):
+        return True
+    if flags.f_contiguous:
+        flat = numbers.ravel("K")
         if math.isfinite(np.vdot(flat, flat)):
             return True
     return bool(np.isfinite(numbers).all())
