@@ -240,7 +240,10 @@ class StreamSource:
     def __call__(self):
         """Return the next batch, cast and checked."""
         batch = self._next()
-        if batch is None or isinstance(batch, (str, bytes)) or np.isscalar(batch):
+        # lists first, as most batches are.
+        if not isinstance(batch, (list, tuple)) and (
+            batch is None or isinstance(batch, (str, bytes)) or np.isscalar(batch)
+        ):
             raise util.DataError(
                 f"{self.label} data: {_name(self.make)} has made {_words(batch)}, expected a list of arrays for a "
                 f"batch: {_expectation(self.slots)}"
