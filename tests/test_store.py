@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 
+import jax
 import numpy as np
 import pytest
 import scipy.sparse
@@ -15,6 +16,8 @@ import theano.tensor as TT
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from theanets import store, util
+from theanets.trainer import compiled
+from theanets.xla import epochs
 
 from tests.helpers import values
 
@@ -259,6 +262,37 @@ def test_nothing_of_a_network_is_kept():
         gc.collect()
         assert not [ref() for ref in held if ref() is not None]
     assert len(store.TRAININGS) == 1
+
+
+def held():
+    """Return how many objects, arrays on the device and compiled programs there are."""
+    gc.collect()
+    programs = jax.devices()[0].client.live_executables()
+    return np.array([len(gc.get_objects()), len(jax.live_arrays()), len(programs)])
+
+
+def test_memory_does_not_grow_with_the_number_of_networks():
+    counts = []
+    for seed in range(30):
+        net = regressor((5, "tanh"))(seed)
+        net.train([X, Y], algo="adam", weight_l2=seed + 1, hidden_dropout=0.2, epochs=1)
+        net.predict(X)
+        del net
+        if seed in (4, 29):
+            counts.append(held())
+    objects, arrays, programs = counts[1] - counts[0]
+    # fewer than ten for a network.
+    assert objects < 250 and arrays <= 0 and programs <= 0
+
+
+def test_memory_does_not_grow_with_the_number_of_sizes_of_batches(monkeypatch):
+    monkeypatch.setattr(epochs, "LAYOUTS", 2)
+    monkeypatch.setattr(compiled, "LOOPS", 2)
+    net, counts = regressor()(1), []
+    for size in range(3, 9):
+        net.train([X, Y], algo="sgd", batch_size=size, epochs=1)
+        counts.append(held()[1:].tolist())
+    assert counts[2] == counts[-1]
 
 
 def test_what_is_kept_is_limited(monkeypatch):
