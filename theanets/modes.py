@@ -19,6 +19,9 @@ VARIABLE = "THEANETS_MODE"
 UNTOUCHED = str(theano.config.mode)
 
 
+#: Whether Theano uses a GPU by its own code, which is chosen before it is imported, and cannot be changed.
+ON_GPU = str(theano.config.device).startswith(("cuda", "gpu", "opencl"))
+
 #: Whether the user has set a mode or a linker for Theano; settings are read once, when Theano is imported.
 CONFIGURED = UserSettings().any("mode", "linker")
 
@@ -82,13 +85,12 @@ def get_mode() -> str | theano.compile.Mode:
     """
     if _Choice.mode is not None:
         return _Choice.mode
-    asked = os.environ.get(VARIABLE)
-    if asked:
-        return _check(asked, VARIABLE)
+    # this runs before each prediction: os.environ.get() raises and catches an error for a variable that is not set.
+    if VARIABLE in os.environ and os.environ[VARIABLE]:
+        return _check(os.environ[VARIABLE], VARIABLE)
     if str(theano.config.mode) != UNTOUCHED:
         return theano.config.mode
-    on_gpu = str(theano.config.device).startswith(("cuda", "gpu", "opencl"))
-    return theano.config.mode if CONFIGURED or on_gpu or not xla.is_available() else xla.NAME
+    return theano.config.mode if CONFIGURED or ON_GPU or not xla.is_available() else xla.NAME
 
 
 def _resolved():

@@ -62,8 +62,8 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
 
     Notes
     -----
-    A subclass overrides :meth:`loss` to add a penalty, or :meth:`modify_graph` to change outputs. As these may read the
-    weight, training with another weight is then compiled anew; with the regularizers of this module it is not.
+    A subclass overrides :meth:`loss` to add a penalty, or :meth:`modify_graph` to change outputs. Training with another
+    weight compiles nothing, unless these methods read ``self.weight``, or pass ``self`` on to a function that may.
 
     Examples
     --------

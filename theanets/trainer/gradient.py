@@ -380,6 +380,7 @@ class DownhillTrainer(Trainer):
             run.phase = compiled.phase
             run.loops = compiled.loops
             run.statistics = self.network.statistics
+            run.weights = self._filling_weights(regs, kwargs, masked, stateful)
             run.before = self.before
             if self.network._whole is None and session.network is self.network:
                 run.memory = Trained(self.algo, session.options, description, compiled)
@@ -391,6 +392,16 @@ class DownhillTrainer(Trainer):
                 self.outcome = run.outcome
                 if run.memory is not None:
                     self.network._trained = run.memory
+
+    def _filling_weights(self, regs, kwargs, masked, stateful):
+        """Return the positions of the arrays of weights, if rows whose weights are zero make no difference; else none.
+
+        They are the arrays with which :func:`theanets.data.batches.filled_up` fills batches up.
+        """
+        if masked or stateful or kwargs.get("monitors") or not self.network._ignores_rows_without_weight(regs):
+            return frozenset()
+        variables = list(self.variables or self.network.variables)
+        return frozenset(variables.index(loss._weights) for loss in self.network.losses)
 
     def _in_session(self, kwargs):
         """Return a context manager with the session that this training is part of, or with a new one."""

@@ -59,6 +59,8 @@ class Run:
         Carries the states of recurrent layers on from batch to batch.
     loops : Loops
         Cache of compiled loops over data.
+    weights : set of int
+        Positions of the arrays of weights, if data may be filled up with rows of zero weight.
     before, memory : Trained or None
         The training that this run resumes, and the object that keeps the state of this one for the next training.
     """
@@ -83,6 +85,7 @@ class Run:
         self.carrier = None
         self.passes = {}
         self.loops = Loops()
+        self.weights = frozenset()
         self.before = self.memory = None
         self.best_loss = np.inf
         self.best = self.best_params = None
@@ -219,7 +222,7 @@ class Run:
         key = id(function), id(dataset)
         if key not in self.passes:
             follow = None if self.carrier is None else self.carrier.follower(reset)
-            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow)
+            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow, self.weights)
         return self.passes[key]
 
     def _out_of_time(self):

@@ -383,9 +383,9 @@ class Program:
         if len(self.direct) >= VARIANTS:
             self.direct = {}
         self.array_types = {type(value) for value in kept}
-        self.direct[kept[0].shape] = function
+        self.direct[kept[0].shape] = function.find(kept)
 
-    def compute_directly(self, array):
+    def compute_directly(self, array, is_valid):
         """Compute the only output for the only input, with little overhead in Python.
 
         Cells are only read, and nothing is traced, so that several threads may do this at the same time.
@@ -394,18 +394,19 @@ class Program:
         ----------
         array : ndarray
             The input; its dtype and rank must be those of the input's type.
+        is_valid : callable
+            Tells whether the result is wanted at all. It is called while XLA computes.
 
         Returns
         -------
         value : ndarray or None
-            None where the program has to be called instead: if it has other inputs or outputs, or if nothing is
-            compiled for arrays of this shape yet.
+            None where the program has to be called instead: if it has other inputs or outputs, if nothing is compiled
+            for arrays of this shape yet, or if the result is not wanted.
         """
         function = self.direct.get(array.shape)
-        if function is None or self.deferred:
+        if function is None or self.deferred or forking.is_stranded():
             return None
-        forking.check()
-        arrived = []
+        arrived: list = []
         try:
             with devices.enable_x64(True):
                 self.tied.first(self._start_directly, function, array, arrived)
@@ -414,12 +415,16 @@ class Program:
         if not arrived:
             return None
         (value,), _, holds = arrived[0]
-        return take_over(self.code.output_types[0], value) if holds is None or holds else None
+        is_wanted = is_valid() and (holds is None or holds)
+        # what was started is waited for in any case, as it reads the caller's array in place.
+        result = take_over(self.code.output_types[0], value)
+        return result if is_wanted else None
 
     def _start_directly(self, function, array, arrived):
-        kept = (array, *[cell[0] for cell in self.kept_cells[1:]])
+        kept = [cell[0] for cell in self.kept_cells]
+        kept[0] = array
         if self.array_types.issuperset(map(type, kept)):
-            function.call(((), kept, ()), arrived)
+            function.call(((), tuple(kept), ()), arrived)
 
     def store(self, states):
         """Store new states in the cells, in a single bytecode call, which KeyboardInterrupt cannot interrupt."""
