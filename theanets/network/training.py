@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import arguments, data, storage, trainer, util
+from .. import arguments, data, modes, storage, trainer, util
 from ..data import balance, sources
 from ..data.batches import read_shuffle
 from ..trainer import progress
@@ -123,6 +123,7 @@ class Training(Part):
         save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
+        devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Train until the loss stops improving, or until told to stop.
@@ -207,6 +208,7 @@ class Training(Part):
         save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
+        devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
         """Train as a generator, which yields the values of the monitors after each epoch.
@@ -315,6 +317,9 @@ class Training(Part):
         progress : bool, optional
             Whether to show a progress bar with the current losses. Default: if training takes more than a second, and
             the standard error is a terminal, or in a notebook.
+        devices : str, int or list, optional
+            The devices among which the examples of each batch are divided, see :func:`theanets.set_devices`. Default:
+            what was set there.
         **kwargs
             Further options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
@@ -369,6 +374,7 @@ class Training(Part):
             total += before.epoch
         bar = {"progress": kwargs.pop("progress", None), "total": total}
         save_errors = kwargs.pop("save_errors", None)
+        plan = modes.plan(kwargs.pop("devices", None), "train()")
         runner = trainer.build(algo, subalgo, self)
         if before is not None:
             if not isinstance(runner, trainer.DownhillTrainer):
@@ -379,7 +385,7 @@ class Training(Part):
         make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
         saver = storage.Saver(self, save_progress, save_every, save_errors)
         session = self._make_session(runner, found, shuffle, kwargs, save_errors)
-        session.is_incremental = is_incremental
+        session.is_incremental, session.plan = is_incremental, plan
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
 

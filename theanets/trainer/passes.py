@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import util
 from ..data.batches import MixedRows, Ordered
+from ..xla import selection
 from .compiled import Loops
 
 __all__ = ["Pass"]
@@ -56,14 +57,17 @@ class Pass:
         Called before a batch is run, with the number of its sequences, and whether it is the first one of the pass; it
         is called once only for a loop, whose batches all have the same number of sequences. See
         :class:`theanets.trainer.run.Carrier`.
+    plan : theanets.xla.sharding.Plan, optional
+        The devices among which the examples of each batch are divided. Default: the default device.
     """
 
-    def __init__(self, function, dataset, loops=None, is_passing=False, follow=None):
+    def __init__(self, function, dataset, loops=None, is_passing=False, follow=None, plan=None):
         self.function = function
         self.dataset = dataset
         self.loops = Loops() if loops is None else loops
         self.is_passing = is_passing
         self.follow = follow
+        self.plan = plan
         self.axis = 0
         self.shapes = set()
         self.puts_together = _by_xla(function)
@@ -92,11 +96,11 @@ class Pass:
 
         def make():
             try:
-                return epochs.FusedLoop(self.function, arrays, size, axis, is_mixed)
+                return epochs.FusedLoop(self.function, arrays, size, axis, is_mixed, self.plan)
             except epochs.Unfusable:
                 return None
 
-        key = self.function, epochs.describe(arrays), size, axis, is_mixed
+        key = self.function, epochs.describe(arrays), size, axis, is_mixed, self.plan and self.plan.key
         try:
             return self.loops.get(key, make, lambda loop: loop.take(arrays), self.is_passing)
         except epochs.Unfusable:
@@ -130,7 +134,7 @@ class Pass:
             yield from self._run_as_they_come(deadline)
         else:
             for batch in self._followed():
-                yield [self.function(*batch)]
+                yield [self._call(batch)]
 
     def _followed(self):
         is_first = True
@@ -198,9 +202,13 @@ class Pass:
         program = self.function.fn
         program.deferred = True
         try:
-            return self.function(*batch)
+            return self._call(batch)
         finally:
             program.deferred = False
+
+    def _call(self, batch):
+        with selection.within(self.plan):
+            return self.function(*batch)
 
     def _run_group(self, group, deadline):
         loop = self._loop_over(group.arrays, group.size)
@@ -269,7 +277,7 @@ class Pass:
                     self.loops.give_up(loop)
                     loop = None
             if not values:
-                values = [self.function(*take(done))]
+                values = [self._call(take(done))]
             yield values
             done += len(values)
         return loop

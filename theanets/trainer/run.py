@@ -201,7 +201,7 @@ class Run:
         key = id(function), id(dataset)
         if key not in self.passes:
             follow = None if self.carrier is None else self.carrier.follower(reset)
-            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow)
+            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow, self.session.plan)
         return self.passes[key]
 
     def _out_of_time(self):

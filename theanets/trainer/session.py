@@ -202,6 +202,8 @@ class Session:
         Whether the monitors that the trainer yields are measured, and not placeholders.
     measure : callable or None
         Computes the monitors of the network on the validation data.
+    plan : theanets.xla.sharding.Plan or None
+        The devices among which batches are divided; None for one device.
     """
 
     def __init__(self, network, callbacks=None, stop_when=None, checkpoint=None, options=None, is_incremental=False):
@@ -220,7 +222,7 @@ class Session:
         self.began = time.perf_counter()
         self.is_open = False
         self.is_whole = self.is_measured = True
-        self.measure = None
+        self.measure = self.plan = None
         self.thread, self.trained = None, frozenset()
         # whether there was a warning that no parameter changes.
         self.has_warned = False

@@ -24,6 +24,7 @@
 ``shapes``       compiled code for the shapes that a function has met last
 ``binding``      compiled programs, bound to other shared variables
 ``host``         Theano's own implementations, for what XLA cannot run
+``selection``    which devices the user has chosen; ``sharding`` divides batches among them
 ``devices``      devices, XLA's options, and the cache of compiled code
 ``programs``     programs that are read from disk instead of being traced, or kept there; ``folder`` has the files
 ``fingerprint``  cache keys of programs on disk: texts that are equal for equal graphs, in any process
@@ -46,6 +47,7 @@ from .forking import ForkedError
 from .forking import check as check_process
 from .linker import NAME, XLALinker, is_available, register
 from .registry import scalar, translates
+from .selection import set_devices
 from .state import assign, read, shape_of, snapshot, together
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "read",
     "register",
     "scalar",
+    "set_devices",
     "shape_of",
     "snapshot",
     "together",

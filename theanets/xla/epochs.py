@@ -80,7 +80,9 @@ class LoopCode:
         for item, number in zip(cutters, room or ()):
             item.capacity = number
         about = "epoch", [item.settings() for item in cutters], self.size, self.length, room
-        return self.code.compiled(self._make_run(cutters), about, donate_argnums=0)
+        plan = self.code.plan
+        places = {} if plan is None else {"out_shardings": plan.replicated}
+        return self.code.compiled(self._make_run(cutters), about, donate_argnums=0, **places)
 
     def _outputs(self, capacity):
         """Return an array of zeros (capacity, num-outputs) for the outputs of so many batches."""
@@ -101,6 +103,8 @@ class LoopCode:
             else:
                 chosen = jax.lax.dynamic_slice_in_dim(rows, start, size)
                 batch = [item.rows(parts, chosen) for item, parts in zip(cutters, data)]
+            if code.plan is not None:
+                batch = map(code.plan.divide, batch)
             batch = iter(batch)
             others = iter(rest)
             kept = [next(batch) if place < len(cutters) else next(others) for place in code.kept]
@@ -159,6 +163,8 @@ class FusedLoop:
     mixed : bool, optional
         Whether the rows are shuffled: a batch consists of rows gathered from anywhere along axis 0. Default False:
         batches are contiguous slices of the data.
+    plan : theanets.xla.sharding.Plan, optional
+        The devices among which the examples of each batch are divided. Default: the default device.
 
     Attributes
     ----------
@@ -173,10 +179,11 @@ class FusedLoop:
         If the function cannot run in such a loop, or if the data are too large.
     """
 
-    def __init__(self, function, arrays, size, axis=0, mixed=False):
+    def __init__(self, function, arrays, size, axis=0, mixed=False, plan=None):
         program = getattr(function, "fn", None)
         if not isinstance(program, Program) or program.code.entries is not None:
             raise Unfusable("the function does not simply run by XLA")
+        program = program.on(plan)
         code = program.code
         if len(code.kept) - len(set(code.shared) - set(code.updated)) != len(arrays):
             raise Unfusable("the function has other inputs than the data")
@@ -204,7 +211,7 @@ class FusedLoop:
             raise Unfusable("the data are too large to lie on the device")
         with devices.enable_x64(True):
             for item in placed:
-                item.place()
+                item.place(self.program.code.plan)
         self.examples = placed
         self.code = self._find_code()
 
@@ -364,7 +371,7 @@ def power_of_two(number):
 
 def budget():
     """Return how many bytes of data may lie on the device."""
-    limits = jax.devices()[0].memory_stats() or {}
+    limits = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in limits:
         return SHARE * limits["bytes_limit"]
     # a CPU has no limit, as its arrays are not copied to a device.

@@ -66,7 +66,7 @@ def _is_tall(x, axes):
         and sorted(axes) == list(range(x.ndim - 1))
         and math.prod(x.shape[:-1]) >= TALL
         and x.shape[-1] > 1
-        and jax.devices()[0].platform == "cpu"
+        and jax.local_devices()[0].platform == "cpu"
     )
 
 
