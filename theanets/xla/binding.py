@@ -144,7 +144,11 @@ def updated(function):
 def forget(fgraph):
     """Remove from a compiled graph all references to values of shared variables, and the tags of its variables."""
     for variable in as_it_is(fgraph).variables:
-        vars(variable.tag).clear()
+        tag = vars(variable.tag)
+        # constants are printed by it, which Theano's rewrites do that may still be to come.
+        kept = {name: tag[name] for name in ("unique_value",) if name in tag}
+        tag.clear()
+        tag.update(kept)
     for variable in fgraph.inputs:
         if isinstance(variable, SharedVariable):
             # graphs hold copies of shared variables, which have the same containers as the originals.

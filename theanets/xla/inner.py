@@ -17,6 +17,7 @@ from theano.scan_module.scan_op import Scan
 from theano.tensor import basic, elemwise
 from theano.tensor.subtensor import Subtensor
 
+from . import selection
 from .graph import Graph
 from .rewrites import optimize
 from .tracing import GiveUp, NeedsValue, frame
@@ -85,16 +86,20 @@ class Inner:
         Products of a state by a matrix which the gradient of the loop needs as well: the number of the recurrent
         output, the variable of the matrix outside of the loop, and the position of the product among the outputs of the
         graph.
+    columns : dict of int to list
+        Recurrent outputs that sum up the columns of matrices, by position: pairs of positions of the sums of a step, and
+        of its matrices, among the outputs of the graph. Only where batches are divided among devices.
     products : list of pair
         Products of a sequence by a matrix that are computed before the loop: the index of the sequence, and the index
         of the matrix among the non-sequences.
     """
 
-    def __init__(self, node):
+    def __init__(self, node, is_divided=False):
         op = node.op
         self.body = Body.of(op)
         fgraph = self.body.copy()
-        self.sums = {}
+        self.sums, self.columns = {}, {}
+        self.is_divided = is_divided
         wanted = list(fgraph.outputs)
         for position in self._accumulators(node):
             self._take_apart(fgraph, op, position, wanted)
@@ -127,9 +132,13 @@ class Inner:
         terms = [term for term in node.inputs if term is not state]
         products = [term for term in terms if term.owner is not None and isinstance(term.owner.op, basic.Dot)]
         products = [term for term in products if all(factor.ndim == 2 for factor in term.owner.inputs)]
-        if not products:
+        columns = list(filter(is_column_sum, terms)) if self.is_divided else []
+        if columns:
+            self.columns[position] = [(len(wanted) + 2 * i, len(wanted) + 2 * i + 1) for i in range(len(columns))]
+            wanted.extend(item for term in columns for item in (term, term.owner.inputs[0]))
+        if not products and not columns:
             return
-        rest = [term for term in terms if term not in products]
+        rest = [term for term in terms if term not in products and term not in columns]
         factors = [tuple(len(wanted) + 2 * i + j for j in (0, 1)) for i in range(len(products))]
         wanted.extend(factor for term in products for factor in term.owner.inputs)
         # the state need not be carried through the loop, unless something else is added to it there.
@@ -300,11 +309,19 @@ def _bytes(about):
     return about.size * np.dtype(about.dtype).itemsize
 
 
+def is_column_sum(variable):
+    """Tell whether a variable is the vector of the sums of the columns of a matrix."""
+    node = variable.owner
+    is_sum = node is not None and isinstance(node.op, elemwise.Sum) and node.inputs[0].ndim == 2
+    return is_sum and node.op.axis is not None and tuple(node.op.axis) == (0,) and node.inputs[0].dtype == variable.dtype
+
+
 def inner_of(node):
     """Return the :class:`Inner` of a node, which is cached."""
-    if node not in _inner:
-        _inner[node] = Inner(node)
-    return _inner[node]
+    found, is_divided = _inner.setdefault(node, {}), selection.current() is not None
+    if is_divided not in found:
+        found[is_divided] = Inner(node, is_divided)
+    return found[is_divided]
 
 
 def multiplied_again(node):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from theano.sandbox import multinomial, rng_mrg
 
-from .. import selection
+from .. import drawn
 from ..registry import translates
 from ..tracing import guard, known
 
@@ -88,8 +88,8 @@ def draw(state, count, dtype):
     parts = []
 
     def step(columns, _):
-        columns, drawn = next_value(columns)
-        return columns, as_uniform(drawn, dtype)
+        columns, integers = next_value(columns)
+        return columns, as_uniform(integers, dtype)
 
     if rounds > ROUNDS:
         columns, sample = jax.lax.scan(step, columns, None, length=rounds)
@@ -115,11 +115,7 @@ def mrg_uniform(op, node, state, size):
     if min(size, default=0) < 0 or count > M1 or count and not state.shape[0]:
         raise ValueError(f"cannot draw {size} numbers of {state.shape[0]} streams")
     state, sample = draw(jnp.asarray(state), count, op.output_type.dtype)
-    plan = selection.current()
-    if plan is not None:
-        # drawn by each device: streams do not follow the examples, so that the parts would have to be exchanged.
-        state, sample = plan.replicate((state, sample))
-    return state, sample.reshape(size)
+    return drawn.noted((state, sample.reshape(size)))
 
 
 def running_sums(probabilities, dtype):

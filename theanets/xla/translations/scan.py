@@ -312,9 +312,15 @@ def loop(op, node, given):
     apart = {
         position: about for position, about in inner.sums.items() if not given.states[position - op.n_mit_mot].collected
     }
+    # summed after the loop, so that devices exchange their parts of the sums once rather than in each step.
+    summed = {
+        position: found
+        for position, found in inner.columns.items()
+        if position in apart and given.states[position - op.n_mit_mot].size == 1
+    }
 
     def body(carry, items):
-        windows, states, shared, single = carry
+        windows, states, shared, single, sums = carry
         sequences, read, ahead = items
         taken = list(sequences)
         for gradient, window, values in zip(given.gradients, windows, read):
@@ -335,6 +341,9 @@ def loop(op, node, given):
                 _, factors = inner.sums[position]
                 for a, b in factors:
                     recurrent[k] = recurrent[k] + jnp.dot(outputs[a], outputs[b])
+            if position not in summed:
+                for term, _ in inner.columns.get(position, ()):
+                    recurrent[k] = recurrent[k] + outputs[term]
         moved, at = [], 0
         for gradient, window in zip(given.gradients, windows):
             moved.append(gradient.move(window, written[at : at + len(gradient.written)]))
@@ -350,7 +359,9 @@ def loop(op, node, given):
             tuple(outputs[place] for _, _, place in inner.histories),
         )
         single = tuple(jnp.asarray(value) for output, value in zip(given.plain, plain) if output.is_single)
-        carry = tuple(moved), states, tuple(jnp.asarray(value) for value in shared), single
+        matrices = [outputs[matrix] for found in summed.values() for _, matrix in found]
+        sums = tuple([new if old is None else old + new for old, new in zip(sums, matrices)])
+        carry = tuple(moved), states, tuple(jnp.asarray(value) for value in shared), single, sums
         return carry, (once.put(collected), holds)
 
     once = Once()
@@ -358,11 +369,11 @@ def loop(op, node, given):
     sequences = [ordered(value, 0, given.steps, reverse) for value in given.sequences]
     done = _done(node, inner, given, reverse)
     ahead = inner.before(sequences, given.others, done)
-    carry, (collected, holds) = _run(body, given, sequences, ahead, reverse)
+    carry, (collected, holds) = _run(body, given, sequences, ahead, reverse, sum(map(len, summed.values())))
     if holds is not None:
         guard(holds)
     *collected, histories = once.get(collected)
-    results = _finish(op, given, apart, carry, collected, reverse)
+    results = _finish(op, given, apart, summed, carry, collected, reverse)
     _note_products(op, given, inner, histories, results, reverse)
     return results
 
@@ -409,7 +420,7 @@ class Once:
         return jax.tree.unflatten(self.tree, [different[place] for place in self.places])
 
 
-def _run(body, given, sequences, ahead, reverse):
+def _run(body, given, sequences, ahead, reverse, num_sums):
     """Call ``lax.scan``, and return the last carry and the collected values."""
     items = (
         tuple(sequences),
@@ -422,25 +433,26 @@ def _run(body, given, sequences, ahead, reverse):
     def first(items):
         return jax.tree.map(lambda value: value[0], items)
 
-    single = ()
-    if any(output.is_single for output in given.plain):
+    single, sums = (), ()
+    if num_sums or any(output.is_single for output in given.plain):
         # the carry of outputs of which only the last step is kept begins with zeros, as they have no initial values.
         with frame():
-            carry = windows, states, given.shared, ()
-            shapes = jax.eval_shape(lambda *a: body(*a)[0][3], carry, first(items))
-        single = jax.tree.map(lambda about: jnp.zeros(about.shape, about.dtype), shapes)
-    return jax.lax.scan(body, (windows, states, given.shared, single), items, length=given.steps, reverse=reverse)
+            carry = windows, states, given.shared, (), (None,) * num_sums
+            shapes = jax.eval_shape(lambda *a: body(*a)[0][3:], carry, first(items))
+        single, sums = jax.tree.map(lambda about: jnp.zeros(about.shape, about.dtype), shapes)
+    carry = windows, states, given.shared, single, sums
+    return jax.lax.scan(body, carry, items, length=given.steps, reverse=reverse)
 
 
-def _finish(op, given, apart, carry, collected, reverse):
-    _, windows, shared, single = carry
+def _finish(op, given, apart, summed, carry, collected, reverse):
+    _, windows, shared, single, sums = carry
     written, recurrent, plain, factors = collected
     if reverse:
         written, plain = (tuple(map(reversed_steps, values)) for values in (written, plain))
     results, written = [], list(written)
     for gradient in given.gradients:
         results.append(gradient.finish([written.pop(0) for _ in gradient.written]))
-    recurrent, factors = iter(recurrent), iter(factors)
+    recurrent, factors, sums = iter(recurrent), iter(factors), iter(sums)
     for k, (state, window) in enumerate(zip(given.states, windows)):
         position = k + op.n_mit_mot
         if position in apart:
@@ -450,6 +462,9 @@ def _finish(op, given, apart, carry, collected, reverse):
                 # XLA removes the unused rows, so only the last one is computed.
                 for back, value in zip(reversed(range(len(window))), window)
             )
+        if position in summed:
+            # the only value of the window, to which no step has added anything.
+            window = (window[0] + sum(next(sums).sum(0) for _ in summed[position]),)
         results.append(state.finish(window, next(recurrent) if state.collected else None, reverse))
     plain, single = iter(plain), iter(single)
     results.extend(output.finish(next(single if output.is_single else plain)) for output in given.plain)
