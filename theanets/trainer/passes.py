@@ -96,11 +96,12 @@ class Pass:
 
         def make():
             try:
-                return epochs.FusedLoop(self.function, arrays, size, axis, is_mixed, self.plan)
+                return epochs.FusedLoop(self.function, arrays, size, axis, is_mixed, plan)
             except epochs.Unfusable:
                 return None
 
-        key = self.function, epochs.describe(arrays), size, axis, is_mixed, self.plan and self.plan.key
+        plan = self._plan_for(arrays[0].shape[0] if axis else size)
+        key = self.function, epochs.describe(arrays), size, axis, is_mixed, plan and plan.key
         try:
             return self.loops.get(key, make, lambda loop: loop.take(arrays), self.is_passing)
         except epochs.Unfusable:
@@ -206,8 +207,17 @@ class Pass:
         finally:
             program.deferred = False
 
+    def words(self):
+        """Say on which devices batches are run, as far as that is known before the first of them."""
+        program = self.plan if self.loop is None else self.loop.program.code.plan
+        return "no other ones, as it does not pay for this network" if program is None else program.words()
+
+    def _plan_for(self, rows):
+        """Return the plan for batches of so many examples; None for the default device."""
+        return None if self.plan is None else self.plan.suited(self.function.fn, rows)
+
     def _call(self, batch):
-        with selection.within(self.plan):
+        with selection.within(self._plan_for(batch[0].shape[0])):
             return self.function(*batch)
 
     def _run_group(self, group, deadline):

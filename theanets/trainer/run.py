@@ -201,7 +201,10 @@ class Run:
         key = id(function), id(dataset)
         if key not in self.passes:
             follow = None if self.carrier is None else self.carrier.follower(reset)
-            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow, self.session.plan)
+            plan = self.session.plan
+            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow, plan)
+            if plan is not None and function is self.optimizer.f_step:
+                util.log(f"devices: each batch is divided among {self.passes[key].words()}")
         return self.passes[key]
 
     def _out_of_time(self):

@@ -12,7 +12,7 @@ from typing import Any
 from .. import util
 from . import forking, loading
 
-__all__ = ["CORES", "check", "chosen", "current", "set_devices", "within"]
+__all__ = ["CORES", "asked", "check", "chosen", "current", "set_devices", "within"]
 
 #: Environment variable that chooses devices, as :func:`set_devices` does.
 VARIABLE = "THEANETS_DEVICES"
@@ -22,13 +22,19 @@ ALL, CORES = "all", "cores"
 
 
 class _Choice:
-    #: What was set last, or None; the environment variable is read where nothing is set.
+    #: What was set last, or None.
     devices: Any = None
+
+    #: The environment variable, as it was when the library was imported; it is checked where it is used.
+    default = os.environ.get(VARIABLE) or None
 
 
 class _Thread(threading.local):
     #: The plan by which programs that this thread calls are run; None for the default device.
     plan = None
+
+    #: The choice for what this thread computes, in place of that of the process; None for that.
+    devices = None
 
 
 _thread = _Thread()
@@ -94,10 +100,26 @@ def set_devices(devices: str | int | Sequence[Any] | None) -> None:
 
 def chosen():
     """Return the choice of devices, as :func:`check` does; None for the default device."""
-    if _Choice.devices is not None:
-        return _Choice.devices
-    asked = os.environ.get(VARIABLE)
-    return check(asked, VARIABLE) if asked else None
+    found = _thread.devices or _Choice.devices
+    return check(_Choice.default, VARIABLE) if found is None and _Choice.default else found
+
+
+@contextlib.contextmanager
+def asked(devices, where):
+    """Context manager within which a choice is that of this thread; None leaves the choice as it is.
+
+    Parameters
+    ----------
+    devices : optional
+        As for :func:`set_devices`.
+    where : str
+        What asks for it, for messages.
+    """
+    before, _thread.devices = _thread.devices, check(devices, where) or _thread.devices
+    try:
+        yield
+    finally:
+        _thread.devices = before
 
 
 def start_cores():
