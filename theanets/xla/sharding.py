@@ -208,7 +208,8 @@ def moved(value, plan):
 def looped(program):
     """Return the number of elements of the matrices that a step of the largest loop in a program multiplies by."""
     values = dict(zip(program.fgraph.inputs, program.cells))
-    return max((_looped(node, values) for node in as_it_is(program.fgraph).apply_nodes if isinstance(node.op, Scan)), default=0)
+    loops = [node for node in as_it_is(program.fgraph).apply_nodes if isinstance(node.op, Scan)]
+    return max((_looped(node, values) for node in loops), default=0)
 
 
 def _looped(node, values):
