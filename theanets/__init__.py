@@ -53,7 +53,7 @@ from .modes import get_mode, set_mode  # noqa: E402
 from .regularizers import Regularizer  # noqa: E402
 from .store import set_store  # noqa: E402
 from .util import log  # noqa: E402
-from .xla import set_devices  # noqa: E402
+from .xla import connect, set_devices  # noqa: E402
 
 #: Modules that need packages which not everybody has: they are imported when they are asked for.
 OPTIONAL = ("estimators", "plot")
@@ -92,6 +92,7 @@ __all__ = [
     "Regressor",
     "Regularizer",
     "activations",
+    "connect",
     "convolution",
     "feedforward",
     "get_mode",

@@ -5,7 +5,16 @@ import numpy as np
 
 from .. import util
 
-__all__ = ["ORDERS", "MixedRows", "Ordered", "Trimmed", "padded_length", "read_shuffle", "saves_by_trimming"]
+__all__ = [
+    "ORDERS",
+    "MixedRows",
+    "Ordered",
+    "Trimmed",
+    "inner_dataset",
+    "padded_length",
+    "read_shuffle",
+    "saves_by_trimming",
+]
 
 #: The values of ``shuffle``.
 ORDERS = ("batches", "rows", False)
@@ -43,6 +52,15 @@ def read_shuffle(value):
         f"shuffle={value!r}, expected 'batches' (fixed slices of the data, in another order each epoch), 'rows' (mixed "
         "anew each epoch; True is the same) or False (in the order of the data)"
     )
+
+
+def inner_dataset(dataset):
+    """Unwrap a dataset to its downhill.Dataset; None if it has none."""
+    while not isinstance(dataset, downhill.Dataset):
+        dataset = getattr(dataset, "dataset", None) or getattr(dataset, "batches", None)
+        if dataset is None:
+            return None
+    return dataset
 
 
 class MixedRows(downhill.Dataset):

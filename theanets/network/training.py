@@ -14,7 +14,8 @@ from ..data import balance, sources
 from ..data.batches import read_shuffle
 from ..trainer import progress
 from ..trainer.history import History
-from . import monitoring
+from ..xla import processes
+from . import agreement, monitoring
 from .part import Part
 
 __all__ = ["Training"]
@@ -383,8 +384,13 @@ class Training(Part):
                 )
             runner.before = before
         make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
-        saver = storage.Saver(self, save_progress, save_every, save_errors)
-        session = self._make_session(runner, found, shuffle, kwargs, save_errors)
+        is_shared = plan is not None and plan.is_distributed
+        if is_shared:
+            agreement.check(self, found, kwargs)
+        is_first = not is_shared or processes.is_first()
+        saver = storage.Saver(self, save_progress if is_first else None, save_every, save_errors)
+        session = self._make_session(runner, found, shuffle, kwargs, save_errors, is_shared)
+        bar["progress"] = bar["progress"] if is_first else False
         session.is_incremental, session.plan = is_incremental, plan
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
@@ -515,7 +521,7 @@ class Training(Part):
                 util.warn(f"{found}; give shuffle='rows', which mixes the rows anew each epoch, or mix them yourself")
                 return
 
-    def _make_session(self, runner, found, shuffle, kwargs, save_errors=None):
+    def _make_session(self, runner, found, shuffle, kwargs, save_errors=None, is_shared=False):
         """Make the session of a training: its history, callbacks, stop condition and checkpoint."""
         if not isinstance(runner, trainer.Trainer):
             # a user-defined trainer gets all arguments but these, which work with any trainer.
@@ -528,7 +534,7 @@ class Training(Part):
             # the default is left out, so that checkpoints of earlier releases still match.
             options["shuffle"] = None if shuffle == "batches" else shuffle
             identity = trainer.identify(self, runner, found, options, kwargs)
-            checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs, save_errors)
+            checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs, save_errors, is_shared)
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)

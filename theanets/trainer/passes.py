@@ -9,8 +9,8 @@ import downhill
 import numpy as np
 
 from .. import util
-from ..data.batches import MixedRows, Ordered
-from ..xla import selection
+from ..data.batches import MixedRows, Ordered, inner_dataset
+from ..xla import processes, selection
 from .compiled import Loops
 
 __all__ = ["Pass"]
@@ -67,11 +67,18 @@ class Pass:
         self.loops = Loops() if loops is None else loops
         self.is_passing = is_passing
         self.follow = follow
-        self.plan = plan
+        self.plan = plan.for_parts() if plan is not None and self._makes_batches() else plan
         self.axis = 0
         self.shapes = set()
-        self.puts_together = _by_xla(function)
+        self.is_distributed = plan is not None and plan.is_distributed
+        # a group that is due after some time would be of another size in each process.
+        self.puts_together = _by_xla(function) and not self.is_distributed
         self.loop = self._make_loop()
+
+    def _makes_batches(self):
+        """Tell whether batches are made one by one, by each process its part of them; arrays are those of all of them."""
+        inner = inner_dataset(self.dataset)
+        return inner is None or inner._callable is not None
 
     def _make_loop(self):
         if not _by_xla(self.function):
@@ -148,7 +155,7 @@ class Pass:
     # -- batches from an iterator -------------------------------------------------------------------------------------
 
     def _run_as_they_come(self, deadline):
-        batches, group, pending = self._followed(), None, None
+        batches, group, pending = self._agreed(self._followed()), None, None
         while True:
             batch = error = None
             try:
@@ -174,6 +181,24 @@ class Pass:
                 if group.is_due():
                     yield from self._run_group(group, deadline)
                     group = None
+
+    def _agreed(self, batches):
+        """Yield batches as long as all processes have one, of the same shape."""
+        if not self.is_distributed:
+            yield from batches
+            return
+        while True:
+            batch = next(batches, None)
+            shapes = None if batch is None else [list(array.shape) for array in batch]
+            found = processes.together(shapes)
+            if None in found:
+                return
+            if any(item != shapes for item in found):
+                raise util.DataError(
+                    f"the processes give batches of different shapes, {' and '.join(map(str, found))}; each has to give a "
+                    "part of the same size"
+                )
+            yield batch
 
     def _is_small(self, batch):
         """Tell whether to run a batch in a group. This depends on shapes only, so that results are reproducible."""

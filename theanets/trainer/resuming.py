@@ -10,7 +10,8 @@ import zlib
 import numpy as np
 
 from .. import modes, util, xla
-from .checkpoint import difference_of_kinds, go_on, inner_dataset, kinds_of, progress_of
+from ..data.batches import inner_dataset
+from .checkpoint import difference_of_kinds, go_on, kinds_of, progress_of
 
 __all__ = ["CALL", "Trained"]
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import util, xla
 from ..data import sources
+from ..xla import processes
 from . import standstill
 from .compiled import Loops
 from .passes import Pass
@@ -98,6 +99,15 @@ class Run:
             checkpoint.resume(self)
         if self.before is not None:
             self.before.go_on(self)
+        with processes.training() if self.is_distributed else contextlib.nullcontext():
+            yield from self._all_epochs()
+
+    @property
+    def is_distributed(self):
+        """Whether other processes take part in the training."""
+        return self.session.plan is not None and self.session.plan.is_distributed
+
+    def _all_epochs(self):
         try:
             yield from self._epochs()
         except KeyboardInterrupt:
@@ -147,7 +157,7 @@ class Run:
             is_finite = self._is_finite(training)
             self.is_whole = is_complete and self.outcome is not DIVERGED and is_finite
             self._look_ahead()
-            outcome = self.session.ask()
+            outcome = self._ask()
             self.outcome = self.outcome or outcome
             yield training, self.validation
             if self.outcome is None and self.pending is not None and not self.pending.is_past:
@@ -157,6 +167,21 @@ class Run:
                 self._diverges(training, "training")
             if self.outcome is None and self.session.checkpoint is not None:
                 self.session.checkpoint.epoch_ends(self)
+
+    def _ask(self):
+        """Call the callbacks, and return the reason to stop: that of the first process that has one."""
+        outcome = self.session.ask()
+        if not self.is_distributed:
+            return outcome
+        found = processes.together(outcome and [outcome.words, outcome.is_final, outcome.is_done, outcome.is_limit])
+        return next((Outcome(*item) for item in found if item is not None), None)
+
+    def _is_late(self):
+        """Tell whether the time is up, by the clock of the first process."""
+        if self.deadline is None:
+            return False
+        is_late = time.monotonic() >= self.deadline
+        return processes.decide(is_late) if self.is_distributed else is_late
 
     def _is_due(self):
         return self.epoch % self.optimizer.validate_every == 0
@@ -172,7 +197,7 @@ class Run:
         try:
             for some in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
                 values.extend(some)
-                if self.deadline is not None and time.monotonic() >= self.deadline:
+                if self._is_late():
                     self.outcome = self._out_of_time()
                     break
             is_complete = self.outcome is None or len(values) == getattr(self.train, "iteration_size", None)
@@ -319,6 +344,10 @@ class Run:
                     self._note(validation)
         finally:
             is_restored = self.best_params is not None and self._restores_best()
+            if self.is_distributed and self.outcome not in (None, LEFT):
+                # no process leaves while others may still wait for it.
+                with contextlib.suppress(processes.LostError, KeyboardInterrupt):
+                    processes.agree(None)
             if is_restored:
                 # all under one lock, as other threads may be using the network.
                 variables = [*self.optimizer._params, *self.statistics]

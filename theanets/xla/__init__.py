@@ -25,6 +25,7 @@
 ``binding``      compiled programs, bound to other shared variables
 ``host``         Theano's own implementations, for what XLA cannot run
 ``selection``    which devices the user has chosen; ``sharding`` divides batches among them
+``processes``    several processes that train one network, what they agree on, and how they notice that one is lost
 ``devices``      devices, XLA's options, and the cache of compiled code
 ``programs``     programs that are read from disk instead of being traced, or kept there; ``folder`` has the files
 ``fingerprint``  cache keys of programs on disk: texts that are equal for equal graphs, in any process
@@ -46,6 +47,7 @@ import theano
 from .forking import ForkedError
 from .forking import check as check_process
 from .linker import NAME, XLALinker, is_available, register
+from .processes import LostError, connect
 from .registry import scalar, translates
 from .selection import set_devices
 from .state import assign, read, shape_of, snapshot, together
@@ -53,9 +55,11 @@ from .state import assign, read, shape_of, snapshot, together
 __all__ = [
     "NAME",
     "ForkedError",
+    "LostError",
     "XLALinker",
     "assign",
     "check_process",
+    "connect",
     "is_available",
     "read",
     "register",

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import devices, examples, forking
+from . import devices, examples, forking, processes
 from .program import Program
 from .tracing import GiveUp, NeedsValue
 
@@ -303,6 +303,15 @@ class FusedLoop:
             except (NeedsValue, GiveUp, Unfusable):
                 del self.code.functions[key]
 
+    def _compile(self, function, rows):
+        """Compile the function that is to be called now."""
+        order = self._make_order(0, ())
+        with devices.enable_x64(True), jax.transfer_guard_host_to_device("allow"):
+            try:
+                function.compile(self.program.locked(self._arguments, order, rows))
+            except (NeedsValue, GiveUp) as error:
+                raise Unfusable(str(error)) from error
+
     def run(self, starts, seconds=SECONDS, rows=None):
         """Run batches for at most about a given time, and return the outputs for each of them.
 
@@ -337,8 +346,13 @@ class FusedLoop:
         thread = self.code.threads.pop(key, None)
         if thread is not None:
             thread.join()
-        rate = self.code.rate
+        rate, plan = self.code.rate, program.code.plan
         count = min(len(starts), FIRST if rate is None else max(1, int(seconds * rate)))
+        if plan is not None and plan.is_distributed:
+            if is_new:
+                # before the others wait for it within a program, where nothing tells them why.
+                self._compile(function, rows)
+            count = processes.decide(count)
         order = self._make_order(count, starts)
         began = time.perf_counter()
         with devices.enable_x64(True):
@@ -350,8 +364,13 @@ class FusedLoop:
                     _, outputs, done = program.start(function, make_arguments, operator.itemgetter(0))
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error
-        with jax.transfer_guard_device_to_host("allow"):
-            outputs, done = map(np.asarray, (outputs, done))
+        try:
+            with jax.transfer_guard_device_to_host("allow"):
+                outputs, done = map(np.asarray, (outputs, done))
+        except jax.errors.JaxRuntimeError as error:
+            if plan is not None and plan.is_distributed:
+                processes.raise_lost(error)
+            raise
         values = outputs[: int(done)].tolist()
         if values and not is_new:
             # the time of the first call includes compiling, and is no measure of the rate.

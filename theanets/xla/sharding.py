@@ -13,7 +13,7 @@ from theano.scan_module.scan_op import Scan
 
 from .. import util
 from . import devices as defaults
-from . import selection
+from . import processes, selection
 from .postponed import as_it_is
 from .values import SparseArray
 
@@ -37,6 +37,9 @@ class Plan:
         The devices, those of one process after those of another.
     is_for_cores : bool, optional
         Whether they are the cores of a processor, which only some networks gain by. Default False.
+    takes_parts : bool, optional
+        Whether each process gives a part of each batch, all parts being of one size. Default False: all of them give the
+        same batch.
 
     Attributes
     ----------
@@ -52,29 +55,36 @@ class Plan:
     #: Whether there is a plan, so that values may be on other devices than the default one.
     exists = False
 
-    def __init__(self, devices, is_for_cores=False):
+    def __init__(self, devices, is_for_cores=False, takes_parts=False):
         Plan.exists = True
         self.devices = tuple(devices)
         self.is_for_cores = is_for_cores
-        processes = sorted({device.process_index for device in self.devices})
-        self.num_processes = len(processes)
-        factors = prime_factors(len(self.devices))
+        self.takes_parts = takes_parts
+        self.num_processes = len({device.process_index for device in self.devices})
+        factors = prime_factors(len(self.devices) // self.num_processes)
+        if self.is_distributed:
+            processes.watch()
+            factors = [self.num_processes, *factors]
         names = tuple(f"batch{i}" for i in range(len(factors)))
         self.mesh = Mesh(np.array(self.devices).reshape(factors), names)
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
-        self.key = self._key(devices, is_for_cores)
+        self.key = self._key(devices, is_for_cores, takes_parts)
 
     @staticmethod
-    def _key(devices, is_for_cores):
-        return is_for_cores, *[(device.platform, device.id) for device in devices]
+    def _key(devices, is_for_cores, takes_parts):
+        return is_for_cores, takes_parts, *[(device.platform, device.id) for device in devices]
 
     @classmethod
-    def of(cls, devices, is_for_cores=False):
+    def of(cls, devices, is_for_cores=False, takes_parts=False):
         """Return the plan of some devices; the parameters are those of the class."""
-        key = cls._key(devices, is_for_cores)
+        key = cls._key(devices, is_for_cores, takes_parts)
         if key not in _plans:
-            _plans[key] = cls(devices, is_for_cores)
+            _plans[key] = cls(devices, is_for_cores, takes_parts)
         return _plans[key]
+
+    def for_parts(self):
+        """Return the plan by which each process gives a part of each batch, and not the whole batch."""
+        return self.of(self.devices, self.is_for_cores, takes_parts=True) if self.is_distributed else self
 
     def suited(self, program, rows):
         """Return the plan for batches of so many examples: this one, or one for fewer cores; None for no plan.
@@ -154,8 +164,14 @@ class Plan:
         return [value if i in others or value is None else self._batch(value, first) for i, value in enumerate(values)]
 
     def _batch(self, value, first):
+        if self.takes_parts and isinstance(value, SparseArray):
+            raise util.ConfigurationError("sparse batches, of which each process gives a part, cannot be put together")
         if isinstance(value, SparseArray) or not first or np.shape(value)[:1] != first:
             return self.place(value)
+        if self.takes_parts:
+            return jax.make_array_from_process_local_data(self.divided(first[0] * self.num_processes), np.asarray(value))
+        if self.is_distributed:
+            return jax.make_array_from_callback(np.shape(value), self.divided(first[0]), np.asarray(value).__getitem__)
         return jax.device_put(value, self.divided(first[0]))
 
     def results(self):
@@ -285,16 +301,16 @@ def _ordered(devices):
 
 
 def _first(everything, count, where):
-    processes = sorted({device.process_index for device in everything})
-    if count > len(everything) or count % len(processes):
+    numbers = sorted({device.process_index for device in everything})
+    if count > len(everything) or count % len(numbers):
         raise util.ConfigurationError(
             f"{where}: devices={count}, but JAX has {util.number_of(len(everything), 'device')}"
-            + (f" in {len(processes)} processes, each of which must take part with as many" if len(processes) > 1 else "")
+            + (f" in {len(numbers)} processes, each of which must take part with as many" if len(numbers) > 1 else "")
         )
-    each = count // len(processes)
+    each = count // len(numbers)
     return [
         device
-        for process in processes
+        for process in numbers
         for device in [item for item in everything if item.process_index == process][:each]
     ]
 
