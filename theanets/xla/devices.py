@@ -13,7 +13,7 @@ import jax.experimental
 import jaxlib
 import theano
 
-from . import selection, trials
+from . import forking, selection, trials
 
 __all__ = ["EIGEN", "compiled", "default", "describe", "enable_x64", "is_surveyed", "precision", "use_cache"]
 
@@ -87,7 +87,8 @@ def may_have(choices):
 
 def prepare_cores():
     """Let JAX, which must not have started yet, have a device for each core of the processor."""
-    if jax.config.jax_num_cpu_devices < 1 and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+    is_set = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if jax.config.jax_num_cpu_devices < 1 and not is_set and not forking.is_at_work():
         jax.config.update("jax_num_cpu_devices", selection.cores())
 
 

@@ -70,6 +70,8 @@ class NoValue(Exception):
 
 state.on_device(jax.tree.leaves, functools.partial(jax.device_put, may_alias=False), *DEVICE_TYPES)
 devices.use_cache()
+if selection.chosen() == selection.CORES:
+    devices.prepare_cores()
 
 
 class Requirement:

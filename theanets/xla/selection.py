@@ -130,7 +130,7 @@ def start_cores():
     ConfigurationError
         If JAX has started already, with fewer devices.
     """
-    if not forking._is_at_work():
+    if not forking.is_at_work():
         loading.load("devices").prepare_cores()
     count = loading.load("sharding").count_cores()
     if count < 2 and cores() > 1:
