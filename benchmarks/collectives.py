@@ -1,8 +1,8 @@
 """What devices exchange in a step of training: ``python -m benchmarks.collectives``.
 
-Networks of the benchmarks are trained for an epoch on virtual devices of the processor, the collective operations in their
-compiled programs are counted, and a table says what that means for GPUs: the least time for the exchange, and so the
-largest speedup, by the assumptions in :data:`LINKS`. The page docs/devices.md has such a table.
+Networks of the benchmarks are trained for an epoch on virtual devices of the processor, the collective operations in
+their compiled programs are counted, and a table says what that means for GPUs: the least time for the exchange, and so
+the largest speedup, by the assumptions in :data:`LINKS`. The page docs/devices.md has such a table.
 """
 
 import collections
@@ -18,7 +18,9 @@ _ARRAY = re.compile(r"([a-z]+)(\d*)(?:[a-z]\w*)?\[([\d,]*)\]")
 _NAME = re.compile(r'op_name="([^"]*)"')
 
 Collective = collections.namedtuple("Collective", "kind bytes depth")
-Collective.__doc__ = """An operation in a program: its kind, the bytes of its result, and the number of loops around it."""
+Collective.__doc__ = (
+    """An operation in a program: its kind, the bytes of its result, and the number of loops around it."""
+)
 
 
 def collectives(text):
@@ -91,7 +93,6 @@ def exchange(operations, count, rate, latency):
 def networks():
     """Yield the networks: name, network, data, and the seconds of a step on one GPU that the table assumes."""
     import numpy as np
-
     import theanets
 
     rng = np.random.RandomState(0)
@@ -121,7 +122,9 @@ def main():
         kinds = collections.Counter(item.kind for item in step)
         total = sum(item.bytes for item in step)
         times = [f"{1e6 * exchange(step, *link):.0f}" for link in LINKS.values()]
-        print(f"| {name} | {batch} | {dict(kinds)} {deeper or ''} | {total / 1e3:.1f} | {' | '.join(times)} |", flush=True)
+        print(
+            f"| {name} | {batch} | {dict(kinds)} {deeper or ''} | {total / 1e3:.1f} | {' | '.join(times)} |", flush=True
+        )
 
 
 if __name__ == "__main__":

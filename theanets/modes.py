@@ -129,7 +129,7 @@ def plan(devices=None, where="set_devices()"):
         return None
     if get_mode() != xla.NAME:
         raise util.ConfigurationError(
-            f"{where}: devices={choice!r}, but the mode is {get_mode()!r}; only by XLA are networks run on several devices"
+            f"{where}: devices={choice!r}, but the mode is {get_mode()!r}; several devices need 'XLA'"
         )
     xla.check_process()
     return loading.load("sharding").plan_for(choice, where)

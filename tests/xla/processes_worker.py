@@ -7,8 +7,8 @@ number, count, port, checkpoint = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["THEANETS_MODE"] = "XLA"
 
-import numpy as np
-import theanets
+import numpy as np  # noqa: E402
+import theanets  # noqa: E402
 
 if count > 1:
     theanets.connect(f"127.0.0.1:{port}", count, number)
@@ -32,7 +32,8 @@ def batches():
 
 
 def losses(net):
-    values = [*net.history["train_loss"], *(param.get_value().sum() for param in net.params), np.abs(net.predict(X)).sum()]
+    sums = [value.sum() for value in (*(param.get_value() for param in net.params), np.abs(net.predict(X)))]
+    values = [*net.history["train_loss"], *sums]
     return [float(value) for value in values]
 
 
@@ -56,7 +57,8 @@ if count > 1:
     net.train([X], epochs=10**6, patience=10**6, callbacks=lambda *_: say("running"), **OPTIONS)
     say("interrupted", len(net.history), net.history.stopped)
     try:
-        network().train([X], epochs=10**6, patience=10**6, checkpoint=checkpoint, callbacks=lambda *_: say("long"), **OPTIONS)
+        limits = dict(epochs=10**6, patience=10**6)
+        network().train([X], checkpoint=checkpoint, callbacks=lambda *_: say("long"), **limits, **OPTIONS)
     except theanets.xla.LostError as error:
         say("lost", error)
         sys.exit(7)

@@ -50,7 +50,8 @@ def test_devices_exchange_the_gradients_once_in_a_step(found, network):
     assert kinds == ["all-reduce"] * len(kinds) and 1 <= len(kinds) <= 2
     # within the loop over batches, and in no loop over time.
     assert {depth for _, depth, _ in counted} == {1}
-    parameters = {"mlp": 6 * 8 + 8 + 8 * 2 + 2, "lstm": 16 * (3 + 4 + 1) + 3 * 4 + 4 * 2 + 2, "convnet": 4 * 10 + 16 * 3 + 3}
+    lstm, convnet = 16 * (3 + 4 + 1) + 3 * 4 + 4 * 2 + 2, 4 * 10 + 16 * 3 + 3
+    parameters = {"mlp": 6 * 8 + 8 + 8 * 2 + 2, "lstm": lstm, "convnet": convnet}
     exchanged = max(size for _, _, size in counted)
     assert 4 * parameters[network] <= exchanged <= 4 * parameters[network] + 16
 

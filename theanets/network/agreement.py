@@ -35,10 +35,14 @@ def check(network, data, options):
     """
     rng = options.get("rng")
     if rng is None:
-        raise util.ConfigurationError("rng=None: processes that train one network need the same random numbers; give a seed")
+        raise util.ConfigurationError(
+            "rng=None: processes that train one network need the same random numbers; give a seed"
+        )
     mine = {
         "the network": _digest([str(layer.to_spec()) for layer in network.layers]),
-        "parameters of the network": _digest([variable.get_value() for variable in [*network.params, *network.statistics]]),
+        "parameters of the network": _digest(
+            [variable.get_value() for variable in [*network.params, *network.statistics]]
+        ),
         "rng": _digest([rng if util.is_int(rng) else rng.get_state(legacy=False)]),
     }
     for name, source in data.items():
@@ -53,9 +57,9 @@ def check(network, data, options):
         if len(set(found)) > 1:
             shown = f" {' and '.join(map(str, found))}" if name.endswith("=") else ""
             raise util.ConfigurationError(
-                f"{name}{shown}: not the same in all processes; each has to make the same network, and to give the same "
-                "data, of which the devices take their parts. Data of which each process has a part come from a function "
-                "that makes batches"
+                f"{name}{shown}: not the same in all processes; each has to make the same network, and to give the "
+                "same data, of which the devices take their parts. Data of which each process has a part come from a "
+                "function that makes batches"
             )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import arguments, data, modes, storage, trainer, util
+from .. import arguments, data, logs, modes, storage, trainer, util
 from ..data import balance, sources
 from ..data.batches import read_shuffle
 from ..trainer import progress
@@ -124,6 +125,7 @@ class Training(Part):
         save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
+        verbose: bool | int | str | None = None,
         devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> tuple[dict[str, float], dict[str, float]]:
@@ -209,6 +211,7 @@ class Training(Part):
         save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
+        verbose: bool | int | str | None = None,
         devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
@@ -317,7 +320,11 @@ class Training(Part):
             starts anew. See docs/guide/training.md.
         progress : bool, optional
             Whether to show a progress bar with the current losses. Default: if training takes more than a second, and
-            the standard error is a terminal, or in a notebook.
+            the standard error is a terminal, or in a notebook. Where a bar is shown, the log has no lines of epochs.
+        verbose : bool, int or str, optional
+            How much this training says: False or 0 for nothing but warnings, and no bar; True or 1 for a line when it
+            begins, one for each epoch and each validation, and one when it ends; 2 for all settings as well; or a
+            level for :func:`theanets.set_log`. Default: what was chosen there.
         devices : str, int or list, optional
             The devices among which the examples of each batch are divided, see :func:`theanets.set_devices`. Default:
             what was set there.
@@ -374,6 +381,7 @@ class Training(Part):
         if before is not None and util.is_int(total):
             total += before.epoch
         bar = {"progress": kwargs.pop("progress", None), "total": total}
+        level = _read_verbose(kwargs.pop("verbose", None), bar)
         save_errors = kwargs.pop("save_errors", None)
         plan = modes.plan(kwargs.pop("devices", None), "train()")
         runner = trainer.build(algo, subalgo, self)
@@ -392,8 +400,9 @@ class Training(Part):
         session = self._make_session(runner, found, shuffle, kwargs, save_errors, is_shared)
         bar["progress"] = bar["progress"] if is_first else False
         session.is_incremental, session.plan = is_incremental, plan
+        session.history.has_validation_data = valid is not None
         epochs = self._run(runner, make, saver, session, kwargs)
-        return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
+        return trainer.closed_at_exit(progress.shown(epochs, session, **bar, level=level))
 
     def _train_on(self, train, algo, **kwargs):
         """Train for one epoch, as for ``partial_fit``, and keep the parameters that it ends with.
@@ -534,7 +543,9 @@ class Training(Part):
             # the default is left out, so that checkpoints of earlier releases still match.
             options["shuffle"] = None if shuffle == "batches" else shuffle
             identity = trainer.identify(self, runner, found, options, kwargs)
-            checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs, save_errors, is_shared)
+            checkpoint = trainer.Checkpoint(
+                path, 1 if every is None else every, identity, kwargs, save_errors, is_shared
+            )
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)
@@ -575,6 +586,17 @@ class Training(Part):
             except sources.Exhausted:
                 # by a trainer that does not handle the end of its data itself.
                 session.runs_out()
+
+
+def _read_verbose(verbose, bar):
+    """Return the level of the log for ``verbose``; without any output, there is no bar either."""
+    try:
+        level = logs.level_of(verbose)
+    except ValueError as error:
+        raise util.ConfigurationError(str(error)) from None
+    if level is not None and level > logging.INFO and bar["progress"] is None:
+        bar["progress"] = False
+    return level
 
 
 def _is_same(one, two):

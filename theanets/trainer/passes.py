@@ -76,7 +76,7 @@ class Pass:
         self.loop = self._make_loop()
 
     def _makes_batches(self):
-        """Tell whether batches are made one by one, by each process its part of them; arrays are those of all of them."""
+        """Tell whether batches are made one by one, by each process its part; arrays are the same in all of them."""
         inner = inner_dataset(self.dataset)
         return inner is None or inner._callable is not None
 
@@ -195,8 +195,8 @@ class Pass:
                 return
             if any(item != shapes for item in found):
                 raise util.DataError(
-                    f"the processes give batches of different shapes, {' and '.join(map(str, found))}; each has to give a "
-                    "part of the same size"
+                    f"the processes give batches of different shapes, {' and '.join(map(str, found))}; each has to give "
+                    "a part of the same size"
                 )
             yield batch
 

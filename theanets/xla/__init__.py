@@ -23,6 +23,8 @@
 ``locks``        locks of shared variables, so that threads see whole values
 ``shapes``       compiled code for the shapes that a function has met last
 ``binding``      compiled programs, bound to other shared variables
+``variants``     values that must be known before a function is traced
+``crossing``     how values get from compiled functions to Python and back
 ``host``         Theano's own implementations, for what XLA cannot run
 ``selection``    which devices the user has chosen; ``sharding`` divides batches among them
 ``processes``    several processes that train one network, what they agree on, and how they notice that one is lost

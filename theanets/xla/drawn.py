@@ -1,8 +1,8 @@
 """Random numbers where batches are divided among devices: each device draws all of them, and uses its part.
 
-The streams of random numbers do not follow the examples of a batch, so that devices that drew their parts only would have
-to exchange them. XLA's partitioner would choose that; so what is computed of random numbers alone is constrained to be the
-same on all devices.
+The streams of random numbers do not follow the examples of a batch, so that devices that drew their parts only would
+have to exchange them. XLA's partitioner would choose that; so what is computed of random numbers alone is constrained
+to be the same on all devices.
 """
 
 from . import selection

@@ -87,8 +87,8 @@ class Inner:
         output, the variable of the matrix outside of the loop, and the position of the product among the outputs of the
         graph.
     columns : dict of int to list
-        Recurrent outputs that sum up the columns of matrices, by position: pairs of positions of the sums of a step, and
-        of its matrices, among the outputs of the graph. Only where batches are divided among devices.
+        Recurrent outputs that sum up the columns of matrices, by position: pairs of positions of the sums of a step,
+        and of its matrices, among the outputs of the graph. Only where batches are divided among devices.
     products : list of pair
         Products of a sequence by a matrix that are computed before the loop: the index of the sequence, and the index
         of the matrix among the non-sequences.
@@ -313,7 +313,9 @@ def is_column_sum(variable):
     """Tell whether a variable is the vector of the sums of the columns of a matrix."""
     node = variable.owner
     is_sum = node is not None and isinstance(node.op, elemwise.Sum) and node.inputs[0].ndim == 2
-    return is_sum and node.op.axis is not None and tuple(node.op.axis) == (0,) and node.inputs[0].dtype == variable.dtype
+    return (
+        is_sum and node.op.axis is not None and tuple(node.op.axis) == (0,) and node.inputs[0].dtype == variable.dtype
+    )
 
 
 def inner_of(node):

@@ -18,6 +18,7 @@ import time
 from typing import Any
 
 from .. import logs, util
+from . import importing
 
 __all__ = [
     "LostError",
@@ -109,7 +110,7 @@ def connect(
     Parameters
     ----------
     address : str, optional
-        ``host:port`` of the process with the number 0. Default: as JAX finds out, which it does under Slurm and Open MPI.
+        ``host:port`` of the process with the number 0. Default: as JAX finds out, under Slurm and Open MPI.
     num_processes, process : int, optional
         Number of processes, and the number of this one, from 0 on. Default: as JAX finds out.
     **options
@@ -120,8 +121,6 @@ def connect(
     ConfigurationError
         If JAX has started already, or does not find the other processes.
     """
-    from . import importing
-
     with importing.leaving_no_traces():
         jax = importlib.import_module("jax")
     # without it, JAX aborts all processes if one is lost, before an error can be raised.
@@ -136,7 +135,7 @@ def connect(
 
 @functools.cache
 def watch():
-    """Begin to give signs of life to the other processes, and to look for theirs; logs are those of the first process."""
+    """Begin to give signs of life to the other processes, and to look for theirs; only the first process logs."""
     found = _runtime()
     if found is None:
         return
@@ -312,7 +311,7 @@ def together(value):
 def training():
     """Context manager of a training that all processes take part in.
 
-    Ctrl-C waits for the next :func:`together`, so that all processes stop at the same place; a second one does not wait.
+    Ctrl-C waits for the next :func:`together`, so that all processes stop at the same place; a second one does not.
     """
     _state.is_training, _state.is_interrupted = True, False
     try:

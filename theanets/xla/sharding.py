@@ -20,7 +20,7 @@ from .values import SparseArray
 __all__ = ["Plan", "count_cores", "is_elsewhere", "moved", "plan_for", "prime_factors"]
 
 
-#: Number of multiplications in one step of a loop, for each device, from which on it pays to divide a batch among cores.
+#: Number of multiplications in a step of a loop, for each device, from which on it pays to divide batches among cores.
 #: It was measured for LSTM, GRU and plain recurrent layers on two cores; without loops, XLA uses all cores by itself.
 WORTHWHILE = 1 << 20
 
@@ -38,8 +38,8 @@ class Plan:
     is_for_cores : bool, optional
         Whether they are the cores of a processor, which only some networks gain by. Default False.
     takes_parts : bool, optional
-        Whether each process gives a part of each batch, all parts being of one size. Default False: all of them give the
-        same batch.
+        Whether each process gives a part of each batch, all parts being of one size. Default False: all of them give
+        the same batch.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ class Plan:
         return self.num_processes > 1
 
     def describe(self):
-        """Describe the plan for cache keys on disk, in numbers and texts: which devices they are makes no difference."""
+        """Describe the plan for cache keys on disk, for which it makes no difference which devices they are."""
         return "devices", len(self.devices), self.num_processes
 
     def part(self, size):
@@ -169,7 +169,9 @@ class Plan:
         if isinstance(value, SparseArray) or not first or np.shape(value)[:1] != first:
             return self.place(value)
         if self.takes_parts:
-            return jax.make_array_from_process_local_data(self.divided(first[0] * self.num_processes), np.asarray(value))
+            return jax.make_array_from_process_local_data(
+                self.divided(first[0] * self.num_processes), np.asarray(value)
+            )
         if self.is_distributed:
             return jax.make_array_from_callback(np.shape(value), self.divided(first[0]), np.asarray(value).__getitem__)
         return jax.device_put(value, self.divided(first[0]))
