@@ -54,6 +54,7 @@ from .modes import get_mode, set_mode  # noqa: E402
 from .regularizers import Regularizer  # noqa: E402
 from .store import set_store  # noqa: E402
 from .util import log  # noqa: E402
+from .xla import connect, set_devices  # noqa: E402
 
 #: Modules that need packages which not everybody has: they are imported when they are asked for.
 OPTIONAL = ("estimators", "plot")
@@ -92,6 +93,7 @@ __all__ = [
     "Regressor",
     "Regularizer",
     "activations",
+    "connect",
     "convolution",
     "feedforward",
     "get_mode",
@@ -103,6 +105,7 @@ __all__ = [
     "modes",
     "recurrent",
     "regularizers",
+    "set_devices",
     "set_log",
     "set_mode",
     "set_store",

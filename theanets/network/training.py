@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import arguments, data, logs, storage, trainer, util
+from .. import arguments, data, logs, modes, storage, trainer, util
 from ..data import balance, sources
 from ..data.batches import read_shuffle
 from ..trainer import progress
 from ..trainer.history import History
-from . import monitoring
+from ..xla import processes
+from . import agreement, monitoring
 from .part import Part
 
 __all__ = ["Training"]
@@ -125,6 +126,7 @@ class Training(Part):
         resume: bool = False,
         progress: bool | None = None,
         verbose: bool | int | str | None = None,
+        devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Train until the loss stops improving, or until told to stop.
@@ -210,6 +212,7 @@ class Training(Part):
         resume: bool = False,
         progress: bool | None = None,
         verbose: bool | int | str | None = None,
+        devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
         """Train as a generator, which yields the values of the monitors after each epoch.
@@ -322,6 +325,9 @@ class Training(Part):
             How much this training says: False or 0 for nothing but warnings, and no bar; True or 1 for a line when it
             begins, one for each epoch and each validation, and one when it ends; 2 for all settings as well; or a
             level for :func:`theanets.set_log`. Default: what was chosen there.
+        devices : str, int or list, optional
+            The devices among which the examples of each batch are divided, see :func:`theanets.set_devices`. Default:
+            what was set there.
         **kwargs
             Further options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
@@ -377,6 +383,7 @@ class Training(Part):
         bar = {"progress": kwargs.pop("progress", None), "total": total}
         level = _read_verbose(kwargs.pop("verbose", None), bar)
         save_errors = kwargs.pop("save_errors", None)
+        plan = modes.plan(kwargs.pop("devices", None), "train()")
         runner = trainer.build(algo, subalgo, self)
         if before is not None:
             if not isinstance(runner, trainer.DownhillTrainer):
@@ -385,9 +392,14 @@ class Training(Part):
                 )
             runner.before = before
         make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
-        saver = storage.Saver(self, save_progress, save_every, save_errors)
-        session = self._make_session(runner, found, shuffle, kwargs, save_errors)
-        session.is_incremental = is_incremental
+        is_shared = plan is not None and plan.is_distributed
+        if is_shared:
+            agreement.check(self, found, kwargs)
+        is_first = not is_shared or processes.is_first()
+        saver = storage.Saver(self, save_progress if is_first else None, save_every, save_errors)
+        session = self._make_session(runner, found, shuffle, kwargs, save_errors, is_shared)
+        bar["progress"] = bar["progress"] if is_first else False
+        session.is_incremental, session.plan = is_incremental, plan
         session.history.has_validation_data = valid is not None
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session, **bar, level=level))
@@ -518,7 +530,7 @@ class Training(Part):
                 util.warn(f"{found}; give shuffle='rows', which mixes the rows anew each epoch, or mix them yourself")
                 return
 
-    def _make_session(self, runner, found, shuffle, kwargs, save_errors=None):
+    def _make_session(self, runner, found, shuffle, kwargs, save_errors=None, is_shared=False):
         """Make the session of a training: its history, callbacks, stop condition and checkpoint."""
         if not isinstance(runner, trainer.Trainer):
             # a user-defined trainer gets all arguments but these, which work with any trainer.
@@ -531,7 +543,9 @@ class Training(Part):
             # the default is left out, so that checkpoints of earlier releases still match.
             options["shuffle"] = None if shuffle == "batches" else shuffle
             identity = trainer.identify(self, runner, found, options, kwargs)
-            checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs, save_errors)
+            checkpoint = trainer.Checkpoint(
+                path, 1 if every is None else every, identity, kwargs, save_errors, is_shared
+            )
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)

@@ -286,7 +286,9 @@ class DownhillTrainer(Trainer):
         with modes.used():
             function = theano.function(inputs, averages.outputs, updates=updates, on_unused_input="ignore")
         follow = Carrier(self.network, keep=False).follower() if stateful else None
-        rows = list(itertools.chain.from_iterable(Pass(function, valid, follow=follow).run()))
+        session = self.session or self.network._session
+        plan = None if session is None else session.plan
+        rows = list(itertools.chain.from_iterable(Pass(function, valid, follow=follow, plan=plan).run()))
         return averages(rows)[0] if rows else averages.nothing()
 
     def _context(self, stateful, masked, kwargs, class_weights, training=None, values=None):

@@ -9,6 +9,7 @@ import numpy as np
 from .. import util, xla
 from ..data import sources
 from ..data.batches import describe_batches, number_of_batches
+from ..xla import processes
 from . import standstill
 from .compiled import Loops
 from .passes import Pass
@@ -104,6 +105,15 @@ class Run:
             self.before.go_on(self)
         self.optimizer.validation_name = self.session.noun
         self._announce()
+        with processes.training() if self.is_distributed else contextlib.nullcontext():
+            yield from self._all_epochs()
+
+    @property
+    def is_distributed(self):
+        """Whether other processes take part in the training."""
+        return self.session.plan is not None and self.session.plan.is_distributed
+
+    def _all_epochs(self):
         try:
             yield from self._epochs()
         except KeyboardInterrupt:
@@ -165,7 +175,7 @@ class Run:
             is_finite = self._is_finite(training)
             self.is_whole = is_complete and self.outcome is not DIVERGED and is_finite
             self._look_ahead()
-            outcome = self.session.ask()
+            outcome = self._ask()
             self.outcome = self.outcome or outcome
             yield training, self.validation
             if self.outcome is None and self.pending is not None and not self.pending.is_past:
@@ -175,6 +185,21 @@ class Run:
                 self._diverges(training, "training")
             if self.outcome is None and self.session.checkpoint is not None:
                 self.session.checkpoint.epoch_ends(self)
+
+    def _ask(self):
+        """Call the callbacks, and return the reason to stop: that of the first process that has one."""
+        outcome = self.session.ask()
+        if not self.is_distributed:
+            return outcome
+        found = processes.together(outcome and [outcome.words, outcome.is_final, outcome.is_done, outcome.is_limit])
+        return next((Outcome(*item) for item in found if item is not None), None)
+
+    def _is_late(self):
+        """Tell whether the time is up, by the clock of the first process."""
+        if self.deadline is None:
+            return False
+        is_late = time.monotonic() >= self.deadline
+        return processes.decide(is_late) if self.is_distributed else is_late
 
     def _is_due(self):
         return self.epoch % self.optimizer.validate_every == 0
@@ -192,7 +217,7 @@ class Run:
             for some in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
                 values.extend(some)
                 self.session.does("training", len(values), number_of_batches(self.train))
-                if self.deadline is not None and time.monotonic() >= self.deadline:
+                if self._is_late():
                     self.outcome = self._out_of_time()
                     break
             is_complete = self.outcome is None or len(values) == getattr(self.train, "iteration_size", None)
@@ -222,7 +247,12 @@ class Run:
         key = id(function), id(dataset)
         if key not in self.passes:
             follow = None if self.carrier is None else self.carrier.follower(reset)
-            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow, self.weights)
+            plan = self.session.plan
+            self.passes[key] = Pass(
+                function, dataset, self.loops, self.session.is_incremental, follow, self.weights, plan
+            )
+            if plan is not None and function is self.optimizer.f_step:
+                util.log(f"devices: each batch is divided among {self.passes[key].words()}")
         return self.passes[key]
 
     def _out_of_time(self):
@@ -337,6 +367,10 @@ class Run:
                     self._note(validation)
         finally:
             is_restored = self.best_params is not None and self._restores_best()
+            if self.is_distributed and self.outcome not in (None, LEFT):
+                # no process leaves while others may still wait for it.
+                with contextlib.suppress(processes.LostError, KeyboardInterrupt):
+                    processes.agree(None)
             if is_restored:
                 # all under one lock, as other threads may be using the network.
                 variables = [*self.optimizer._params, *self.statistics]

@@ -150,12 +150,14 @@ def prepare(type_, value):
     raise TypeError(f"{type_} is no type that XLA has")
 
 
-def to_device(type_, value):
-    """Return a copy on the device, which no NumPy array shares memory with.
+def to_device(type_, value, plan=None):
+    """Return a copy on the device, or on all devices of a plan, which no NumPy array shares memory with.
 
     It is bound to the device, as the results of programs on disk are: JAX compiles once more for arguments that are
     bound where they were not before.
     """
+    if plan is not None:
+        return plan.place(prepare(type_, value), may_alias=False)
     device = devices.default()
     return jax.tree.map(lambda part: jax.device_put(part, device, may_alias=False), prepare(type_, value))
 

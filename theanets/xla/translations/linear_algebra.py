@@ -6,6 +6,7 @@ import jax.scipy.linalg
 import numpy as np
 from theano.tensor import basic, blas, nlinalg, slinalg
 
+from .. import merged
 from ..registry import Untranslated, translates
 from ..tracing import TranslationError, guard
 from .elementwise import cast_array
@@ -24,7 +25,9 @@ def product(a, b):
 
 @translates(basic.Dot, blas.Dot22)
 def dot(op, node, a, b):
-    return product(*_cast(node, a, b))
+    a, b = _cast(node, a, b)
+    found = merged.multiplied(a, b) if a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0] else None
+    return product(a, b) if found is None else found
 
 
 @translates(blas.Dot22Scalar)
