@@ -52,6 +52,7 @@ from .main import Experiment  # noqa: E402
 from .modes import get_mode, set_mode  # noqa: E402
 from .regularizers import Regularizer  # noqa: E402
 from .store import set_store  # noqa: E402
+from .trainer.sweeps import sweep  # noqa: E402
 from .util import log  # noqa: E402
 
 #: Modules that need packages which not everybody has: they are imported when they are asked for.
@@ -105,6 +106,7 @@ __all__ = [
     "set_mode",
     "set_store",
     "store",
+    "sweep",
     "trainer",
     "util",
     "xla",

@@ -1,5 +1,6 @@
 """The progress bar of a training, in terminals and notebooks."""
 
+import contextlib
 import sys
 from collections.abc import Mapping
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from .. import logs, util
 
-__all__ = ["shown"]
+__all__ = ["counted", "shown"]
 
 #: Seconds after which a bar appears: quick work needs none.
 DELAY = 1.0
@@ -72,17 +73,71 @@ def shown(epochs, history, progress=None, total=None):
     ConfigurationError
         If ``progress`` is neither of True, False and None.
     """
+    if not _is_wanted(progress):
+        return epochs
+    return _with_bar(epochs, history, total, progress)
+
+
+def _is_wanted(progress):
     if progress not in (True, False, None):
         raise util.ConfigurationError(f"progress={progress!r}, expected True, False or None")
-    wanted = _is_watched() if progress is None else progress
-    return _with_bar(epochs, history, total, 0.0 if progress else DELAY) if wanted else epochs
+    return _is_watched() if progress is None else progress
 
 
-def _with_bar(epochs, history, total, delay):
+def _make(progress, **settings):
+    """Make a bar, and let lines of the log be written beside it."""
     from tqdm.auto import tqdm
 
-    bar = tqdm(total=total, desc="training", unit="epoch", delay=delay, dynamic_ncols=True)
+    bar = tqdm(delay=0.0 if progress else DELAY, dynamic_ncols=True, **settings)
     logs.ConsoleHandler.beside = tqdm.external_write_mode
+    return bar
+
+
+class Counter:
+    """A bar that counts what is done, or nothing if there is none.
+
+    Parameters
+    ----------
+    bar : tqdm.tqdm or None
+        The bar.
+    """
+
+    def __init__(self, bar):
+        self.bar = bar
+
+    def advance(self, words):
+        """Count one more, and show some words beside the number."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(words, refresh=False)
+            self.bar.update(1)
+
+
+@contextlib.contextmanager
+def counted(what, unit, total, progress=None):
+    """Context manager that shows a bar, and gives the :class:`Counter` that moves it.
+
+    Parameters
+    ----------
+    what, unit : str
+        What is going on, and what is counted.
+    total : int
+        How many there will be.
+    progress : bool, optional
+        As for :func:`shown`.
+    """
+    if not _is_wanted(progress):
+        yield Counter(None)
+        return
+    bar = _make(progress, total=total, desc=what, unit=unit)
+    try:
+        yield Counter(bar)
+    finally:
+        logs.ConsoleHandler.beside = None
+        bar.close()
+
+
+def _with_bar(epochs, history, total, progress):
+    bar = _make(progress, total=total, desc="training", unit="epoch")
     try:
         for monitors in epochs:
             bar.set_postfix_str(_words(history.figures()), refresh=False)
