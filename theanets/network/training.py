@@ -14,6 +14,7 @@ from ..data import balance, sources
 from ..data.batches import read_shuffle
 from ..trainer import progress
 from ..trainer.history import History
+from ..trainer.sweeps import rates
 from . import monitoring
 from .part import Part
 
@@ -101,7 +102,7 @@ class Training(Part):
         epochs: int | None = None,
         max_updates: int | None = None,
         max_seconds: float | None = None,
-        learning_rate: float = 1e-4,
+        learning_rate: float | str = 1e-4,
         momentum: float = 0,
         nesterov: bool = False,
         patience: int = 5,
@@ -185,7 +186,7 @@ class Training(Part):
         epochs: int | None = None,
         max_updates: int | None = None,
         max_seconds: float | None = None,
-        learning_rate: float = 1e-4,
+        learning_rate: float | str = 1e-4,
         momentum: float = 0,
         nesterov: bool = False,
         patience: int = 5,
@@ -253,8 +254,10 @@ class Training(Part):
             Stop after so many passes over the training data.
         max_seconds : float, optional
             Stop after so many seconds.
-        learning_rate : float, optional
+        learning_rate : float or 'auto', optional
             The size of a step. Default 1e-4, which is small: 0.001 to 0.01 is usual for ``rmsprop`` and ``adam``.
+            ``'auto'`` tries 16 of them, from 1e-5 to 1, on copies of the network, with 200 batches each, and takes the
+            one with the lowest loss; the log tells, and ``rate_test`` of the :attr:`history`.
         momentum : float, optional
             Share of the last step that is added to this one. Default 0.
         nesterov : bool, optional
@@ -357,12 +360,19 @@ class Training(Part):
         trainer.check_free(self)
         self._ensure_loss()
         before = self._training_before(kwargs)
+        is_tested = isinstance(kwargs.get("learning_rate"), str) and kwargs["learning_rate"] == rates.AUTO
+        tried = None
         if before is not None:
+            if is_tested:
+                # it goes on with the one that was found.
+                del kwargs["learning_rate"]
             algo = before.algo if algo is DEFAULT_ALGO else algo
             kwargs = {**before.options, **kwargs}
         self._nan_noticed = False
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
+        if is_tested and before is None:
+            kwargs["learning_rate"], tried = rates.find(self, train, algo, kwargs)
         shuffle = _read_shuffle(kwargs)
         total = kwargs.get("epochs")
         if before is not None and util.is_int(total):
@@ -380,6 +390,7 @@ class Training(Part):
         saver = storage.Saver(self, save_progress, save_every, save_errors)
         session = self._make_session(runner, found, shuffle, kwargs, save_errors)
         session.is_incremental = is_incremental
+        session.history.rate_test = tried
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
 

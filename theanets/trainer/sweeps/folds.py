@@ -7,7 +7,7 @@ import scipy.sparse
 
 from ... import util
 
-__all__ = ["read", "take"]
+__all__ = ["are_arrays", "read", "take"]
 
 #: Seed of the order in which rows are dealt out to folds.
 SEED = 13
@@ -91,18 +91,23 @@ def _rows(indices, count):
     return found
 
 
+def _items(data):
+    if isinstance(data, collections.abc.Mapping):
+        return list(data.values())
+    return list(data) if isinstance(data, (list, tuple)) else [data]
+
+
+def are_arrays(data):
+    """Tell whether data are arrays or lists, which rows can be taken from, and are not made batch by batch."""
+    return all(hasattr(item, "shape") or isinstance(item, (list, tuple)) for item in _items(data))
+
+
 def _arrays(data):
     """Return the arrays of the data; refuse data that are made batch by batch."""
-    if isinstance(data, collections.abc.Mapping):
-        items = list(data.values())
-    else:
-        items = list(data) if isinstance(data, (list, tuple)) else [data]
-    for item in items:
-        if not hasattr(item, "shape") and not isinstance(item, (list, tuple)):
-            raise util.ConfigurationError(
-                f"folds: the data hold a {type(item).__name__}, expected arrays, which rows can be taken from"
-            )
-    return items
+    if not are_arrays(data):
+        kinds = " and ".join(type(item).__name__ for item in _items(data))
+        raise util.ConfigurationError(f"folds: the data are of the type {kinds}, expected arrays to take rows from")
+    return _items(data)
 
 
 def _count(array, axis):

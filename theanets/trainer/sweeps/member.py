@@ -10,17 +10,16 @@ import numpy as np
 from ..quiet import quiet
 from ..session import DIVERGED, INTERRUPTED
 from . import folds
-from .grid import Builder
 from .records import Records
 
-__all__ = ["Member", "Plan", "Task", "train"]
+__all__ = ["Member", "Plan", "Task", "Training"]
 
 
 @dataclasses.dataclass
 class Plan:
     """What all members have in common: the function that builds networks, the data, and where results are kept."""
 
-    build: Builder
+    build: Any
     train: Any
     valid: Any
     axis: int = 0
@@ -104,23 +103,37 @@ class Member:
         }
 
 
-def train(plan, task, stop=None):
-    """Train one member, as ``build(...).train(...)`` would.
+class Training:
+    """Trains members; an object that can be sent to other processes.
 
     Parameters
     ----------
     plan : Plan
-        What it has in common with the others.
-    task : Task
-        What it is trained with.
-    stop : threading.Event, optional
-        It ends with the epoch in which this is set.
-
-    Returns
-    -------
-    member : Member
-        Without settings and fold.
+        What they have in common.
     """
+
+    def __init__(self, plan):
+        self.plan = plan
+
+    def __call__(self, task, stop=None):
+        """Train one member, as ``build(...).train(...)`` would.
+
+        Parameters
+        ----------
+        task : Task
+            What it is trained with.
+        stop : threading.Event, optional
+            It ends with the epoch in which this is set.
+
+        Returns
+        -------
+        member : Member
+            Without settings and fold.
+        """
+        return _train(self.plan, task, stop)
+
+
+def _train(plan, task, stop):
     began = time.perf_counter()
     member = Member(task.index)
     own, options = plan.build.split(task.settings)

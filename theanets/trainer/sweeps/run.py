@@ -11,6 +11,7 @@ from . import folds as folding
 from . import grid as grids
 from . import member as members
 from . import pool
+from .rates import AUTO
 from .records import Records
 from .result import Sweep
 
@@ -125,20 +126,10 @@ def sweep(
         return member.is_interrupted
 
     with bars.counted("sweep", "member", len(tasks), progress) as bar:
-        interrupted = pool.run(_Training(plan), _in_order(tasks, builder), how, done)
+        interrupted = pool.run(members.Training(plan), _in_order(tasks, builder), how, done)
     for member, (k, fold) in zip(found, cases):
         member.settings, member.fold = points[k], None if folds is None else fold
     return _finished(Sweep(found, interrupted))
-
-
-class _Training:
-    """Trains a member; an object that can be sent to other processes."""
-
-    def __init__(self, plan):
-        self.plan = plan
-
-    def __call__(self, task, stop):
-        return members.train(self.plan, task, stop)
 
 
 def _check(plan, tasks):
@@ -153,6 +144,9 @@ def _check(plan, tasks):
         if not known or set(options) - known:
             known |= {"", *options}
             with quiet():
+                if isinstance(options.get("learning_rate"), str) and options["learning_rate"] == AUTO:
+                    # the test of rates is for the members themselves.
+                    del options["learning_rate"]
                 try:
                     # it checks arguments and data before it begins.
                     plan.build(own).itertrain(*task.data(plan), progress=False, **options).close()
