@@ -40,7 +40,17 @@ from .tracing import (
     is_known,
     on_host,
 )
-from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, take_over, to_device
+from .values import (
+    DEVICE_TYPES,
+    Increment,
+    all_to_device,
+    describe,
+    from_device,
+    is_on_device,
+    prepare,
+    settled,
+    take_over,
+)
 
 __all__ = ["Code", "Program", "build"]
 
@@ -443,11 +453,14 @@ class Program:
 
     def place_shared(self):
         """Move shared variables to the device, where they stay, each with an array that no other one shares."""
+        elsewhere = [(cell, type_) for cell, type_ in self.shared_cells if not is_on_device(cell[0])]
+        if elsewhere:
+            placed = all_to_device([(type_, cell[0]) for cell, type_ in elsewhere])
+            for (cell, _), value in zip(elsewhere, placed):
+                cell[0] = value
         seen = set()
-        for cell, type_ in self.shared_cells:
-            if not isinstance(cell[0], DEVICE_TYPES):
-                cell[0] = to_device(type_, cell[0])
-            elif id(cell[0]) in seen:
+        for cell, _ in self.shared_cells:
+            if id(cell[0]) in seen:
                 # old values are donated buffers, and one buffer cannot be donated twice.
                 cell[0] = jax.tree.map(jnp.copy, cell[0])
             seen.add(id(cell[0]))

@@ -110,7 +110,11 @@ class Sweep:
             import pandas
         except ImportError as error:
             raise ImportError("to_frame() needs pandas: pip install pandas; rows() does without") from error
-        return pandas.DataFrame(self.rows(folds))
+        rows = self.rows(folds)
+        frame = pandas.DataFrame(rows)
+        # None, which is for no error, is no missing text.
+        frame["error"] = pandas.Series([row["error"] for row in rows], dtype=object)
+        return frame
 
     # -- networks -----------------------------------------------------------------------------------------------------
 
