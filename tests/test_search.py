@@ -14,7 +14,15 @@ from sklearn.utils.estimator_checks import check_estimator
 from theanets.estimators import NetworkClassifier, NetworkSearchCV
 from theanets.trainer.sweeps import pool
 
-GRID = {"networkclassifier__learning_rate": [1e-4, 0.03, 0.1], "networkclassifier__hidden": [2, 4]}
+GRID = {"networkclassifier__learning_rate": [1e-4, 0.003, 0.03, 0.3]}
+
+
+@pytest.fixture(autouse=True)
+def mode():
+    """All networks share what is compiled."""
+    theanets.set_mode("XLA")
+    yield
+    theanets.set_mode(None)
 
 
 @pytest.fixture
@@ -23,12 +31,12 @@ def iris():
 
 
 def pipeline(epochs=9):
-    return make_pipeline(StandardScaler(), NetworkClassifier(epochs=epochs, batch_size=50))
+    return make_pipeline(StandardScaler(), NetworkClassifier(hidden=3, epochs=epochs))
 
 
 def test_results_are_those_of_grid_search(iris, monkeypatch):
     monkeypatch.setattr(pool, "choose", lambda jobs: (2, "in a test"))
-    folds = StratifiedKFold(3)
+    folds = StratifiedKFold(2)
     search = NetworkSearchCV(pipeline(), GRID, cv=folds, scoring="neg_log_loss").fit(*iris)
     expected = GridSearchCV(pipeline(), GRID, cv=folds, scoring="neg_log_loss").fit(*iris)
     assert list(search.cv_results_) == list(expected.cv_results_)
@@ -42,19 +50,19 @@ def test_results_are_those_of_grid_search(iris, monkeypatch):
 
 
 def test_halving_ends_what_does_badly(iris):
-    search = NetworkSearchCV(pipeline(), GRID, cv=2, halving=True, factor=3, min_epochs=3).fit(*iris)
+    search = NetworkSearchCV(pipeline(), GRID, cv=2, halving=True, factor=2, min_epochs=5).fit(*iris)
     results = search.cv_results_
-    assert results["iter"].tolist() == [0] * 6 + [1] * 2
-    assert results["n_epochs"].tolist() == [3] * 6 + [9] * 2
-    assert [params["networkclassifier__epochs"] for params in results["params"]] == [3] * 6 + [9] * 2
-    best = np.argsort(-results["mean_test_score"][:6], kind="stable")[:2]
+    assert results["iter"].tolist() == [0] * 4 + [1] * 2
+    assert results["n_epochs"].tolist() == [5] * 4 + [9] * 2
+    assert [params["networkclassifier__epochs"] for params in results["params"]] == [5] * 4 + [9] * 2
+    best = np.argsort(-results["mean_test_score"][:4], kind="stable")[:2]
     chosen = [{**results["params"][i], "networkclassifier__epochs": 9} for i in best]
-    assert results["params"][6:] == chosen
-    assert search.best_index_ >= 6 and search.best_score_ == max(results["mean_test_score"][6:])
+    assert results["params"][4:] == chosen
+    assert search.best_index_ >= 4 and search.best_score_ == max(results["mean_test_score"][4:])
     assert search.best_estimator_[-1].network_.history[-1]["epoch"] == 9
     # those that go on are what they are without halving.
     plain = GridSearchCV(pipeline(), {key: [value] for key, value in chosen[0].items()}, cv=2).fit(*iris)
-    assert plain.best_score_ == results["mean_test_score"][6]
+    assert plain.best_score_ == results["mean_test_score"][4]
 
 
 def test_arguments_of_halving():

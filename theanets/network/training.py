@@ -371,8 +371,11 @@ class Training(Part):
         self._nan_noticed = False
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
-        if is_tested and before is None:
-            kwargs["learning_rate"], tried = rates.find(self, train, algo, kwargs)
+        is_tested = is_tested and before is None
+        if is_tested:
+            # until all arguments have been checked.
+            kwargs["learning_rate"] = None
+        asked = dict(kwargs)
         shuffle = _read_shuffle(kwargs)
         total = kwargs.get("epochs")
         if before is not None and util.is_int(total):
@@ -387,6 +390,8 @@ class Training(Part):
                 )
             runner.before = before
         make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
+        if is_tested:
+            kwargs["learning_rate"], tried = rates.find(self, train, algo, asked)
         saver = storage.Saver(self, save_progress, save_every, save_errors)
         session = self._make_session(runner, found, shuffle, kwargs, save_errors)
         session.is_incremental = is_incremental

@@ -1,5 +1,6 @@
 """Ways to run members: by threads, and by joblib on workers of its own or of another engine."""
 
+import distributed
 import joblib
 import numpy as np
 import pytest
@@ -43,7 +44,6 @@ def test_members_by_joblib(way):
 
 
 def test_members_on_a_dask_cluster():
-    distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
         distributed.Client(cluster),

@@ -131,7 +131,7 @@ def test_mistakes_are_errors_before_anything_is_trained(monkeypatch):
         (util.ConfigurationError, "expected a list", dict(grid=dict(rng=[]))),
         (util.ConfigurationError, "no member", dict(grid=[])),
         (util.ConfigurationError, "grid=3", dict(grid=3)),
-        (util.ConfigurationError, "expected a dict of settings", dict(grid=[3])),
+        (util.ConfigurationError, "expected a dict", dict(grid=[3])),
         (util.ConfigurationError, "jobs=0", dict(jobs=0)),
         (util.ConfigurationError, "jobs='dask'", dict(jobs="dask")),
         (util.ConfigurationError, "folds= and valid=", dict(folds=2)),

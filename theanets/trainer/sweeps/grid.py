@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import util
 
-__all__ = ["DEFAULT_SEED", "Builder", "read"]
+__all__ = ["DEFAULT_SEED", "Builder", "NoNetwork", "read"]
 
 #: The seed of networks where none is given, as in their constructor.
 DEFAULT_SEED = 13
@@ -77,6 +77,10 @@ def _plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
+class NoNetwork(util.ConfigurationError):
+    """A function that builds networks returned something else."""
+
+
 class Builder:
     """Calls the function that builds networks with what it asks for by name.
 
@@ -132,7 +136,7 @@ class Builder:
         fresh = {key: copy.deepcopy(v) if isinstance(v, np.random.RandomState) else v for key, v in own.items()}
         network = self.build(**fresh)
         if not hasattr(network, "itertrain"):
-            raise util.ConfigurationError(
+            raise NoNetwork(
                 f"the function that builds networks returned a {type(network).__name__}, expected a network"
             )
         return network

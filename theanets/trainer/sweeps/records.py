@@ -17,6 +17,9 @@ __all__ = ["Records"]
 #: The section of an archive that says what a member has come to.
 SECTION = "member"
 
+#: Settings that make no other member, as with the checkpoint of a single training.
+LEFT_OUT = ("callbacks", "save_errors")
+
 #: Minutes after which the state of a member that is being trained is written, unless checkpoint_every= says so.
 EVERY = 1.0
 
@@ -60,7 +63,8 @@ class Records:
 
     def name(self, settings, rows):
         """Return the name of a member's files."""
-        about = [self.common, sorted(settings.items()), None if rows is None else digests.of_arrays(rows)]
+        known = sorted((key, value) for key, value in settings.items() if key not in LEFT_OUT)
+        about = [self.common, known, None if rows is None else digests.of_arrays(rows)]
         return digests.of_code(json.dumps(about, default=_described))
 
     def _done(self, name):

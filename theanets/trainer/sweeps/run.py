@@ -150,7 +150,7 @@ def _check(plan, tasks):
                 try:
                     # it checks arguments and data before it begins.
                     plan.build(own).itertrain(*task.data(plan), progress=False, **options).close()
-                except (util.ArgumentError, util.DataError):
+                except (util.ArgumentError, util.DataError, grids.NoNetwork):
                     raise
                 except Exception:
                     continue
