@@ -4,7 +4,7 @@ What you should see: a table with a row for each setting, and three lines like
 
     best setting: size 64, weight_l2 0.0001
     one network: 0.969 right
-    10 together: 0.978 right; those that they are wrong about have 2.9 times the spread
+    10 together: 0.978 right; where they are wrong, 2.9 times the spread
 
 The table comes from five folds for each setting. Then ten networks with the best of them start from other weights.
 
@@ -55,9 +55,7 @@ def main(epochs=20, folds=5, members=10, sizes=(16, 64), seed=13):
     labels, spread = networks.ensemble().predict(test[0], spread=True)
     right = labels == test[1]
     times = spread[~right].mean() / spread[right].mean()
-    print(
-        f"{members} together: {right.mean():.3f} right; those that they are wrong about have {times:.1f} times the spread"
-    )
+    print(f"{members} together: {right.mean():.3f} right; where they are wrong, {times:.1f} times the spread")
     return dict(one=float(one), together=float(right.mean()), spread=float(times), size=best["size"])
 
 

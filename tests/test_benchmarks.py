@@ -140,12 +140,19 @@ def test_jobs_are_asked_for_by_one_word_and_with_starts():
     parser = make_parser()
     chosen, _ = choose(parser.parse_args(["--only", "jobs"]), parser)
     assert {workload.action for workload in chosen} == {"job", "start"}
-    assert {workload.job for workload in chosen} == {"", "grid", "search", "folds", "notebook", "second", "members", "sweep"}
+    known = {"", "grid", "search", "folds", "notebook", "second", "members", "sweep"}
+    assert {workload.job for workload in chosen} == known
 
 
 @pytest.mark.parametrize(
     "name, count, others",
-    [("job-grid", 25, 25), ("job-folds", 5, 1), ("job-notebook", 6, 6), ("job-second-mlp", 4, 3), ("job-sweep", 66, 64)],
+    [
+        ("job-grid", 25, 25),
+        ("job-folds", 5, 1),
+        ("job-notebook", 6, 6),
+        ("job-second-mlp", 4, 3),
+        ("job-sweep", 66, 64),
+    ],
 )
 def test_a_job_is_so_many_trainings_with_so_many_numbers(name, count, others):
     (workload,) = [workload.quick() for workload in JOBS if workload.name == name]

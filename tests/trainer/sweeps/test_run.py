@@ -141,6 +141,8 @@ def test_mistakes_are_errors_before_anything_is_trained(monkeypatch):
     ]:
         with pytest.raises(error, match=match):
             theanets.sweep(build, *DATA, **{**good, **changed})
+    with pytest.raises(util.ConfigurationError, match="an iterator would be used up"):
+        theanets.sweep(build, iter([[X]]), **good)
     with pytest.raises(util.DataError, match="train"):
         theanets.sweep(build, [X[:, :3]], **good)
     for function, match in [

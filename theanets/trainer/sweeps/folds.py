@@ -7,7 +7,7 @@ import scipy.sparse
 
 from ... import util
 
-__all__ = ["are_arrays", "read", "take"]
+__all__ = ["are_arrays", "read", "refuse_iterators", "take"]
 
 #: Seed of the order in which rows are dealt out to folds.
 SEED = 13
@@ -99,7 +99,16 @@ def _items(data):
 
 def are_arrays(data):
     """Tell whether data are arrays or lists, which rows can be taken from, and are not made batch by batch."""
-    return all(hasattr(item, "shape") or isinstance(item, (list, tuple)) for item in _items(data))
+    return data is None or all(hasattr(item, "shape") or isinstance(item, (list, tuple)) for item in _items(data))
+
+
+def refuse_iterators(data, what):
+    """Raise an error for data that can be gone through once only."""
+    if any(isinstance(item, collections.abc.Iterator) for item in _items(data)):
+        raise util.ConfigurationError(
+            f"{what} reads the data several times, and an iterator would be used up by the first time; give arrays, or a "
+            "function that makes batches"
+        )
 
 
 def _arrays(data):

@@ -5,7 +5,6 @@ References
 .. [1] LN Smith. "Cyclical Learning Rates for Training Neural Networks." WACV, 2017.
 """
 
-import collections.abc
 import copy
 import math
 
@@ -76,12 +75,7 @@ def find(network, train, algo, options):
     """
     if not isinstance(algo, str) or algo.lower() in {name.lower() for name in LearningRate.WITHOUT}:
         raise util.ConfigurationError(f"learning_rate='auto': algo={algo!r} has no learning rate that could be tested")
-    parts = train if isinstance(train, (list, tuple)) else [train]
-    if any(isinstance(part, collections.abc.Iterator) for part in parts):
-        raise util.ConfigurationError(
-            "learning_rate='auto': the training data are an iterator, which the test of rates would use up; give "
-            "arrays, or a function that makes batches"
-        )
+    folds.refuse_iterators(train, "learning_rate='auto'")
     settings = {key: value for key, value in options.items() if key not in LEFT_OUT}
     # validations are not looked at.
     settings.update(algo=algo, epochs=TIMES, train_batches=BATCHES, valid_batches=1, validate_every=TIMES)

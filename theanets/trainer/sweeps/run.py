@@ -58,7 +58,7 @@ def sweep(
         How many are trained at a time, each by a thread of its own. ``'joblib'``, or
         ``joblib.parallel_config(backend='dask')`` and the like, hands them to joblib and its workers, maybe on other
         machines. Default: by an active ``joblib.parallel_config``, if there is one; on a CPU a thread for each core;
-        one at a time on a GPU, or where Theano's own modes compute.
+        one at a time on a GPU, where Theano's own modes compute, or where a function makes the batches.
     checkpoint : str or pathlib.Path, optional
         A folder for results, and for the states of networks that are being trained. A sweep with the same folder takes
         from it what is there, and trains the rest. Networks whose function, settings and data are the same are found,
@@ -109,6 +109,10 @@ def sweep(
     for one in settings:
         builder.check(one)
     how, reason = pool.choose(jobs)
+    for data in (train, valid):
+        folding.refuse_iterators(data, "a sweep")
+    if jobs is None and isinstance(how, int) and not (folding.are_arrays(train) and folding.are_arrays(valid)):
+        how, reason = 1, "one after the other, as a function makes the batches"
     records = None if checkpoint is None else Records(checkpoint, build, train, valid, checkpoint_every)
     plan = members.Plan(builder, train, valid, axis, records)
     cases = list(itertools.product(range(len(points)), range(len(rows))))
