@@ -106,8 +106,8 @@ def refuse_iterators(data, what):
     """Raise an error for data that can be gone through once only."""
     if any(isinstance(item, collections.abc.Iterator) for item in _items(data)):
         raise util.ConfigurationError(
-            f"{what} reads the data several times, and an iterator would be used up by the first time; give arrays, or a "
-            "function that makes batches"
+            f"{what} reads the data several times, and an iterator would be used up by the first; give arrays, or "
+            "a function that makes batches"
         )
 
 
