@@ -53,6 +53,7 @@ from .main import Experiment  # noqa: E402
 from .modes import get_mode, set_mode  # noqa: E402
 from .regularizers import Regularizer  # noqa: E402
 from .store import set_store  # noqa: E402
+from .trainer.sweeps import sweep  # noqa: E402
 from .util import log  # noqa: E402
 from .xla import connect, set_devices  # noqa: E402
 
@@ -110,6 +111,7 @@ __all__ = [
     "set_mode",
     "set_store",
     "store",
+    "sweep",
     "trainer",
     "util",
     "xla",

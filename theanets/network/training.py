@@ -15,6 +15,7 @@ from ..data import balance, sources
 from ..data.batches import read_shuffle
 from ..trainer import progress
 from ..trainer.history import History
+from ..trainer.sweeps import rates
 from ..xla import processes
 from . import agreement, monitoring
 from .part import Part
@@ -103,7 +104,7 @@ class Training(Part):
         epochs: int | None = None,
         max_updates: int | None = None,
         max_seconds: float | None = None,
-        learning_rate: float = 1e-4,
+        learning_rate: float | str = 1e-4,
         momentum: float = 0,
         nesterov: bool = False,
         patience: int = 5,
@@ -189,7 +190,7 @@ class Training(Part):
         epochs: int | None = None,
         max_updates: int | None = None,
         max_seconds: float | None = None,
-        learning_rate: float = 1e-4,
+        learning_rate: float | str = 1e-4,
         momentum: float = 0,
         nesterov: bool = False,
         patience: int = 5,
@@ -259,8 +260,10 @@ class Training(Part):
             Stop after so many passes over the training data.
         max_seconds : float, optional
             Stop after so many seconds.
-        learning_rate : float, optional
+        learning_rate : float or 'auto', optional
             The size of a step. Default 1e-4, which is small: 0.001 to 0.01 is usual for ``rmsprop`` and ``adam``.
+            ``'auto'`` tries 16 of them, from 1e-5 to 1, on copies of the network, with 200 batches each, and takes the
+            one with the lowest loss; the log tells, and ``rate_test`` of the :attr:`history`.
         momentum : float, optional
             Share of the last step that is added to this one. Default 0.
         nesterov : bool, optional
@@ -370,12 +373,22 @@ class Training(Part):
         trainer.check_free(self)
         self._ensure_loss()
         before = self._training_before(kwargs)
+        is_tested = isinstance(kwargs.get("learning_rate"), str) and kwargs["learning_rate"] == rates.AUTO
+        tried = None
         if before is not None:
+            if is_tested:
+                # it goes on with the one that was found.
+                del kwargs["learning_rate"]
             algo = before.algo if algo is DEFAULT_ALGO else algo
             kwargs = {**before.options, **kwargs}
         self._nan_noticed = False
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
+        is_tested = is_tested and before is None
+        if is_tested:
+            # until all arguments have been checked.
+            kwargs["learning_rate"] = None
+        asked = dict(kwargs)
         shuffle = _read_shuffle(kwargs)
         total = kwargs.get("epochs")
         if before is not None and util.is_int(total):
@@ -395,12 +408,14 @@ class Training(Part):
         is_shared = plan is not None and plan.is_distributed
         if is_shared:
             agreement.check(self, found, kwargs)
+        if is_tested:
+            kwargs["learning_rate"], tried = rates.find(self, train, algo, asked)
         is_first = not is_shared or processes.is_first()
         saver = storage.Saver(self, save_progress if is_first else None, save_every, save_errors)
         session = self._make_session(runner, found, shuffle, kwargs, save_errors, is_shared)
         bar["progress"] = bar["progress"] if is_first else False
         session.is_incremental, session.plan = is_incremental, plan
-        session.history.has_validation_data = valid is not None
+        session.history.has_validation_data, session.history.rate_test = valid is not None, tried
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session, **bar, level=level))
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import logging
 
 import downhill
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "get_algorithm",
     "check_numbers",
     "numbers_of",
+    "prepare",
     "structure_of",
     "with_inputs",
 ]
@@ -241,6 +243,38 @@ def numbers_of(optimizer):
         for name, (number, is_used) in found.items()
         if number is not None and (is_used is None or is_used(number))
     }
+
+
+def prepare(optimizer, options, rate):
+    """Give an optimizer its options, as its method ``_prepare`` does, and return its :func:`numbers_of`.
+
+    The expressions that downhill makes of options are kept, and used again for the same ones.
+
+    Parameters
+    ----------
+    optimizer : downhill.Optimizer
+        The optimizer.
+    options : dict
+        Options of the algorithm.
+    rate : theano shared variable
+        The learning rate.
+    """
+    cls, is_heard = type(optimizer), logging.getLogger("downhill").isEnabledFor(logging.INFO)
+    # downhill logs options, and options of a user's optimizer may be anything.
+    if is_heard or not _is_downhills(cls) or not all(isinstance(value, (int, float)) for value in options.values()):
+        optimizer._prepare(**options, learning_rate=rate)
+        return numbers_of(optimizer)
+    attributes, numbers = _prepared(cls, tuple(sorted(options.items())))
+    vars(optimizer).update(attributes, learning_rate=rate)
+    return numbers
+
+
+@functools.lru_cache(maxsize=64)
+def _prepared(cls, items):
+    """Return the attributes of a downhill optimizer with some options, and its numbers."""
+    bare = cls.__new__(cls)
+    bare._prepare(**dict(items), learning_rate=0)
+    return vars(bare), numbers_of(bare)
 
 
 def _constant(value):

@@ -41,7 +41,17 @@ from .tracing import (
     frame,
     is_known,
 )
-from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, take_over, to_device
+from .values import (
+    DEVICE_TYPES,
+    Increment,
+    all_to_device,
+    describe,
+    from_device,
+    is_on_device,
+    prepare,
+    settled,
+    take_over,
+)
 from .variants import VARIANTS, Measurement, Requirement, Variant
 
 __all__ = ["Code", "Program", "build"]
@@ -378,11 +388,15 @@ class Program:
 
     def place_shared(self):
         """Move shared variables to the device, where they stay, each with an array that no other one shares."""
-        seen, plan = set(), self.code.plan
-        for cell, type_ in self.shared_cells:
-            if not isinstance(cell[0], DEVICE_TYPES):
-                cell[0] = to_device(type_, cell[0], plan)
-            elif sharding.Plan.exists and sharding.is_elsewhere(cell[0], plan):
+        plan = self.code.plan
+        elsewhere = [(cell, type_) for cell, type_ in self.shared_cells if not is_on_device(cell[0])]
+        if elsewhere:
+            placed = all_to_device([(type_, cell[0]) for cell, type_ in elsewhere], plan)
+            for (cell, _), value in zip(elsewhere, placed):
+                cell[0] = value
+        seen = set()
+        for cell, _ in self.shared_cells:
+            if sharding.Plan.exists and sharding.is_elsewhere(cell[0], plan):
                 cell[0] = sharding.moved(cell[0], plan)
             elif id(cell[0]) in seen:
                 # old values are donated buffers, and one buffer cannot be donated twice.
