@@ -28,6 +28,7 @@ xla.register()
 
 from . import (  # noqa: E402
     activations,
+    constraints,
     convolution,
     feedforward,
     graph,
@@ -91,6 +92,7 @@ __all__ = [
     "Regressor",
     "Regularizer",
     "activations",
+    "constraints",
     "convolution",
     "feedforward",
     "get_mode",

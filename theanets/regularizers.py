@@ -14,6 +14,9 @@ HiddenL1 0.1 *
 Noise and dropout act in the methods that are given the keyword: in ``train``, on the validation data too; in
 ``predict`` only if ``predict`` itself is given the keyword.
 
+Decoupled decay and constraints of weights, which act on parameters after each step, are in
+:mod:`theanets.constraints`.
+
 To add a regularizer, subclass :class:`Regularizer`; its lower-cased name is a new keyword.
 """
 
@@ -62,7 +65,8 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
 
     Notes
     -----
-    A subclass overrides :meth:`loss` to add a penalty, or :meth:`modify_graph` to change outputs. As these may read the
+    A subclass overrides :meth:`loss` to add a penalty, :meth:`modify_graph` to change outputs, or :meth:`after_step`
+    to change parameters. As these may read the
     weight, training with another weight is then compiled anew; with the regularizers of this module it is not.
 
     Examples
@@ -81,6 +85,12 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
     #: Kind of names that patterns match: ``'outputs'`` or ``'parameters'``; None if neither, or unknown.
     watches: str | None = None
 
+    #: Whether parameters with a single axis, such as biases, count among those that patterns match.
+    takes_vectors = False
+
+    #: Whether :meth:`after_step` restricts parameters to some set, so that it comes after the other changes of a step.
+    is_projection = False
+
     #: A new object is made in each call of ``train`` or ``predict``, so cache keys use the settings, not the identity.
     is_known_by_settings = True
 
@@ -95,6 +105,11 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
 
     def __repr__(self):
         return arguments.show_call(self)
+
+    @classmethod
+    def read(cls, value):
+        """Return the arguments of the constructor that the value of a keyword stands for, as a dict."""
+        return dict(value) if isinstance(value, dict) else {"weight": value}
 
     def structure(self):
         """Return a dict of the attributes that compiled trainings depend on, for cache keys.
@@ -133,10 +148,33 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         """
         return 0
 
+    def after_step(self, param, value, rate):
+        """Change what a parameter becomes in a step of training.
+
+        Parameters
+        ----------
+        param : theano shared variable
+            A parameter whose name matches the pattern.
+        value : expression
+            Its value after the step.
+        rate : expression
+            The learning rate.
+
+        Returns
+        -------
+        value : expression
+        """
+        return value
+
 
 def modifies_graphs(reg):
     """Tell whether a regularizer changes outputs, and does not only add to the loss."""
     return type(reg).modify_graph is not Regularizer.modify_graph
+
+
+def changes_parameters(reg):
+    """Tell whether a regularizer changes parameters after each step of training."""
+    return type(reg).after_step is not Regularizer.after_step
 
 
 def _mean(terms):
@@ -605,7 +643,7 @@ def from_kwargs(graph, **kwargs):
         if value is None or name in LEVELS or name in TABLES or not Regularizer.is_registered(name):
             continue
         cls = Regularizer.get_class(name)
-        options = dict(value) if isinstance(value, dict) else {"weight": value}
+        options = cls.read(value)
         if issubclass(cls, _Stochastic):
             options.setdefault("rng", rng)
         result.append(cls(**options))

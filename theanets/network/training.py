@@ -109,6 +109,9 @@ class Training(Part):
         min_improvement: float = 0,
         max_gradient_norm: float = 0,
         max_gradient_elem: float = 0,
+        max_gradient_total_norm: float = 0,
+        average_weights: float = 0,
+        accumulate: int = 1,
         monitors: Any = None,
         monitor_gradients: bool = False,
         average: str = "examples",
@@ -193,6 +196,9 @@ class Training(Part):
         min_improvement: float = 0,
         max_gradient_norm: float = 0,
         max_gradient_elem: float = 0,
+        max_gradient_total_norm: float = 0,
+        average_weights: float = 0,
+        accumulate: int = 1,
         monitors: Any = None,
         monitor_gradients: bool = False,
         average: str = "examples",
@@ -228,8 +234,10 @@ class Training(Part):
             Data to validate on. Default: the training data.
         algo : str or trainer, optional
             How to train: the name of an algorithm of downhill (``sgd``, ``nag``, ``rprop``, ``rmsprop``, ``adagrad``,
-            ``adadelta``, ``esgd``, ``adam``); ``layerwise``, ``pretrain`` or ``sample``, see :mod:`theanets.trainer`;
-            or an object with a method ``itertrain(train, valid, **kwargs)``. Default ``'rmsprop'``.
+            ``adadelta``, ``esgd``, ``adam``) or of this library (``adamw``, ``nadam``, ``amsgrad``, ``adamax``,
+            ``lion``, ``nesterov``, ``lbfgs``, see :mod:`theanets.trainer.optimizers`); ``layerwise``, ``pretrain`` or
+            ``sample``, see :mod:`theanets.trainer`; or an object with a method
+            ``itertrain(train, valid, **kwargs)``. Default ``'rmsprop'``.
         subalgo : str, optional
             The algorithm that ``layerwise`` and ``pretrain`` use. Default ``'rmsprop'``.
         save_every : int or float, optional
@@ -267,6 +275,15 @@ class Training(Part):
             Relative gain that counts as an improvement. Default 0.
         max_gradient_norm, max_gradient_elem : float, optional
             Limits for the length of each parameter's gradient, and for each of its elements. Default 0: none.
+        max_gradient_total_norm : float, optional
+            Limit for the length of the gradient of all parameters together, which is scaled down as a whole. Default
+            0: none.
+        average_weights : float, optional
+            Keep a running mean of the parameters, in which those of a step count this much less than those of the next
+            one; 0.999 is usual. Validations use it, and the network is left with it. Default 0: none.
+        accumulate : int, optional
+            Make a step only after so many batches, by the mean of their gradients, as if batches were so many times as
+            large. Batches that are left at the end of an epoch count for the next one. Default 1.
         monitors : dict, optional
             See :meth:`monitors`.
         monitor_gradients : bool, optional
@@ -460,7 +477,10 @@ class Training(Part):
             kwargs["class_weight"] = balance.resolve(
                 kwargs["class_weight"], self, lambda variable: _labels(train_source, variable)
             )
-        batch_size = 32 if options.get("batch_size") is None else int(options["batch_size"])
+        batch_size = options.get("batch_size")
+        batch_size = (
+            getattr(runner, "batch_size", trainer.Trainer.batch_size) if batch_size is None else int(batch_size)
+        )
         if kwargs.get("stateful"):
             shuffle = False
         elif shuffle != "rows" and not isinstance(runner, trainer.SampleTrainer):

@@ -175,6 +175,8 @@ class Run:
                 if self.deadline is not None and time.monotonic() >= self.deadline:
                     self.outcome = self._out_of_time()
                     break
+            if getattr(self.optimizer, "has_converged", False):
+                self.outcome = self.outcome or Outcome("the algorithm has converged", is_done=True)
             is_complete = self.outcome is None or len(values) == getattr(self.train, "iteration_size", None)
         except sources.Exhausted:
             # the batches that came before the end still make an epoch.
@@ -245,7 +247,8 @@ class Run:
         return self.pending
 
     def _keep(self, monitors, entry):
-        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics])
+        averages = self.optimizer.averages_of_weights
+        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics], averages or ())
 
     def _validate(self):
         """Validate on schedule, and stop if patience has run out."""
@@ -350,25 +353,30 @@ class Validation:
         Their entry in the history.
     variables : list of theano shared variables
         Parameters and statistics.
+    averages : sequence of theano shared variables, optional
+        Averaged parameters, which are validated in the place of the first variables. Default: there are none.
 
     Attributes
     ----------
+    values : list of ndarray
+        The values that were validated.
     is_past : bool
         Whether another epoch has been trained since.
     """
 
-    def __init__(self, epoch, monitors, entry, variables):
+    def __init__(self, epoch, monitors, entry, variables, averages=()):
         self.epoch = epoch
         self.is_past = False
         self.monitors = monitors
         self.entry = entry
         self.variables = variables
-        self.values = [variable.get_value() for variable in variables]
+        self.seen = [variable.get_value() for variable in variables]
+        self.values = [*(variable.get_value() for variable in averages), *self.seen[len(averages) :]]
         self.stored = [variable.container.storage[0] for variable in variables]
 
     def holds(self):
         """Tell whether the variables still have the validated values, as callers and callbacks may change them."""
-        return all(map(self._is_same, self.variables, self.stored, self.values))
+        return all(map(self._is_same, self.variables, self.stored, self.seen))
 
     @staticmethod
     def _is_same(variable, stored, value):
