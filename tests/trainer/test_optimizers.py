@@ -46,7 +46,8 @@ EVERYTHING = dict(algo="nadam", learning_rate=0.05, average_weights=0.7, accumul
                   decoupled_decay=0.1, max_norm=0.9, **QUIET)
 
 
-@pytest.mark.parametrize("mode, options", [("XLA", EVERYTHING), ("FAST_COMPILE", dict(algo="lbfgs"))], ids=["all", "lbfgs"])
+@pytest.mark.parametrize("mode, options", [("XLA", EVERYTHING), ("FAST_COMPILE", dict(algo="lbfgs"))],
+                         ids=["everything", "lbfgs"])
 def test_training_goes_on_as_one_long_training_does(mode, options, tmp_path):
     with helpers.mode(mode):
         check_going_on(options, tmp_path)
@@ -143,8 +144,8 @@ def test_lbfgs_finds_the_minimum_that_scipy_finds_and_stops():
     assert net.history.stopped == "the algorithm has converged" and len(net.history) < 60
 
 
-@pytest.mark.parametrize("options", [dict(batch_size=4), dict(accumulate=2), dict(average_weights=0.9), dict(nonneg=True),
-                                     dict(max_gradient_norm=1), dict(schedule="cosine")])
+@pytest.mark.parametrize("options", [dict(batch_size=4), dict(accumulate=2), dict(average_weights=0.9),
+                                     dict(nonneg=True), dict(max_gradient_norm=1), dict(schedule="cosine")])
 def test_lbfgs_refuses_what_it_cannot_do(options):
     with pytest.raises(util.ConfigurationError, match="lbfgs"):
         start().train([X, Y], algo="lbfgs", epochs=1, **options)

@@ -9,7 +9,7 @@ import downhill
 import numpy as np
 import theano
 
-from .. import modes, regularizers, store, util
+from .. import latent, modes, regularizers, store, util
 from ..data import balance
 from ..layers import means
 from ..layers.context import Context, Values
@@ -274,6 +274,10 @@ class DownhillTrainer(Trainer):
             return before.compiled
         return self.network._compiled_for(description, make)
 
+    def _regularizers(self, kwargs):
+        """Return the regularizers that are asked for, and what layers need in training."""
+        return [*regularizers.from_kwargs(self.network, **kwargs), *latent.draws(self.network, kwargs)]
+
     def _graph(self, kwargs, regs, context):
         """Return the expressions of the loss, the updates and the monitors, and the inputs of a batch."""
         network = self.network
@@ -340,7 +344,7 @@ class DownhillTrainer(Trainer):
         """
         weights = balance.resolve(kwargs.get("class_weight"), self.network)
         context = self._context(stateful, masked, kwargs, weights)
-        regs = regularizers.from_kwargs(self.network, **kwargs)
+        regs = self._regularizers(kwargs)
         loss, updates, monitors, inputs = self._graph(kwargs, regs, context)
         names, expressions = zip(("loss", loss), *monitors)
         averages = self._averages(names, expressions, inputs, context, kwargs)
@@ -406,7 +410,7 @@ class DownhillTrainer(Trainer):
             if schedule is not None and start is not None:
                 schedule.start = start
         kwargs["class_weight"] = balance.resolve(kwargs.get("class_weight"), self.network)
-        regs = regularizers.from_kwargs(self.network, **kwargs)
+        regs = self._regularizers(kwargs)
         for reg in regs:
             reg.log()
         draws = regularizers.Draws(regs)
