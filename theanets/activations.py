@@ -84,7 +84,7 @@ def mish(x):
 
 def hard_sigmoid(x):
     """Compute the line x / 6 + 1/2, cut to [0, 1]."""
-    return TT.clip(x / 6 + 0.5, 0, 1)
+    return rect_minmax(x / 6 + 0.5)
 
 
 #: The numbers of SELU, for which activations of a mean of 0 and a variance of 1 keep these from layer to layer.
