@@ -134,7 +134,7 @@ def mode(name):
 
 
 @contextlib.contextmanager
-def log_records(*loggers):
+def log_records(*loggers, level=logging.INFO):
     """Collect the records of some loggers (by default ``theanets`` and ``downhill``), whatever handlers they have."""
     records = []
     handler = logging.Handler()
@@ -143,7 +143,7 @@ def log_records(*loggers):
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
     try:
         yield records
     finally:
