@@ -28,6 +28,7 @@ xla.register()
 
 from . import (  # noqa: E402
     activations,
+    callbacks,
     constraints,
     convolution,
     feedforward,
@@ -95,6 +96,7 @@ __all__ = [
     "Regressor",
     "Regularizer",
     "activations",
+    "callbacks",
     "constraints",
     "convolution",
     "feedforward",

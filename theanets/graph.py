@@ -16,7 +16,19 @@ import numpy as np
 from . import arguments, layers, losses, modes, regularizers, storage, trainer, util, xla
 from .layers.base import chained
 from .layers.context import Context, Outputs
-from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
+from .network import (
+    caching,
+    evaluation,
+    fitting,
+    gradients,
+    inspection,
+    metrics,
+    monitoring,
+    portable,
+    specs,
+    training,
+    transfer,
+)
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -50,7 +62,15 @@ class _OnClass:
 
 
 @storage.register_network
-class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluation.Evaluation, inspection.Inspection):
+class Network(
+    training.Training,
+    transfer.Transfer,
+    gradients.Gradients,
+    evaluation.Evaluation,
+    metrics.Metrics,
+    inspection.Inspection,
+    portable.Portable,
+):
     """A list of layers, wired up to map inputs to outputs, with losses to train it by.
 
     Parameters

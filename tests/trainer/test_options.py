@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 import theanets
-from theanets import arguments, constraints, regularizers, util
+from theanets import arguments, constraints, latent, regularizers, util
 from theanets.trainer import options
 
 X = np.random.RandomState(0).randn(20, 3).astype("f")
@@ -27,6 +27,7 @@ NUMBERS = {
     "train_batches": ("sgd", *COUNT, ["1", 1.5, [1]]),
     "valid_batches": ("sgd", *COUNT, ["1", 1.5, [1]]),
     "iteration_size": ("sgd", *COUNT, ["1", 1.5, [1]]),
+    "validation_split": ("sgd", [0, 0.2, np.float32(0.5)], [-1e-9, 1, float("nan")], ["0.5", [0.5]]),
     "epochs": ("sgd", [0, 1, np.int64(2)], [-1], ["1", 1.5, True]),
     "max_updates": ("sgd", [0, 1, np.int64(2)], [-1], ["1", 1.5, True]),
     "max_seconds": ("sgd", [0, 0.5, float("inf")], [-1e-9, float("nan")], ["1", [1]]),
@@ -89,6 +90,7 @@ OTHERS = {
     "freeze": ([None, ["*.b"], "hid1"], ["nothing", ["hid9"], 3, ["*"]]),
     "class_weight": ([None], ["balanced", [1, 1], 3]),
     "checkpoint": ([None], [3, ".", "missing/folder/c"]),
+    "save_best": ([None], [3, ".", "missing/folder/m.npz"]),
     "progress": ([False], ["yes", 3]),
     "verbose": ([None, False, 0, "warning"], ["loud", 3, [True]]),
     "regularizers": ([None, [], [regularizers.WeightL2(0.1)], dict(weight_l2=0.1)],
@@ -96,6 +98,8 @@ OTHERS = {
     "dropout": ([None, {"hid1:out": 0.5}], [0.5, {"hid1:out": 1}, {"hid1:out": "x"}, {"nothing": 0.5}]),
     "noise": ([None, {"hid1:out": 0.5}], [0.5, {"hid1:out": -1}, {"hid1:out": "x"}, {"nothing": 0.5}]),
     "decoupled_decay": ([0.1, 0, dict(weight=0.1, pattern="*.b")], ["x", [1], float("nan")]),
+    "latent_kl": ([0, dict(weight=0)], ["x", [1], float("nan"), 0.1]),
+    "hidden_kl": ([0.1, dict(weight=0.1, level=0.2)], ["x", [1], dict(weight=1, level=1)]),
     "max_norm": ([0.1, dict(weight=0.1, pattern="*.b")], ["x", [1], 0, -1, float("nan")]),
     "unit_norm": ([True, False, "hid1.w", ["*.w"]], ["x", [1], 0.5]),
     "nonneg": ([True, False, "hid1.w", ["*.w"]], ["x", [1], 0.5]),
@@ -124,7 +128,7 @@ def canonical(name):
 
 def test_every_option_has_a_line():
     """Of this package and of downhill; other tests may have defined regularizers of their own."""
-    homes = regularizers.__name__, constraints.__name__
+    homes = regularizers.__name__, constraints.__name__, latent.__name__
     ours = {key for key, cls in regularizers.Regularizer._registry.items() if cls.__module__ in homes}
     ours -= {"regularizer", "constraint"}
     given = set(inspect.signature(theanets.Network.itertrain).parameters) - {"self", "kwargs"}

@@ -90,13 +90,24 @@ LOOP_OPTIONS = frozenset(
 )
 
 #: Options of training by gradients, whatever the algorithm.
-GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
+GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every", "save_best"])
 
 #: Options that trainers do not get to see.
 CALL_OPTIONS = frozenset(["progress", "resume", "save_errors", "verbose"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
-DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"])
+DATA_KEYWORDS = frozenset(
+    [
+        "batch_size",
+        "train_batches",
+        "valid_batches",
+        "iteration_size",
+        "validation_split",
+        "shuffle",
+        "axis",
+        "name",
+    ]
+)
 
 
 #: The range of every option that is a number or a flag. A learning rate of 0 is allowed: training then only
@@ -107,6 +118,7 @@ RANGES = {
     "train_batches": Range(0, kind="integer"),
     "valid_batches": Range(0, kind="integer"),
     "iteration_size": Range(0, kind="integer"),
+    "validation_split": Range(0, 1, open_high=True),
     "epochs": Range(0, kind="integer"),
     "max_updates": Range(0, kind="integer"),
     "max_seconds": Range(0),

@@ -296,6 +296,24 @@ class Run:
             self.best = dict(validation.entry)
         if is_better:
             self.best_loss = loss
+            self._save_best(validation)
+
+    def _save_best(self, validation):
+        """Save the network with the parameters of a validation, if that is asked for."""
+        best_file = self.session.best_file
+        # the parameters that training begins with need no file.
+        if best_file is None or not validation.epoch or not self._trains_whole_network():
+            return
+        variables = validation.variables
+        now = [variable.get_value() for variable in variables]
+        if not validation.holds() or self.optimizer.averages_of_weights:
+            xla.assign(zip(variables, validation.values))
+            try:
+                best_file.save()
+            finally:
+                xla.assign(zip(variables, now))
+        else:
+            best_file.save()
 
     def forget_best(self):
         """Reset the best loss and parameters, so that the next validation is the best one so far."""
