@@ -74,6 +74,7 @@ def test_the_best_network_is_in_the_file(tmp_path, averaged):
     saved = theanets.Network.load(path)
     np.testing.assert_array_equal(saved.predict(data[0]), net.predict(data[0]))
     assert np.mean((saved.predict(data[0])[:, 0] - data[1]) ** 2) == pytest.approx(net.history.best["loss"], rel=1e-4)
-    assert net.history.best["epoch"] == 2
+    # what is done to the parameters after an epoch is not part of their average.
+    assert net.history.best["epoch"] == (3 if averaged else 2)
     with pytest.raises(util.ConfigurationError, match="save_best"):
         net.train(data, save_best=tmp_path / "no" / "x.npz", epochs=1)
