@@ -73,6 +73,7 @@ highlight_options = {"pycon": {"stripnl": True}}
 GALLERY = [
     "xor_classifier",
     "digits_autoencoder",
+    "autoencoders",
     "denoising_autoencoder",
     "pca_and_ica",
     "digits_deep_classifier",

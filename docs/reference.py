@@ -26,6 +26,7 @@ GROUPS = {
         "theanets.activations": None,
         "theanets.losses": None,
         "theanets.regularizers": None,
+        "theanets.constraints": None,
     },
     "Training": {
         "theanets": ["Experiment"],
@@ -33,6 +34,8 @@ GROUPS = {
         "theanets.trainer.history": None,
         "theanets.trainer.schedules": None,
         "theanets.trainer.sweeps.result": None,
+        "theanets.trainer.optimizers": None,
+        "theanets.callbacks": None,
     },
     "Estimators": {"theanets.estimators": None},
 }
@@ -41,11 +44,20 @@ GROUPS = {
 MODULES = {
     "Models": ["theanets.recurrent", "theanets.network.specs"],
     "Layers": ["theanets.layers"],
-    "Activations, losses and regularizers": ["theanets.activations", "theanets.losses", "theanets.regularizers"],
+    "Activations, losses and regularizers": [
+        "theanets.activations",
+        "theanets.losses",
+        "theanets.regularizers",
+        "theanets.constraints",
+        "theanets.likelihoods",
+        "theanets.latent",
+    ],
     "Training": [
         "theanets.trainer",
         "theanets.trainer.schedules",
+        "theanets.trainer.optimizers",
         "theanets.trainer.sweeps",
+        "theanets.callbacks",
         "theanets.network.monitoring",
     ],
     "Estimators": [],

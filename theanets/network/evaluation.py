@@ -536,6 +536,8 @@ class Evaluation(Part):
             For data that do not fit, are not finite, or hold nothing; and for weights that are negative or all zero.
         """
         predicted = self.predict(x, batch_size=batch_size, **unless(check), **kwargs)
+        if self.losses:
+            predicted = map_sequences(self.losses[0].estimate, predicted)
         target, weights = align_targets(predicted, y, w, check)
         predicted = join_sequences(predicted)
         residual = (weights * (target - predicted) ** 2).sum()

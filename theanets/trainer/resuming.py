@@ -14,7 +14,17 @@ __all__ = ["CALL", "Trained"]
 
 #: Arguments that hold for one call only: a training that goes on does not inherit them.
 CALL = frozenset(
-    ["epochs", "max_updates", "max_seconds", "callbacks", "stop_when", "checkpoint", "checkpoint_every", "progress"]
+    [
+        "epochs",
+        "max_updates",
+        "max_seconds",
+        "callbacks",
+        "stop_when",
+        "checkpoint",
+        "checkpoint_every",
+        "save_best",
+        "progress",
+    ]
 )
 
 #: Parts of a network's description that may not change between trainings, and their names in messages.

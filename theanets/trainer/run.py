@@ -220,6 +220,8 @@ class Run:
                 if self._is_late():
                     self.outcome = self._out_of_time()
                     break
+            if getattr(self.optimizer, "has_converged", False):
+                self.outcome = self.outcome or Outcome("the algorithm has converged", is_done=True)
             is_complete = self.outcome is None or len(values) == getattr(self.train, "iteration_size", None)
         except sources.Exhausted:
             # the batches that came before the end still make an epoch.
@@ -296,7 +298,8 @@ class Run:
         return self.pending
 
     def _keep(self, monitors, entry):
-        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics])
+        averages = self.optimizer.averages_of_weights
+        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics], averages or ())
 
     def _validate(self):
         """Validate on schedule, and stop if patience has run out."""
@@ -326,6 +329,24 @@ class Run:
             self.best = dict(validation.entry)
         if is_better:
             self.best_loss = loss
+            self._save_best(validation)
+
+    def _save_best(self, validation):
+        """Save the network with the parameters of a validation, if that is asked for."""
+        best_file = self.session.best_file
+        # the parameters that training begins with need no file.
+        if best_file is None or not validation.epoch or not self._trains_whole_network():
+            return
+        variables = validation.variables
+        now = [variable.get_value() for variable in variables]
+        if not validation.holds() or self.optimizer.averages_of_weights:
+            xla.assign(zip(variables, validation.values))
+            try:
+                best_file.save()
+            finally:
+                xla.assign(zip(variables, now))
+        else:
+            best_file.save()
 
     def forget_best(self):
         """Reset the best loss and parameters, so that the next validation is the best one so far."""
@@ -409,25 +430,30 @@ class Validation:
         Their entry in the history.
     variables : list of theano shared variables
         Parameters and statistics.
+    averages : sequence of theano shared variables, optional
+        Averaged parameters, which are validated in the place of the first variables. Default: there are none.
 
     Attributes
     ----------
+    values : list of ndarray
+        The values that were validated.
     is_past : bool
         Whether another epoch has been trained since.
     """
 
-    def __init__(self, epoch, monitors, entry, variables):
+    def __init__(self, epoch, monitors, entry, variables, averages=()):
         self.epoch = epoch
         self.is_past = False
         self.monitors = monitors
         self.entry = entry
         self.variables = variables
-        self.values = [variable.get_value() for variable in variables]
+        self.seen = [variable.get_value() for variable in variables]
+        self.values = [*(variable.get_value() for variable in averages), *self.seen[len(averages) :]]
         self.stored = [variable.container.storage[0] for variable in variables]
 
     def holds(self):
         """Tell whether the variables still have the validated values, as callers and callbacks may change them."""
-        return all(map(self._is_same, self.variables, self.stored, self.values))
+        return all(map(self._is_same, self.variables, self.stored, self.seen))
 
     @staticmethod
     def _is_same(variable, stored, value):
