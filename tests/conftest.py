@@ -10,6 +10,7 @@ if "THEANO_FLAGS" not in os.environ:
     # without notes where each variable was made, which nobody reads here.
     os.environ["THEANO_FLAGS"] = "mode=FAST_COMPILE,cxx=,traceback.limit=0"
 
+import gc
 import json
 import pathlib
 
@@ -51,6 +52,20 @@ def empty_store():
     theanets.store.clear()
 
 
+@pytest.fixture(scope="module")
+def only_new_garbage():
+    """Searches for garbage leave out what was there before: each of them takes long with all that other tests keep."""
+    _keep_out_of_searches()
+    yield
+    gc.unfreeze()
+    _keep_out_of_searches()
+
+
+def _keep_out_of_searches():
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_stored_of_patches(request):
     """What a test replaces may be part of what is compiled."""
@@ -73,6 +88,11 @@ def each_mode(request):
     theanets.set_mode(request.param)
     yield request.param
     theanets.set_mode(before)
+
+
+def pytest_collection_finish(session):
+    """Leave what is there for all tests, modules and the tests themselves, out of every search for garbage."""
+    _keep_out_of_searches()
 
 
 def pytest_collection_modifyitems(config, items):
