@@ -16,6 +16,9 @@ __all__ = ["COMPILING", "function", "get_mode", "key", "plan", "set_mode", "used
 #: Environment variable that chooses a mode.
 VARIABLE = "THEANETS_MODE"
 
+#: Theano's mode with the fewest rewrites.
+FAST_COMPILE = "FAST_COMPILE"
+
 #: The mode in Theano's settings at the time of the import: the user's, Theano's default, or one set by ``compat``.
 UNTOUCHED = str(theano.config.mode)
 
@@ -102,8 +105,12 @@ def _resolved():
     if mode == xla.NAME or mode == theano.config.mode:
         # like Theano's default mode: with the optimizer_including and _excluding of the user's settings.
         with theano.change_flags(mode=mode):
-            return theano.compile.mode.get_mode(None)
-    return theano.compile.mode.get_mode(mode)
+            found = theano.compile.mode.get_mode(None)
+    else:
+        found = theano.compile.mode.get_mode(mode)
+    # graphs for the shapes of all variables take up to half of the time that a loop is compiled in, and few of this
+    # mode's rewrites have a use for them.
+    return found.excluding("ShapeOpt") if mode == FAST_COMPILE else found
 
 
 def plan(devices=None, where="set_devices()"):
