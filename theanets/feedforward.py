@@ -425,6 +425,7 @@ class Classifier(graph.Network):
         state: Any = None,
         samples: int | None = None,
         check: bool = True,
+        devices: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Compute the most probable class.
@@ -443,6 +444,8 @@ class Classifier(graph.Network):
             :meth:`theanets.Network.predict`. Default: return labels.
         check : bool, optional
             Refuse data that are infinite or not a number, see :meth:`theanets.Network.predict`. Default True.
+        devices : str, int or list, optional
+            The devices among which the examples are divided, see :meth:`theanets.Network.predict`.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
@@ -453,7 +456,9 @@ class Classifier(graph.Network):
             With the loss ``multilabel``, an array (num-examples, num-classes) of zeros and ones, which says of each
             class whether its probability is more than one half.
         """
-        return super().predict(x, batch_size=batch_size, state=state, samples=samples, check=check, **kwargs)
+        return super().predict(
+            x, batch_size=batch_size, state=state, samples=samples, check=check, devices=devices, **kwargs
+        )
 
     def predict_proba(self, x: Any, batch_size: int | None = None, check: bool = True, **kwargs: Any) -> Any:
         """Compute the probabilities of the classes; for the arguments see :meth:`predict`.

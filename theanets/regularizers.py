@@ -66,8 +66,8 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
     Notes
     -----
     A subclass overrides :meth:`loss` to add a penalty, :meth:`modify_graph` to change outputs, or :meth:`after_step`
-    to change parameters. As these may read the
-    weight, training with another weight is then compiled anew; with the regularizers of this module it is not.
+    to change parameters. Training with another weight compiles nothing, unless these methods read ``self.weight``, or
+    pass ``self`` on to a function that may.
 
     Examples
     --------

@@ -11,10 +11,10 @@ other rows. Nothing is known about those of users.
 
 import numpy as np
 
-from .. import layers, util
+from .. import layers, losses, regularizers, util
 from ..activations import FUNCTIONS, Compose
 
-__all__ = ["Sizes", "cut", "fill", "is_ours", "takes_masks"]
+__all__ = ["Sizes", "are_weighted", "cut", "fill", "is_ours", "takes_masks"]
 
 #: Number of shapes that are not padded.
 EXACT = 8
@@ -77,6 +77,17 @@ def is_ours(network):
     return all(method.__module__.partition(".")[0] == _PACKAGE for method in builds) and all(
         _is_known(layer) and _is_known_activation(getattr(layer, "activate", None)) for layer in network.layers
     )
+
+
+def are_weighted(network, regs):
+    """Tell whether all terms of the loss of a network are weighted means over the rows, or depend on no data."""
+    return all(
+        _is_known(loss)
+        and not isinstance(loss, losses.Formula)
+        and loss._weights is not None
+        and not loss.has_own_formula
+        for loss in network.losses
+    ) and all(_is_known(reg) and (reg.watches == "parameters" or regularizers.modifies_graphs(reg)) for reg in regs)
 
 
 def takes_masks(network, slots):

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import arguments, data, logs, regularizers, storage, trainer, util
+from .. import arguments, data, logs, modes, regularizers, storage, trainer, util
 from ..data import balance, sources, splitting
 from ..data.batches import read_shuffle
 from ..trainer import progress
 from ..trainer.history import History
-from . import monitoring
+from ..trainer.sweeps import rates
+from ..xla import processes
+from . import agreement, monitoring
 from .part import Part
 
 __all__ = ["Training"]
@@ -103,7 +105,7 @@ class Training(Part):
         epochs: int | None = None,
         max_updates: int | None = None,
         max_seconds: float | None = None,
-        learning_rate: float = 1e-4,
+        learning_rate: float | str = 1e-4,
         momentum: float = 0,
         nesterov: bool = False,
         patience: int = 5,
@@ -130,6 +132,7 @@ class Training(Part):
         resume: bool = False,
         progress: bool | None = None,
         verbose: bool | int | str | None = None,
+        devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Train until the loss stops improving, or until told to stop.
@@ -193,7 +196,7 @@ class Training(Part):
         epochs: int | None = None,
         max_updates: int | None = None,
         max_seconds: float | None = None,
-        learning_rate: float = 1e-4,
+        learning_rate: float | str = 1e-4,
         momentum: float = 0,
         nesterov: bool = False,
         patience: int = 5,
@@ -220,6 +223,7 @@ class Training(Part):
         resume: bool = False,
         progress: bool | None = None,
         verbose: bool | int | str | None = None,
+        devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
         """Train as a generator, which yields the values of the monitors after each epoch.
@@ -272,8 +276,10 @@ class Training(Part):
             Stop after so many passes over the training data.
         max_seconds : float, optional
             Stop after so many seconds.
-        learning_rate : float, optional
+        learning_rate : float or 'auto', optional
             The size of a step. Default 1e-4, which is small: 0.001 to 0.01 is usual for ``rmsprop`` and ``adam``.
+            ``'auto'`` tries 16 of them, from 1e-5 to 1, on copies of the network, with 200 batches each, and takes the
+            one with the lowest loss; the log tells, and ``rate_test`` of the :attr:`history`.
         momentum : float, optional
             Share of the last step that is added to this one. Default 0.
         nesterov : bool, optional
@@ -350,6 +356,9 @@ class Training(Part):
             How much this training says: False or 0 for nothing but warnings, and no bar; True or 1 for a line when it
             begins, one for each epoch and each validation, and one when it ends; 2 for all settings as well; or a
             level for :func:`theanets.set_log`. Default: what was chosen there.
+        devices : str, int or list, optional
+            The devices among which the examples of each batch are divided, see :func:`theanets.set_devices`. Default:
+            what was set there.
         **kwargs
             Further options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
@@ -392,12 +401,22 @@ class Training(Part):
         trainer.check_free(self)
         self._ensure_loss()
         before = self._training_before(kwargs)
+        is_tested = isinstance(kwargs.get("learning_rate"), str) and kwargs["learning_rate"] == rates.AUTO
+        tried = None
         if before is not None:
+            if is_tested:
+                # it goes on with the one that was found.
+                del kwargs["learning_rate"]
             algo = before.algo if algo is DEFAULT_ALGO else algo
             kwargs = {**before.options, **kwargs}
         self._nan_noticed = False
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
+        is_tested = is_tested and before is None
+        if is_tested:
+            # until all arguments have been checked.
+            kwargs["learning_rate"] = None
+        asked = dict(kwargs)
         shuffle = _read_shuffle(kwargs)
         total = kwargs.get("epochs")
         if before is not None and util.is_int(total):
@@ -405,6 +424,7 @@ class Training(Part):
         bar = {"progress": kwargs.pop("progress", None), "total": total}
         level = _read_verbose(kwargs.pop("verbose", None), bar)
         save_errors = kwargs.pop("save_errors", None)
+        plan = modes.plan(kwargs.pop("devices", None), "train()")
         runner = trainer.build(algo, subalgo, self)
         if before is not None:
             if not isinstance(runner, trainer.DownhillTrainer):
@@ -413,10 +433,17 @@ class Training(Part):
                 )
             runner.before = before
         make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
-        saver = storage.Saver(self, save_progress, save_every, save_errors)
-        session = self._make_session(runner, found, shuffle, kwargs, save_errors)
-        session.is_incremental = is_incremental
-        session.history.has_validation_data = valid is not None
+        is_shared = plan is not None and plan.is_distributed
+        if is_shared:
+            agreement.check(self, found, kwargs)
+        if is_tested:
+            kwargs["learning_rate"], tried = rates.find(self, train, algo, asked)
+        is_first = not is_shared or processes.is_first()
+        saver = storage.Saver(self, save_progress if is_first else None, save_every, save_errors)
+        session = self._make_session(runner, found, shuffle, kwargs, save_errors, is_shared)
+        bar["progress"] = bar["progress"] if is_first else False
+        session.is_incremental, session.plan = is_incremental, plan
+        session.history.has_validation_data, session.history.rate_test = valid is not None, tried
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session, **bar, level=level))
 
@@ -567,7 +594,7 @@ class Training(Part):
                 util.warn(f"{found}; give shuffle='rows', which mixes the rows anew each epoch, or mix them yourself")
                 return
 
-    def _make_session(self, runner, found, shuffle, kwargs, save_errors=None):
+    def _make_session(self, runner, found, shuffle, kwargs, save_errors=None, is_shared=False):
         """Make the session of a training: its history, callbacks, stop condition and checkpoint."""
         if not isinstance(runner, trainer.Trainer):
             # a user-defined trainer gets all arguments but these, which work with any trainer.
@@ -580,7 +607,9 @@ class Training(Part):
             # the default is left out, so that checkpoints of earlier releases still match.
             options["shuffle"] = None if shuffle == "batches" else shuffle
             identity = trainer.identify(self, runner, found, options, kwargs)
-            checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs, save_errors)
+            checkpoint = trainer.Checkpoint(
+                path, 1 if every is None else every, identity, kwargs, save_errors, is_shared
+            )
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)

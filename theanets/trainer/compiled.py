@@ -18,7 +18,7 @@ from theano.gof.link import Container
 
 from .. import modes, regularizers
 from ..xla import binding
-from .options import numbers_of, prepare, with_inputs
+from .options import prepare, with_inputs
 from .steps import extended
 
 __all__ = ["Compiled", "Loops", "Template", "updated"]
@@ -235,8 +235,7 @@ class Compiled:
             # nothing changes, and nothing is logged.
             return
         # this also logs them.
-        prepare(self.optimizer, dict(options, learning_rate=self.rate))
-        self.values.set(numbers_of(self.optimizer))
+        self.values.set(prepare(self.optimizer, options, self.rate))
         self.options = options
 
     def start_anew(self, rate, draws):

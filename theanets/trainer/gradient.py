@@ -351,7 +351,9 @@ class DownhillTrainer(Trainer):
         with modes.used():
             function = theano.function(inputs, averages.outputs, updates=updates, on_unused_input="ignore")
         follow = Carrier(self.network, keep=False).follower() if stateful else None
-        rows = list(itertools.chain.from_iterable(Pass(function, valid, follow=follow).run()))
+        session = self.session or self.network._session
+        plan = None if session is None else session.plan
+        rows = list(itertools.chain.from_iterable(Pass(function, valid, follow=follow, plan=plan).run()))
         return averages(rows)[0] if rows else averages.nothing()
 
     def _context(self, stateful, masked, kwargs, class_weights, training=None, values=None):
@@ -447,6 +449,7 @@ class DownhillTrainer(Trainer):
             run.phase = compiled.phase
             run.loops = compiled.loops
             run.statistics = self.network.statistics
+            run.weights = self._filling_weights(regs, kwargs, masked, stateful)
             run.before = self.before
             if self.network._whole is None and session.network is self.network:
                 run.memory = Trained(self.algo, session.options, description, compiled)
@@ -458,6 +461,16 @@ class DownhillTrainer(Trainer):
                 self.outcome = run.outcome
                 if run.memory is not None:
                     self.network._trained = run.memory
+
+    def _filling_weights(self, regs, kwargs, masked, stateful):
+        """Return the positions of the arrays of weights, if rows whose weights are zero make no difference; else none.
+
+        They are the arrays with which :func:`theanets.data.batches.filled_up` fills batches up.
+        """
+        if masked or stateful or kwargs.get("monitors") or not self.network._ignores_rows_without_weight(regs):
+            return frozenset()
+        variables = list(self.variables or self.network.variables)
+        return frozenset(variables.index(loss._weights) for loss in self.network.losses)
 
     def _in_session(self, kwargs):
         """Return a context manager with the session that this training is part of, or with a new one."""

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import logging
 
 import downhill
 import numpy as np
@@ -235,22 +236,6 @@ def defaults_of(algo):
     return getattr(algorithms()[algo], "defaults", {})
 
 
-def prepare(optimizer, options):
-    """Give an optimizer its options, those that the library adds to downhill's included.
-
-    Parameters
-    ----------
-    optimizer : downhill.Optimizer
-        The optimizer.
-    options : dict
-        The options by name.
-    """
-    type(optimizer)._prepare(optimizer, **{key: value for key, value in options.items() if key not in ADDED})
-    for name, default in ADDED.items():
-        value = options.get(name)
-        setattr(optimizer, name, default if value is None else value)
-
-
 def structure_of(algorithm, options):
     """Return what of the options of an algorithm decides which updates there are.
 
@@ -301,6 +286,46 @@ def numbers_of(optimizer):
     }
 
 
+def prepare(optimizer, options, rate):
+    """Give an optimizer its options, those that the library adds to downhill's included; return its :func:`numbers_of`.
+
+    The expressions that downhill makes of options are kept, and used again for the same ones.
+
+    Parameters
+    ----------
+    optimizer : downhill.Optimizer
+        The optimizer.
+    options : dict
+        Options of the algorithm.
+    rate : theano shared variable
+        The learning rate.
+    """
+    cls, is_heard = type(optimizer), logging.getLogger("downhill").isEnabledFor(logging.INFO)
+    own = {key: value for key, value in options.items() if key not in ADDED}
+    # downhill logs options, and options of a user's optimizer may be anything.
+    if is_heard or not is_known(cls) or not all(isinstance(value, (int, float)) for value in own.values()):
+        cls._prepare(optimizer, **own, learning_rate=rate)
+        numbers = None
+    else:
+        attributes, numbers = _prepared(cls, tuple(sorted(own.items())))
+        vars(optimizer).update(attributes, learning_rate=rate)
+    for name, default in ADDED.items():
+        value = options.get(name)
+        setattr(optimizer, name, default if value is None else value)
+    if numbers is None:
+        return numbers_of(optimizer)
+    added = {name: getattr(optimizer, name) for name in ADDED}
+    return {**numbers, **{("algorithm", name): value for name, value in added.items() if NUMBERS[name][1](value)}}
+
+
+@functools.lru_cache(maxsize=64)
+def _prepared(cls, items):
+    """Return the attributes of an optimizer with some options, and its numbers, but for :data:`ADDED` ones."""
+    bare = cls.__new__(cls)
+    bare._prepare(**dict(items), learning_rate=0)
+    return vars(bare), numbers_of(bare)
+
+
 def _constant(value):
     """Return the number that an attribute of an optimizer holds, or None if it holds something else."""
     if util.is_real(value):
@@ -339,10 +364,10 @@ def with_inputs(optimizer, values):
     """
     numbers = {}
 
-    def prepare_with_inputs(**options):
-        prepare(optimizer, options)
-        values.add(numbers_of(optimizer))
-        for key in numbers_of(optimizer):
+    def prepare_with_inputs(learning_rate, **options):
+        found = prepare(optimizer, options, learning_rate)
+        values.add(found)
+        for key in found:
             name, variable = key[1], values.variables[key]
             numbers[name] = getattr(optimizer, name)
             setattr(optimizer, name, _Limit(variable) if name in ASKED else variable)

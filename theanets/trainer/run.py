@@ -9,6 +9,7 @@ import numpy as np
 from .. import util, xla
 from ..data import sources
 from ..data.batches import describe_batches, number_of_batches
+from ..xla import processes
 from . import standstill
 from .compiled import Loops
 from .passes import Pass
@@ -59,6 +60,8 @@ class Run:
         Carries the states of recurrent layers on from batch to batch.
     loops : Loops
         Cache of compiled loops over data.
+    weights : set of int
+        Positions of the arrays of weights, if data may be filled up with rows of zero weight.
     before, memory : Trained or None
         The training that this run resumes, and the object that keeps the state of this one for the next training.
     """
@@ -83,6 +86,7 @@ class Run:
         self.carrier = None
         self.passes = {}
         self.loops = Loops()
+        self.weights = frozenset()
         self.before = self.memory = None
         self.best_loss = np.inf
         self.best = self.best_params = None
@@ -101,6 +105,15 @@ class Run:
             self.before.go_on(self)
         self.optimizer.validation_name = self.session.noun
         self._announce()
+        with processes.training() if self.is_distributed else contextlib.nullcontext():
+            yield from self._all_epochs()
+
+    @property
+    def is_distributed(self):
+        """Whether other processes take part in the training."""
+        return self.session.plan is not None and self.session.plan.is_distributed
+
+    def _all_epochs(self):
         try:
             yield from self._epochs()
         except KeyboardInterrupt:
@@ -162,7 +175,7 @@ class Run:
             is_finite = self._is_finite(training)
             self.is_whole = is_complete and self.outcome is not DIVERGED and is_finite
             self._look_ahead()
-            outcome = self.session.ask()
+            outcome = self._ask()
             self.outcome = self.outcome or outcome
             yield training, self.validation
             if self.outcome is None and self.pending is not None and not self.pending.is_past:
@@ -172,6 +185,21 @@ class Run:
                 self._diverges(training, "training")
             if self.outcome is None and self.session.checkpoint is not None:
                 self.session.checkpoint.epoch_ends(self)
+
+    def _ask(self):
+        """Call the callbacks, and return the reason to stop: that of the first process that has one."""
+        outcome = self.session.ask()
+        if not self.is_distributed:
+            return outcome
+        found = processes.together(outcome and [outcome.words, outcome.is_final, outcome.is_done, outcome.is_limit])
+        return next((Outcome(*item) for item in found if item is not None), None)
+
+    def _is_late(self):
+        """Tell whether the time is up, by the clock of the first process."""
+        if self.deadline is None:
+            return False
+        is_late = time.monotonic() >= self.deadline
+        return processes.decide(is_late) if self.is_distributed else is_late
 
     def _is_due(self):
         return self.epoch % self.optimizer.validate_every == 0
@@ -189,7 +217,7 @@ class Run:
             for some in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
                 values.extend(some)
                 self.session.does("training", len(values), number_of_batches(self.train))
-                if self.deadline is not None and time.monotonic() >= self.deadline:
+                if self._is_late():
                     self.outcome = self._out_of_time()
                     break
             if getattr(self.optimizer, "has_converged", False):
@@ -221,7 +249,12 @@ class Run:
         key = id(function), id(dataset)
         if key not in self.passes:
             follow = None if self.carrier is None else self.carrier.follower(reset)
-            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow)
+            plan = self.session.plan
+            self.passes[key] = Pass(
+                function, dataset, self.loops, self.session.is_incremental, follow, self.weights, plan
+            )
+            if plan is not None and function is self.optimizer.f_step:
+                util.log(f"devices: each batch is divided among {self.passes[key].words()}")
         return self.passes[key]
 
     def _out_of_time(self):
@@ -355,6 +388,10 @@ class Run:
                     self._note(validation)
         finally:
             is_restored = self.best_params is not None and self._restores_best()
+            if self.is_distributed and self.outcome not in (None, LEFT):
+                # no process leaves while others may still wait for it.
+                with contextlib.suppress(processes.LostError, KeyboardInterrupt):
+                    processes.agree(None)
             if is_restored:
                 # all under one lock, as other threads may be using the network.
                 variables = [*self.optimizer._params, *self.statistics]
