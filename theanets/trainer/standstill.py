@@ -4,6 +4,8 @@ A gradient of zero leaves all parameters as they are, whatever the algorithm, as
 epoch; so do steps that are too small for the float type. Either looks like training until patience runs out.
 """
 
+import itertools
+
 import numpy as np
 
 from .. import util
@@ -27,7 +29,8 @@ def remember(run):
     values : list of ndarray, or None
     """
     session = run.session
-    rows = [row for row in session.history if row["stage"] == session.stage]
+    # from the last row back: any() stops at the first one that has changed something.
+    rows = itertools.takewhile(lambda row: row["stage"] == session.stage, reversed(session.history.rows))
     if session.has_warned or run.rate.value == 0 or any(row["learning_rate"] != 0 for row in rows):
         return None
     return [param.get_value() for param in run.optimizer._params]
