@@ -123,7 +123,18 @@ def assert_same_values(actual, expected):
 
 
 @contextlib.contextmanager
-def log_records(*loggers):
+def mode(name):
+    """Compile by a mode within a ``with`` statement."""
+    before = theanets.get_mode()
+    theanets.set_mode(name)
+    try:
+        yield
+    finally:
+        theanets.set_mode(before)
+
+
+@contextlib.contextmanager
+def log_records(*loggers, level=logging.INFO):
     """Collect the records of some loggers (by default ``theanets`` and ``downhill``), whatever handlers they have."""
     records = []
     handler = logging.Handler()
@@ -132,7 +143,7 @@ def log_records(*loggers):
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
     try:
         yield records
     finally:

@@ -4,8 +4,9 @@ import threading
 
 import numpy as np
 import pytest
-from tests.helpers import python
 from theanets.xla import loading
+
+from tests.helpers import python
 
 from ..compat import support
 

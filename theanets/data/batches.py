@@ -5,7 +5,19 @@ import numpy as np
 
 from .. import util
 
-__all__ = ["ORDERS", "MixedRows", "Ordered", "Trimmed", "padded_length", "read_shuffle", "saves_by_trimming"]
+__all__ = [
+    "ORDERS",
+    "MixedRows",
+    "Ordered",
+    "Trimmed",
+    "filled_up",
+    "describe_batches",
+    "inner_dataset",
+    "number_of_batches",
+    "padded_length",
+    "read_shuffle",
+    "saves_by_trimming",
+]
 
 #: The values of ``shuffle``.
 ORDERS = ("batches", "rows", False)
@@ -43,6 +55,15 @@ def read_shuffle(value):
         f"shuffle={value!r}, expected 'batches' (fixed slices of the data, in another order each epoch), 'rows' (mixed "
         "anew each epoch; True is the same) or False (in the order of the data)"
     )
+
+
+def inner_dataset(dataset):
+    """Unwrap a dataset to its downhill.Dataset; None if it has none."""
+    while not isinstance(dataset, downhill.Dataset):
+        dataset = getattr(dataset, "dataset", None) or getattr(dataset, "batches", None)
+        if dataset is None:
+            return None
+    return dataset
 
 
 class MixedRows(downhill.Dataset):
@@ -102,6 +123,74 @@ class Ordered:
 
     def __iter__(self):
         return self.dataset.iterate(shuffle=False)
+
+
+#: Maximum size in bytes of data that are filled up.
+FILLED = 1 << 24
+
+
+def filled_up(arrays, size, weights):
+    """Fill arrays up with rows of zero weight, so that all batches are full, and a power of two in number.
+
+    A program that is compiled for such arrays serves data of other lengths, too.
+
+    Parameters
+    ----------
+    arrays : list of ndarray (num-rows, ...)
+        The data.
+    size : int
+        Number of rows in a batch.
+    weights : collection of int
+        Positions of the arrays that hold weights.
+
+    Returns
+    -------
+    arrays : list of ndarray
+        The same arrays if they would become larger than :data:`FILLED`, or if there is only one batch.
+
+    Examples
+    --------
+    >>> values, weights = filled_up([np.array([5, 6, 7]), np.ones(3)], 2, {1})
+    >>> values.tolist(), weights.tolist()
+    ([5, 6, 7, 7], [1.0, 1.0, 1.0, 0.0])
+    >>> [len(filled_up([np.ones(length)], 2, {0})[0]) for length in (2, 4, 5, 7, 9)]
+    [2, 4, 8, 8, 16]
+    """
+    length = len(arrays[0])
+    total = size << max(-(-length // size) - 1, 0).bit_length()
+    if total == length or length <= size or sum(array[:1].nbytes for array in arrays) * total > FILLED:
+        return arrays
+    # copies of a row, as the error for a row of zeros might be infinite, and no weight makes that zero.
+    rows = [np.repeat(array[-1:], total - length, axis=0) for array in arrays]
+    rows = [np.zeros_like(row) if i in weights else row for i, row in enumerate(rows)]
+    return [np.concatenate(pair) for pair in zip(arrays, rows)]
+
+
+def number_of_batches(dataset):
+    """Return how many batches a dataset has in an epoch; None if that is not known before."""
+    return getattr(getattr(dataset, "dataset", dataset), "iteration_size", None)
+
+
+def describe_batches(dataset):
+    """Describe the batches of an epoch in words.
+
+    Examples
+    --------
+    >>> describe_batches(downhill.Dataset([np.zeros((70, 3))], batch_size=32))
+    '3 batches of 32 examples (70 in all)'
+    >>> describe_batches(iter([]))
+    'batches as they come'
+    """
+    count, inner = number_of_batches(dataset), getattr(dataset, "dataset", dataset)
+    if count is None:
+        return "batches as they come"
+    words = f"{count} batch{'es' * (count != 1)}"
+    slices = getattr(inner, "_slices", None)
+    if not slices:
+        return words
+    axis = next((i for i, part in enumerate(slices[0][0]) if part != slice(None)), 0)
+    sizes = [where[0][axis].stop - where[0][axis].start for where in slices]
+    return f"{words} of {util.number_of(max(sizes), 'example')} ({sum(sizes)} in all)"
 
 
 #: Batches are trimmed only if that saves more than this fraction of the steps, as batches of one shape run together.

@@ -21,6 +21,7 @@ from .. import util
 from .arrays import (
     CountError,
     cast_all,
+    cast_batch,
     check,
     check_example,
     count_axes,
@@ -135,8 +136,7 @@ class ArraySource:
 
 def _prepare(batch, slots, surplus, masked):
     """Cast a batch, and append its mask if batches have one."""
-    arrays = cast_all(batch, slots, surplus=surplus)
-    lengths = lengths_of(batch, slots, surplus)
+    arrays, lengths = cast_batch(batch, slots, surplus)
     if masked:
         steps = next(array.shape[1] for array, slot in zip(arrays, slots) if slot.is_sequence)
         mask = make_mask(lengths or [steps] * len(arrays[0]))
@@ -240,7 +240,10 @@ class StreamSource:
     def __call__(self):
         """Return the next batch, cast and checked."""
         batch = self._next()
-        if batch is None or isinstance(batch, (str, bytes)) or np.isscalar(batch):
+        # lists first, as most batches are.
+        if not isinstance(batch, (list, tuple)) and (
+            batch is None or isinstance(batch, (str, bytes)) or np.isscalar(batch)
+        ):
             raise util.DataError(
                 f"{self.label} data: {_name(self.make)} has made {_words(batch)}, expected a list of arrays for a "
                 f"batch: {_expectation(self.slots)}"
@@ -397,7 +400,7 @@ class Passes:
         self.iterator = iter(())
         per_pass = "" if source.length is None else f", {source.length} in a pass"
         what = "examples" if source.holds_examples else "batches"
-        util.log(f"{name}: {what} from {_name(source.start)}{per_pass}")
+        util.detail(f"{name}: {what} from {_name(source.start)}{per_pass}")
 
     def __iter__(self):
         if self.iteration_size is None:
@@ -593,7 +596,7 @@ def _open(value, slots, label, axis, surplus):
             # such as a mapping with other keys than numbers.
             first = None
     if first is not None and split_example(first, slots, surplus) is not None:
-        util.log(f"{label}: reading {length} examples from {type(value).__name__}")
+        util.detail(f"{label}: reading {length} examples from {type(value).__name__}")
         arrays = _stack([value[i] for i in range(length)], slots, surplus)
         return ArraySource(arrays, slots, axis)
     if hasattr(value, "__iter__"):

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import inspect
 import logging
-import threading
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,8 +13,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .. import arguments, util
-from .examples import check_weights, in_chunks, merge, stratified
+from .. import arguments, logs, util
+from ..data.splitting import stratified
+from .examples import check_weights, in_chunks, merge
 
 __all__ = ["NetworkEstimator", "SupervisedEstimator", "WeightedScore", "answers_unknown", "quiet"]
 
@@ -37,37 +37,9 @@ def answers_unknown(init):
     return checked
 
 
-class _Quiet:
-    """Silences the log for as long as any thread trains an estimator that is not to be heard."""
-
-    def __init__(self):
-        self.lock = util.anew_after_fork(threading.Lock())
-        self.count = 0
-        self.levels = {}
-
-    def __enter__(self):
-        with self.lock:
-            if not self.count:
-                # the first thread notes the levels, and the last one restores them.
-                for logger in map(logging.getLogger, ("theanets", "downhill")):
-                    self.levels[logger] = logger.level
-                    logger.setLevel(logging.WARNING)
-            self.count += 1
-
-    def __exit__(self, *error):
-        with self.lock:
-            self.count -= 1
-            if not self.count:
-                for logger, level in self.levels.items():
-                    logger.setLevel(level)
-
-
-_quiet = _Quiet()
-
-
 def quiet(verbose):
     """Return a context that silences the log while a network is built and trained, unless ``verbose``."""
-    return contextlib.nullcontext() if verbose else _quiet
+    return contextlib.nullcontext() if verbose else logs.at(logging.WARNING)
 
 
 class WeightedScore:
@@ -107,7 +79,7 @@ class NetworkEstimator(BaseEstimator):
     ----------
     algo : str, optional
         The algorithm to train by, see :meth:`theanets.Network.itertrain`. Default ``'adam'``.
-    learning_rate : float, optional
+    learning_rate : float or 'auto', optional
         Its learning rate. Default 0.01.
     epochs : int, optional
         Number of passes over the data, at most. Default 100.
@@ -137,6 +109,8 @@ class NetworkEstimator(BaseEstimator):
             ("validation_fraction", Real, 0, 1),
         ):
             value = getattr(self, name)
+            if name == "learning_rate" and isinstance(value, str) and value == "auto":
+                continue
             if not isinstance(value, kind) or isinstance(value, bool) or not low <= value < high:
                 what = "an integer" if kind is Integral else "a number"
                 raise ValueError(f"{name}={value!r}, expected {what} from {low} to less than {high}")

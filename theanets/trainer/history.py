@@ -40,6 +40,9 @@ class History(collections.abc.Sequence):
         None while training goes on, and after trainers that do not report it.
     stopped : str or None
         Why training stopped; None if it goes on.
+    rate_test : list of dict or None
+        With ``learning_rate='auto'``, each ``learning_rate`` that was tried, and the ``loss`` that it led to; the one
+        that was chosen is in the rows.
 
     Examples
     --------
@@ -58,11 +61,15 @@ class History(collections.abc.Sequence):
     (3, True)
     """
 
+    #: Whether validations are on data of their own, and not on the training data.
+    has_validation_data = True
+
     def __init__(self):
         self.rows = []
         self.validations = []
         self.best = None
         self.stopped = None
+        self.rate_test = None
 
     def __len__(self):
         return len(self.rows)
@@ -193,11 +200,15 @@ class History(collections.abc.Sequence):
 
     def state(self):
         """Return a copy of the contents as dicts and lists."""
+        # only where it says something, so that earlier releases read the rest.
+        more = {} if self.has_validation_data else {"has_validation_data": False}
         return {
+            **more,
             "rows": [dict(row) for row in self.rows],
             "validations": [dict(entry) for entry in self.validations],
             "best": None if self.best is None else dict(self.best),
             "stopped": self.stopped,
+            **({} if self.rate_test is None else {"rate_test": [dict(row) for row in self.rate_test]}),
         }
 
     def restore(self, state, is_own=False):
@@ -216,9 +227,11 @@ class History(collections.abc.Sequence):
         LoadError
             If this is something else.
         """
+        self.has_validation_data = bool(getattr(state, "get", {}.get)("has_validation_data", self.has_validation_data))
         if is_own:
             self.rows, self.validations = list(map(dict, state["rows"])), list(map(dict, state["validations"]))
             self.best, self.stopped = state["best"] and dict(state["best"]), state["stopped"]
+            self.rate_test = state.get("rate_test")
             return
         try:
             rows = [_checked(row, "epoch", "stage", "learning_rate", "stopped") for row in state["rows"]]
@@ -227,9 +240,12 @@ class History(collections.abc.Sequence):
             best = state.get("best")
             best = None if best is None else _checked(best, "epoch", "stage", "loss")
             stopped = _checked({"stopped": state["stopped"]})["stopped"]
+            rates = state.get("rate_test")
+            rates = None if rates is None else [_checked(row, "learning_rate", "loss") for row in rates]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise util.LoadError(f"it holds no history of a training ({error})") from error
         self.rows, self.validations, self.best, self.stopped = rows, validations, best, stopped
+        self.rate_test = rates
 
 
 def _plain(value):

@@ -8,6 +8,8 @@ import numpy as np
 
 from .. import util, xla
 from ..data import sources
+from ..data.batches import describe_batches, number_of_batches
+from ..xla import processes
 from . import standstill
 from .compiled import Loops
 from .passes import Pass
@@ -58,6 +60,8 @@ class Run:
         Carries the states of recurrent layers on from batch to batch.
     loops : Loops
         Cache of compiled loops over data.
+    weights : set of int
+        Positions of the arrays of weights, if data may be filled up with rows of zero weight.
     before, memory : Trained or None
         The training that this run resumes, and the object that keeps the state of this one for the next training.
     """
@@ -82,6 +86,7 @@ class Run:
         self.carrier = None
         self.passes = {}
         self.loops = Loops()
+        self.weights = frozenset()
         self.before = self.memory = None
         self.best_loss = np.inf
         self.best = self.best_params = None
@@ -98,6 +103,17 @@ class Run:
             checkpoint.resume(self)
         if self.before is not None:
             self.before.go_on(self)
+        self.optimizer.validation_name = self.session.noun
+        self._announce()
+        with processes.training() if self.is_distributed else contextlib.nullcontext():
+            yield from self._all_epochs()
+
+    @property
+    def is_distributed(self):
+        """Whether other processes take part in the training."""
+        return self.session.plan is not None and self.session.plan.is_distributed
+
+    def _all_epochs(self):
         try:
             yield from self._epochs()
         except KeyboardInterrupt:
@@ -106,7 +122,7 @@ class Run:
             self.outcome = EXHAUSTED
             if self.best_params is None:
                 util.warn(
-                    "the data came to its end in the first validation, so that nothing was learned; "
+                    f"the data came to its end in the first {self.session.noun}, so that nothing was learned; "
                     "give data of its own as valid=, or a number of batches as valid_batches=",
                     RuntimeWarning,
                 )
@@ -121,6 +137,18 @@ class Run:
             raise
         finally:
             self._leave()
+
+    def _announce(self):
+        """Log what begins: algorithm, rate and batches."""
+        words = [type(self.optimizer).__name__.lower()]
+        if self.rate.algo not in self.rate.WITHOUT:
+            words.append(f"learning rate {self.rate.value:g}")
+        where = "" if self.session.history.has_validation_data else " on the training data"
+        write = util.detail if self.session.is_incremental else util.log
+        write(
+            f"training by {', '.join(words)}: {describe_batches(self.train)}; "
+            f"{self.session.noun}{where} {_every(self.optimizer.validate_every)}"
+        )
 
     def _epochs(self):
         while self.outcome is None:
@@ -147,7 +175,7 @@ class Run:
             is_finite = self._is_finite(training)
             self.is_whole = is_complete and self.outcome is not DIVERGED and is_finite
             self._look_ahead()
-            outcome = self.session.ask()
+            outcome = self._ask()
             self.outcome = self.outcome or outcome
             yield training, self.validation
             if self.outcome is None and self.pending is not None and not self.pending.is_past:
@@ -157,6 +185,21 @@ class Run:
                 self._diverges(training, "training")
             if self.outcome is None and self.session.checkpoint is not None:
                 self.session.checkpoint.epoch_ends(self)
+
+    def _ask(self):
+        """Call the callbacks, and return the reason to stop: that of the first process that has one."""
+        outcome = self.session.ask()
+        if not self.is_distributed:
+            return outcome
+        found = processes.together(outcome and [outcome.words, outcome.is_final, outcome.is_done, outcome.is_limit])
+        return next((Outcome(*item) for item in found if item is not None), None)
+
+    def _is_late(self):
+        """Tell whether the time is up, by the clock of the first process."""
+        if self.deadline is None:
+            return False
+        is_late = time.monotonic() >= self.deadline
+        return processes.decide(is_late) if self.is_distributed else is_late
 
     def _is_due(self):
         return self.epoch % self.optimizer.validate_every == 0
@@ -170,11 +213,15 @@ class Run:
         values, is_complete = [], False
         self._enter_phase(1)
         try:
+            self.session.does("training")
             for some in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
                 values.extend(some)
-                if self.deadline is not None and time.monotonic() >= self.deadline:
+                self.session.does("training", len(values), number_of_batches(self.train))
+                if self._is_late():
                     self.outcome = self._out_of_time()
                     break
+            if getattr(self.optimizer, "has_converged", False):
+                self.outcome = self.outcome or Outcome("the algorithm has converged", is_done=True)
             is_complete = self.outcome is None or len(values) == getattr(self.train, "iteration_size", None)
         except sources.Exhausted:
             # the batches that came before the end still make an epoch.
@@ -192,6 +239,7 @@ class Run:
     def _evaluate(self):
         """Compute the monitors on the validation data."""
         self._enter_phase(0)
+        self.session.does(self.session.noun)
         with self.carrier.aside() if self.carrier else contextlib.nullcontext():
             batches = self._pass(self.optimizer.f_eval, self.valid, reset=True).run()
             return self._figures(list(itertools.chain.from_iterable(batches)))
@@ -201,7 +249,12 @@ class Run:
         key = id(function), id(dataset)
         if key not in self.passes:
             follow = None if self.carrier is None else self.carrier.follower(reset)
-            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow)
+            plan = self.session.plan
+            self.passes[key] = Pass(
+                function, dataset, self.loops, self.session.is_incremental, follow, self.weights, plan
+            )
+            if plan is not None and function is self.optimizer.f_step:
+                util.log(f"devices: each batch is divided among {self.passes[key].words()}")
         return self.passes[key]
 
     def _out_of_time(self):
@@ -245,7 +298,8 @@ class Run:
         return self.pending
 
     def _keep(self, monitors, entry):
-        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics])
+        averages = self.optimizer.averages_of_weights
+        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics], averages or ())
 
     def _validate(self):
         """Validate on schedule, and stop if patience has run out."""
@@ -253,13 +307,13 @@ class Run:
         validation = self._validated()
         monitors = validation.monitors
         if self.optimizer._test_patience(monitors) and not self.session.is_incremental:
-            count = util.number_of(self.optimizer._curr_iter - self.optimizer._best_iter, "validation")
+            count = util.number_of(self.optimizer._curr_iter - self.optimizer._best_iter, self.session.noun)
             every = self.optimizer.validate_every
             words = f"patience has run out: {count} without improvement, one {_every(every)}"
             self.outcome = Outcome(words, is_final=False, is_done=True)
         self._note(validation)
         if not self._is_finite(monitors):
-            self._diverges(monitors, "validation")
+            self._diverges(monitors, self.session.noun)
         self.validation, self.validated_epoch = monitors, self.epoch
         self.is_whole = self.outcome is not DIVERGED
 
@@ -275,6 +329,24 @@ class Run:
             self.best = dict(validation.entry)
         if is_better:
             self.best_loss = loss
+            self._save_best(validation)
+
+    def _save_best(self, validation):
+        """Save the network with the parameters of a validation, if that is asked for."""
+        best_file = self.session.best_file
+        # the parameters that training begins with need no file.
+        if best_file is None or not validation.epoch or not self._trains_whole_network():
+            return
+        variables = validation.variables
+        now = [variable.get_value() for variable in variables]
+        if not validation.holds() or self.optimizer.averages_of_weights:
+            xla.assign(zip(variables, validation.values))
+            try:
+                best_file.save()
+            finally:
+                xla.assign(zip(variables, now))
+        else:
+            best_file.save()
 
     def forget_best(self):
         """Reset the best loss and parameters, so that the next validation is the best one so far."""
@@ -316,6 +388,10 @@ class Run:
                     self._note(validation)
         finally:
             is_restored = self.best_params is not None and self._restores_best()
+            if self.is_distributed and self.outcome not in (None, LEFT):
+                # no process leaves while others may still wait for it.
+                with contextlib.suppress(processes.LostError, KeyboardInterrupt):
+                    processes.agree(None)
             if is_restored:
                 # all under one lock, as other threads may be using the network.
                 variables = [*self.optimizer._params, *self.statistics]
@@ -325,7 +401,11 @@ class Run:
             self.outcome = self.outcome or FAILED
             self.session.stage_ends(self.outcome)
             self.session.leaves(self.best or self.optimizer.averages.nothing(), self._trains_whole_network())
-            util.log(f"training stopped: {self.outcome.words}; best validation loss {self.best_loss:.6f}")
+            write = util.detail if self.session.is_incremental else util.log
+            best = (
+                "best validation loss" if self.session.history.has_validation_data else "best loss on the training data"
+            )
+            write(f"training stopped: {self.outcome.words}; {best} {self.best_loss:.6f}")
 
     def _trains_whole_network(self):
         """Tell whether this run trains the whole network of the user, and not a part of it, as in pretraining."""
@@ -350,25 +430,30 @@ class Validation:
         Their entry in the history.
     variables : list of theano shared variables
         Parameters and statistics.
+    averages : sequence of theano shared variables, optional
+        Averaged parameters, which are validated in the place of the first variables. Default: there are none.
 
     Attributes
     ----------
+    values : list of ndarray
+        The values that were validated.
     is_past : bool
         Whether another epoch has been trained since.
     """
 
-    def __init__(self, epoch, monitors, entry, variables):
+    def __init__(self, epoch, monitors, entry, variables, averages=()):
         self.epoch = epoch
         self.is_past = False
         self.monitors = monitors
         self.entry = entry
         self.variables = variables
-        self.values = [variable.get_value() for variable in variables]
+        self.seen = [variable.get_value() for variable in variables]
+        self.values = [*(variable.get_value() for variable in averages), *self.seen[len(averages) :]]
         self.stored = [variable.container.storage[0] for variable in variables]
 
     def holds(self):
         """Tell whether the variables still have the validated values, as callers and callbacks may change them."""
-        return all(map(self._is_same, self.variables, self.stored, self.values))
+        return all(map(self._is_same, self.variables, self.stored, self.seen))
 
     @staticmethod
     def _is_same(variable, stored, value):

@@ -4,8 +4,6 @@ A gradient of zero leaves all parameters as they are, whatever the algorithm, as
 epoch; so do steps that are too small for the float type. Either looks like training until patience runs out.
 """
 
-import itertools
-
 import numpy as np
 
 from .. import util
@@ -29,9 +27,10 @@ def remember(run):
     values : list of ndarray, or None
     """
     session = run.session
-    # from the last row back: any() stops at the first one that has changed something.
-    rows = itertools.takewhile(lambda row: row["stage"] == session.stage, reversed(session.history.rows))
-    if session.has_warned or run.rate.value == 0 or any(row["learning_rate"] != 0 for row in rows):
+    if session.has_warned or run.rate.value == 0:
+        return None
+    # from the end, where there is one at once after the first epoch.
+    if any(row["stage"] == session.stage and row["learning_rate"] != 0 for row in reversed(session.history.rows)):
         return None
     return [param.get_value() for param in run.optimizer._params]
 

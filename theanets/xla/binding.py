@@ -137,8 +137,9 @@ class Bound:
 
 def updated(function):
     """Return the shared variables that a function updates, in the order of its inputs."""
-    if isinstance(function, Bound):
-        return list(function.updated)
+    found = getattr(function, "updated", None)
+    if found is not None:
+        return list(found)
     return [place.variable for place in function.maker.inputs if place.update is not None]
 
 

@@ -15,6 +15,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import theano
+import theano.sparse
 from theano.scan_module.scan_op import Scan
 from theano.tensor.basic import Shape
 from theano.tensor.opt import Shape_i
@@ -262,6 +263,10 @@ class Arguments:
         self.plain = [Collected(int(known(length)), steps, next(outputs)) for length in take(op.n_nit_sot)]
         self.others = list(values)
 
+    def outputs(self):
+        """Return the outputs that are arrays with a value for each step."""
+        return [*self.states, *self.plain]
+
     def are_reversed(self):
         """Tell whether most of what the loop reads, in bytes, is known to be reversed: it runs backwards then."""
         values = [*self.sequences, *(gradient.buffer for gradient in self.gradients)]
@@ -293,13 +298,15 @@ def split(op, outputs):
 
 @translates(Scan, on_host=False)
 def scan(op, node, steps, *values):
-    if not all(isinstance(output.type, theano.tensor.TensorType) for output in (*op.outputs, *op.inputs)):
-        raise Dynamic("a loop over values that are no arrays")
+    if any(isinstance(variable.type, theano.sparse.SparseType) for variable in (*op.outputs, *op.inputs)):
+        raise Dynamic("a loop over sparse matrices")
     steps = int(known(steps))
     if steps < 1:
         raise TranslationError(f"a loop of {steps} steps")
     arguments = Arguments(op, node, steps, values)
     if op.as_while:
+        if not op.n_mit_mot and all(_is_read_at_the_end(output, arguments) for output in arguments.outputs()):
+            return loop_until(op, node, arguments)
         if op.n_mit_mot:
             raise Dynamic("a loop that ends by a condition, and has gradients")
         arguments.end_after(measured((node, "steps"), lambda: count_steps(op, node, arguments)))
@@ -482,23 +489,88 @@ def product(a, b, steps, reverse):
     return jax.lax.dot_general(a, b, (((0,), (0,)), ((), ())))
 
 
-def count_steps(op, node, given):
-    """Run a loop until its condition holds, or to the maximum number of steps; return the number of steps."""
-    inner = inner_of(node)
+def _is_read_at_the_end(output, given):
+    """Tell whether nothing but the last value of an output is read, so that its length does not matter."""
+    reach = getattr(output, "reach", 0)
+    pending = [output.output]
+    if output.length > reach + given.steps:
+        return False
+    while pending:
+        for client, _ in pending.pop().clients:
+            if client == "output" or not isinstance(client.op, Subtensor) or not client.op.idx_list:
+                return False
+            entry = get_idx_list(client.inputs, client.op.idx_list)[0]
+            bounds = [entry.start, entry.stop, entry.step] if isinstance(entry, slice) else [entry]
+            if not all(bound is None or isinstance(bound, theano.Constant) for bound in bounds):
+                return False
+            first, *others = [bound if bound is None else int(bound.data) for bound in bounds]
+            if not isinstance(entry, slice):
+                if first != -1:
+                    return False
+            elif others[0] is not None or others[1] not in (None, 1) or not 0 <= (first or 0) <= reach:
+                return False
+            elif len(client.op.idx_list) > 1:
+                return False
+            else:
+                pending.append(client.outputs[0])
+    return True
 
-    def step(carry):
-        i, states, shared, _ = carry
+
+def _step_until(op, inner, given):
+    """Return a function that computes one step of a loop that ends by a condition.
+
+    It takes the number of the step, the windows of the states, and the shared variables, and returns the new windows,
+    the values of the other outputs, the shared variables, the condition, and whether all guards hold.
+    """
+
+    def step(i, states, shared):
         taken = [jax.lax.dynamic_index_in_dim(value, i, keepdims=False) for value in given.sequences]
         for state, window in zip(given.states, states):
             taken.extend(state.read(window))
-        with frame():
-            # its guards are repeated in the loop that follows.
+        with frame() as level:
             outputs = inner.step(None, [*taken, *shared, *given.others])
-        _, recurrent, _, shared, (condition,) = split(op, outputs)
+            holds = level.holds()
+        _, recurrent, plain, shared, (condition,) = split(op, outputs)
         states = tuple(
             state.move(window, jnp.asarray(value)) for state, window, value in zip(given.states, states, recurrent)
         )
-        return i + 1, states, tuple(map(jnp.asarray, shared)), jnp.asarray(condition != 0)
+        plain, shared = (tuple(map(jnp.asarray, values)) for values in (plain, shared))
+        return states, plain, shared, jnp.asarray(condition != 0), jnp.asarray(True if holds is None else holds)
+
+    return step
+
+
+def loop_until(op, node, given):
+    """Run a loop until its condition holds; only the last values of its outputs count, wherever it is."""
+    step = _step_until(op, inner_of(node), given)
+    states = tuple(state.start() for state in given.states)
+    with frame():
+        shapes = jax.eval_shape(lambda states, shared: step(0, states, shared)[1], states, given.shared)
+    plain = tuple(jnp.zeros(about.shape, about.dtype) for about in shapes)
+
+    def again(carry):
+        i, states, _, shared, _, fine = carry
+        states, plain, shared, ends, holds = step(i, states, shared)
+        return i + 1, states, plain, shared, ends, fine & holds
+
+    start = 0, states, plain, given.shared, jnp.asarray(False), jnp.asarray(True)
+    _, windows, plain, shared, _, fine = jax.lax.while_loop(
+        lambda carry: (carry[0] < given.steps) & ~carry[4], again, start
+    )
+    guard(fine)
+    results = [state.finish(window, None, False) for state, window in zip(given.states, windows)]
+    return (*results, *(output.finish(value) for output, value in zip(given.plain, plain)), *shared)
+
+
+def count_steps(op, node, given):
+    """Run a loop until its condition holds, or to the maximum number of steps; return the number of steps."""
+    # its guards are repeated in the loop that follows.
+    step = _step_until(op, inner_of(node), given)
+
+    def again(carry):
+        i, states, shared, _ = carry
+        states, _, shared, ends, _ = step(i, states, shared)
+        return i + 1, states, shared, ends
 
     start = 0, tuple(state.start() for state in given.states), given.shared, jnp.asarray(False)
-    return jax.lax.while_loop(lambda carry: (carry[0] < given.steps) & ~carry[3], step, start)[0]
+    return jax.lax.while_loop(lambda carry: (carry[0] < given.steps) & ~carry[3], again, start)[0]
