@@ -46,7 +46,7 @@ CACHE = (
 )
 
 #: Seconds of compiling after which the memory that it took is given back to the system, which takes a hundredth of a
-#: second. XLA's compiler leaves some hundred megabytes to the C library, more than what most networks need to be trained.
+#: second. XLA's compiler leaves some hundred megabytes to the C library, more than most networks need to be trained.
 LONG = 0.3
 
 process = Limited({"JAX_PLATFORMS": "cpu"})
