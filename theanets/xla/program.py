@@ -486,7 +486,7 @@ class Program:
         function = self.direct.get(array.shape)
         if function is None or self.deferred or forking.is_stranded():
             return None
-        arrived: list = []
+        arrived = []
         try:
             with devices.enable_x64(True):
                 self.tied.first(self._start_directly, function, array, arrived)
