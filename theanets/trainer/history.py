@@ -222,8 +222,8 @@ class History(collections.abc.Sequence):
         LoadError
             If this is something else.
         """
-        self.has_validation_data = bool(getattr(state, "get", {}.get)("has_validation_data", self.has_validation_data))
         if is_own:
+            self.has_validation_data = state.get("has_validation_data", self.has_validation_data)
             self.rows, self.validations = list(map(dict, state["rows"])), list(map(dict, state["validations"]))
             self.best, self.stopped = state["best"] and dict(state["best"]), state["stopped"]
             return
@@ -234,9 +234,13 @@ class History(collections.abc.Sequence):
             best = state.get("best")
             best = None if best is None else _checked(best, "epoch", "stage", "loss")
             stopped = _checked({"stopped": state["stopped"]})["stopped"]
+            has_validation_data = state.get("has_validation_data", self.has_validation_data)
+            if not isinstance(has_validation_data, bool):
+                raise TypeError(f"has_validation_data is a {type(has_validation_data).__name__}")
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise util.LoadError(f"it holds no history of a training ({error})") from error
         self.rows, self.validations, self.best, self.stopped = rows, validations, best, stopped
+        self.has_validation_data = has_validation_data
 
 
 def _plain(value):
