@@ -33,7 +33,7 @@ IMAGES = RNG.rand(12, 6, 6, 1).astype(util.FLOAT)
 
 
 @pytest.fixture(autouse=True)
-def by_xla():
+def by_xla(empty_store):
     theanets.set_mode("XLA")
     yield
     theanets.set_mode(None)

@@ -9,11 +9,15 @@ import theano
 from . import util, xla
 from .compat import first_compile
 from .compat.configuration import UserSettings
+from .xla import loading, selection
 
-__all__ = ["COMPILING", "function", "get_mode", "key", "set_mode", "used"]
+__all__ = ["COMPILING", "function", "get_mode", "key", "plan", "set_mode", "used"]
 
 #: Environment variable that chooses a mode.
 VARIABLE = "THEANETS_MODE"
+
+#: Theano's mode with the fewest rewrites.
+FAST_COMPILE = "FAST_COMPILE"
 
 #: The mode in Theano's settings at the time of the import: the user's, Theano's default, or one set by ``compat``.
 UNTOUCHED = str(theano.config.mode)
@@ -101,8 +105,43 @@ def _resolved():
     if mode == xla.NAME or mode == theano.config.mode:
         # like Theano's default mode: with the optimizer_including and _excluding of the user's settings.
         with theano.change_flags(mode=mode):
-            return theano.compile.mode.get_mode(None)
-    return theano.compile.mode.get_mode(mode)
+            found = theano.compile.mode.get_mode(None)
+    else:
+        found = theano.compile.mode.get_mode(mode)
+    # graphs for the shapes of all variables take up to half of the time that a loop is compiled in, and few of this
+    # mode's rewrites have a use for them.
+    return found.excluding("ShapeOpt") if mode == FAST_COMPILE else found
+
+
+def plan(devices=None, where="set_devices()"):
+    """Return the plan of the devices that are asked for, or that the user has chosen.
+
+    Parameters
+    ----------
+    devices : optional
+        As for :func:`theanets.set_devices`. Default: what was chosen there.
+    where : str, optional
+        What asks for it, for messages.
+
+    Returns
+    -------
+    plan : theanets.xla.sharding.Plan or None
+        None for one device, which is the default.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are no such devices, or if networks do not run by XLA.
+    """
+    choice = selection.chosen() if devices is None else selection.check(devices, where)
+    if choice is None:
+        return None
+    if get_mode() != xla.NAME:
+        raise util.ConfigurationError(
+            f"{where}: devices={choice!r}, but the mode is {get_mode()!r}; several devices need 'XLA'"
+        )
+    xla.check_process()
+    return loading.load("sharding").plan_for(choice, where)
 
 
 def key():

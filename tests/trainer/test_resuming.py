@@ -69,7 +69,9 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", ["adam", "noise", "rprop"])
+@pytest.mark.parametrize("name, each_mode", [
+    ("adam", "FAST_COMPILE"), ("noise", "FAST_COMPILE"), ("noise", "XLA"), ("rprop", "XLA"),
+], indirect=["each_mode"])
 def test_trainings_in_a_loop_compile_once(name, each_mode, compiled):
     options = OPTIONS[name]
     rng = np.random.RandomState(3) if name == "noise" else 13

@@ -261,6 +261,11 @@ def _fit_dimensions(value, slot):
         value = value.reshape(value.shape + (1,) * (slot.ndim - value.ndim))
     if value.ndim != slot.ndim:
         single = "; write x[None] for a single example" if value.shape == slot.shape and value.ndim else ""
+        if slot.is_target and slot.is_sequence and value.ndim == slot.ndim - 1:
+            single = (
+                "; for one target per sequence, rather than per step, put a layer of the form 'last', 'mean', 'max' or "
+                "'attention' before the last layer, as in [20, (32, 'gru'), 'last', 5]"
+            )
         raise util.DataError(
             f"array {slot.name!r} has {value.ndim} dimension{'s' * (value.ndim != 1)} (shape {value.shape}), "
             f"expected {slot.expectation()}{single}"

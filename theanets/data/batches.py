@@ -12,6 +12,7 @@ __all__ = [
     "Trimmed",
     "filled_up",
     "describe_batches",
+    "inner_dataset",
     "number_of_batches",
     "padded_length",
     "read_shuffle",
@@ -54,6 +55,15 @@ def read_shuffle(value):
         f"shuffle={value!r}, expected 'batches' (fixed slices of the data, in another order each epoch), 'rows' (mixed "
         "anew each epoch; True is the same) or False (in the order of the data)"
     )
+
+
+def inner_dataset(dataset):
+    """Unwrap a dataset to its downhill.Dataset; None if it has none."""
+    while not isinstance(dataset, downhill.Dataset):
+        dataset = getattr(dataset, "dataset", None) or getattr(dataset, "batches", None)
+        if dataset is None:
+            return None
+    return dataset
 
 
 class MixedRows(downhill.Dataset):

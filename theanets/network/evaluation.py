@@ -3,6 +3,7 @@
 import functools
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import theano.tensor as TT
 
 from .. import data, layers, modes, regularizers, store, util
 from ..layers.context import Context
+from ..xla import selection
 from ..xla.binding import Unbound
 from . import caching, padding, structure
 from .part import Part
@@ -41,8 +43,14 @@ class Guarded:
         self.lock = util.anew_after_fork(threading.Lock())
 
     def __call__(self, *args):
-        with self.lock:
+        with self.lock, selection.within(self._plan(args)):
             return self.function(*args)
+
+    def _plan(self, args):
+        """Return the plan by which to compute; None for the default device."""
+        plan = modes.plan() if self.by_xla and args and selection.chosen() is not None else None
+        plan = None if plan is None else plan.local()
+        return None if plan is None else plan.suited(self.function.fn, args[0].shape[0])
 
 
 class Evaluation(Part):
@@ -366,7 +374,7 @@ class Evaluation(Part):
 
     def _output(self, name, x, batch_size, kwargs, where, state=None, check=True):
         self._require_layers()
-        if state is None and batch_size is None and not kwargs:
+        if state is None and batch_size is None and not kwargs and selection.chosen() is None:
             value = self._evaluate_directly(name, x, check)
             if value is not None:
                 return value
@@ -419,6 +427,7 @@ class Evaluation(Part):
         state: dict[str, np.ndarray] | None = None,
         samples: int | None = None,
         check: bool = True,
+        devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> Any:
         """Compute the output of the last layer.
@@ -440,6 +449,9 @@ class Evaluation(Part):
             Refuse data that are infinite or not a number, after the cast to the type of the network. If the network
             puts out what is not a number for data that are finite, there is a warning, once for each network until it
             is trained again. With False all of this goes through. Default True.
+        devices : str, int or list, optional
+            The devices among which the examples are divided, see :func:`theanets.set_devices`. Default: what was set
+            there. Those of other processes take no part.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
 
@@ -473,6 +485,10 @@ class Evaluation(Part):
         >>> mean.shape, std.shape, bool((std > 0).all())
         ((5, 1), (5, 1), True)
         """
+        if devices is not None:
+            modes.plan(devices, "predict()")
+            with selection.asked(devices, "predict()"):
+                return Evaluation.predict(self, x, batch_size, state, samples, check, **kwargs)
         self._require_layers()
         if samples is not None:
             if state is not None:
@@ -520,6 +536,8 @@ class Evaluation(Part):
             For data that do not fit, are not finite, or hold nothing; and for weights that are negative or all zero.
         """
         predicted = self.predict(x, batch_size=batch_size, **unless(check), **kwargs)
+        if self.losses:
+            predicted = map_sequences(self.losses[0].estimate, predicted)
         target, weights = align_targets(predicted, y, w, check)
         predicted = join_sequences(predicted)
         residual = (weights * (target - predicted) ** 2).sum()

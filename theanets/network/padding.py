@@ -93,7 +93,8 @@ def are_weighted(network, regs):
 def takes_masks(network, slots):
     """Tell whether a network has sequences that can be padded along time, with a mask, without changing the results."""
     return any(slot.is_sequence for slot in slots) and all(
-        layer.stepwise or isinstance(layer, layers.Bidirectional) for layer in network.layers
+        layer.stepwise or isinstance(layer, (layers.Bidirectional, layers.OverTime, layers.SelfAttention))
+        for layer in network.layers
     )
 
 

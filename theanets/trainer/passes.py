@@ -9,7 +9,8 @@ import downhill
 import numpy as np
 
 from .. import util
-from ..data.batches import MixedRows, Ordered, filled_up
+from ..data.batches import MixedRows, Ordered, filled_up, inner_dataset
+from ..xla import processes, selection
 from .compiled import Loops
 
 __all__ = ["Pass"]
@@ -59,21 +60,31 @@ class Pass:
     weights : set of int, optional
         Positions of the arrays that hold weights, if rows of zero weight change no result. Data that lie on the device
         are then filled up with them, see :func:`theanets.data.batches.filled_up`. Default none: they would change it.
+    plan : theanets.xla.sharding.Plan, optional
+        The devices among which the examples of each batch are divided. Default: the default device.
     """
 
-    def __init__(self, function, dataset, loops=None, is_passing=False, follow=None, weights=frozenset()):
+    def __init__(self, function, dataset, loops=None, is_passing=False, follow=None, weights=frozenset(), plan=None):
         self.function = function
         self.dataset = dataset
         self.loops = Loops() if loops is None else loops
         self.is_passing = is_passing
         self.follow = follow
         self.weights = weights
+        self.plan = plan.for_parts() if plan is not None and self._makes_batches() else plan
         self.axis = 0
         self.shapes = set()
         # whether batches of a form are small.
         self.forms = {}
-        self.puts_together = _by_xla(function)
+        self.is_distributed = plan is not None and plan.is_distributed
+        # a group that is due after some time would be of another size in each process.
+        self.puts_together = _by_xla(function) and not self.is_distributed
         self.loop = self._make_loop()
+
+    def _makes_batches(self):
+        """Tell whether batches are made one by one, by each process its part; arrays are the same in all of them."""
+        inner = inner_dataset(self.dataset)
+        return inner is None or inner._callable is not None
 
     def _make_loop(self):
         if not _by_xla(self.function):
@@ -101,11 +112,12 @@ class Pass:
 
         def make():
             try:
-                return epochs.FusedLoop(self.function, arrays, size, axis, is_mixed)
+                return epochs.FusedLoop(self.function, arrays, size, axis, is_mixed, plan)
             except epochs.Unfusable:
                 return None
 
-        key = self.function, epochs.describe(arrays), size, axis, is_mixed
+        plan = self._plan_for(arrays[0].shape[0] if axis else size)
+        key = self.function, epochs.describe(arrays), size, axis, is_mixed, plan and plan.key
         try:
             return self.loops.get(key, make, lambda loop: loop.take(arrays), self.is_passing)
         except epochs.Unfusable:
@@ -139,7 +151,7 @@ class Pass:
             yield from self._run_as_they_come(deadline)
         else:
             for batch in self._followed():
-                yield [self.function(*batch)]
+                yield [self._call(batch)]
 
     def _followed(self):
         """Return an iterator of the batches, before each of which :attr:`follow` is called."""
@@ -156,6 +168,8 @@ class Pass:
 
     def _run_as_they_come(self, deadline):
         batches, group, pending = self._followed(), None, None
+        if self.is_distributed:
+            batches = self._agreed(batches)
         while True:
             batch = error = None
             try:
@@ -182,6 +196,21 @@ class Pass:
                 if group.is_due():
                     yield from self._run_group(group, deadline)
                     group = None
+
+    def _agreed(self, batches):
+        """Yield batches as long as all processes have one, of the same shape."""
+        while True:
+            batch = next(batches, None)
+            shapes = None if batch is None else [list(array.shape) for array in batch]
+            found = processes.together(shapes)
+            if None in found:
+                return
+            if any(item != shapes for item in found):
+                raise util.DataError(
+                    f"the processes give batches of different shapes, {' and '.join(map(str, found))}; each has to "
+                    "give a part of the same size"
+                )
+            yield batch
 
     def _is_small(self, batch, form):
         """Tell whether to run a batch in a group. This depends on shapes only, so that results are reproducible."""
@@ -217,9 +246,24 @@ class Pass:
         program = self.function.fn
         program.deferred = True
         try:
-            return self.function(*batch)
+            return self._call(batch)
         finally:
             program.deferred = False
+
+    def words(self):
+        """Say on which devices batches are run, as far as that is known before the first of them."""
+        program = self.plan if self.loop is None else self.loop.program.code.plan
+        return "no other ones, as it does not pay for this network" if program is None else program.words()
+
+    def _plan_for(self, rows):
+        """Return the plan for batches of so many examples; None for the default device."""
+        return None if self.plan is None else self.plan.suited(self.function.fn, rows)
+
+    def _call(self, batch):
+        if self.plan is None:
+            return self.function(*batch)
+        with selection.within(self._plan_for(batch[0].shape[0])):
+            return self.function(*batch)
 
     def _run_group(self, group, deadline):
         loop = self._loop_over(group.arrays, group.size)
@@ -288,7 +332,7 @@ class Pass:
                     self.loops.give_up(loop)
                     loop = None
             if not values:
-                values = [self.function(*take(done))]
+                values = [self._call(take(done))]
             yield values
             done += len(values)
         return loop

@@ -7,13 +7,24 @@ parameters are replaced, by the best ones; those of the last epoch are kept besi
 
 from .. import modes, util, xla
 from ..data import digests
-from .checkpoint import difference_of_kinds, go_on, inner_dataset, kinds_of, progress_of
+from ..data.batches import inner_dataset
+from .checkpoint import difference_of_kinds, go_on, kinds_of, progress_of
 
 __all__ = ["CALL", "Trained"]
 
 #: Arguments that hold for one call only: a training that goes on does not inherit them.
 CALL = frozenset(
-    ["epochs", "max_updates", "max_seconds", "callbacks", "stop_when", "checkpoint", "checkpoint_every", "progress"]
+    [
+        "epochs",
+        "max_updates",
+        "max_seconds",
+        "callbacks",
+        "stop_when",
+        "checkpoint",
+        "checkpoint_every",
+        "save_best",
+        "progress",
+    ]
 )
 
 #: Parts of a network's description that may not change between trainings, and their names in messages.
@@ -90,13 +101,15 @@ class Trained:
 
     def leave(self, run):
         """Keep the state of a run that has come to its end, before the best parameters are restored."""
-        self.state, self.schedule = progress_of(run), run.rate.schedule
+        state, self.schedule = progress_of(run), run.rate.schedule
         self.structure = structure_of(run.network)
         self.data = _digest(run.valid)
         self.variables = [*run.optimizer._params, *run.statistics]
         self.last = [variable.get_value() for variable in self.variables]
         # the last validation, which follows, draws random numbers: a training that goes on must not be changed by it.
         self.drawn = [(variable, variable.get_value()) for variable in self.compiled.drawn]
+        # at the end, as values cannot be read where the devices of another process are lost.
+        self.state = state
 
     def settle(self, best):
         """Note the values that the network has been left with: the best ones, or None for those of the last epoch."""

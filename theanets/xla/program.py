@@ -4,6 +4,7 @@
 """
 
 import collections
+import copy
 import functools
 import itertools
 import operator
@@ -20,6 +21,8 @@ from . import (
     forking,
     locks,
     programs,
+    selection,
+    sharding,
     state,
     translations,  # noqa: F401  (registers the translations)
     trials,
@@ -38,7 +41,17 @@ from .tracing import (
     frame,
     is_known,
 )
-from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, take_over, to_device
+from .values import (
+    DEVICE_TYPES,
+    Increment,
+    all_to_device,
+    describe,
+    from_device,
+    is_on_device,
+    prepare,
+    settled,
+    take_over,
+)
 from .variants import VARIANTS, Measurement, Requirement, Variant
 
 __all__ = ["Code", "Program", "build"]
@@ -63,6 +76,8 @@ class NoValue(Exception):
 
 state.on_device(jax.tree.leaves, functools.partial(jax.device_put, may_alias=False), *DEVICE_TYPES)
 devices.use_cache()
+if selection.chosen() == selection.CORES:
+    devices.prepare_cores()
 
 
 class Code:
@@ -92,7 +107,14 @@ class Code:
         needed any.
     loops : dict
         Compiled loops over batches of this graph, by the layout of the data, the one used last at the end.
+    plan : theanets.xla.sharding.Plan or None
+        The devices that the graph is compiled for; None for the default device.
     """
+
+    #: Attributes of which each plan has its own, or none.
+    OWN = ("choices", "factors", "wide", "plain", "entries", "loops", "calls", "stays_on_host")
+
+    plan = None
 
     def __init__(self, fgraph, updates, shared, same=None):
         self.fgraph = fgraph
@@ -117,6 +139,11 @@ class Code:
         self.passed_on = [variable.owner is None for variable in fgraph.outputs]
         self._graph = None
         self._host = None
+        #: The same graph compiled for other devices, by the key of their plan.
+        self.divided = {}
+        self._begin()
+
+    def _begin(self):
         self.plain = self._compile({})
         self.entries = None
         self.loops = collections.OrderedDict()
@@ -125,6 +152,27 @@ class Code:
         #: What is no array, such as random generators.
         self.objects = Objects()
         self.stays_on_host = False
+
+    def on(self, plan):
+        """Return the same graph, compiled for the devices of a plan.
+
+        Parameters
+        ----------
+        plan : theanets.xla.sharding.Plan or None
+            The devices; None for the default device, which this method is to be called for on the original graph.
+        """
+        if plan is None:
+            return self
+        if plan.key not in self.divided:
+            code = copy.copy(self)
+            for name in self.OWN:
+                vars(code).pop(name, None)
+            # options that are tried by compiling for one device.
+            code.plan, code.choices = plan, None
+            code.constants = plan.place(self.constants)
+            code._begin()
+            self.divided[plan.key] = code
+        return self.divided[plan.key]
 
     def bind(self, cells):
         """Return a program that runs this compiled graph on the cells of other inputs and shared variables.
@@ -177,7 +225,11 @@ class Code:
         for position, other in self.same.items():
             values[position] = values[other]
         known = {**known, **dict(zip(self.constants, constants))}
-        with frame(known=known, calls=self.calls, objects=self.objects) as level, devices.precision():
+        with (
+            frame(known=known, calls=self.calls, objects=self.objects) as level,
+            devices.precision(),
+            selection.within(self.plan),
+        ):
             outputs = self.graph.unsettled(values)
             holds = level.holds()
         results = [
@@ -209,7 +261,10 @@ class Code:
             return ByShape(lambda: devices.compiled(run, choices, donate_argnums=0))
         # known values are not part of the fingerprint that names the file, so variants are not kept on disk.
         about = None if known else ("batch",)
-        return ByShape(lambda: self.compiled(run, about, donate_argnums=0))
+        if self.plan is None:
+            return ByShape(lambda: self.compiled(run, about, donate_argnums=0))
+        places = self.plan.results(), self.plan.replicated, self.plan.replicated
+        return ByShape(lambda: self.compiled(run, about, donate_argnums=0, out_shardings=places), shape_of=np.shape)
 
     @functools.cached_property
     def is_direct(self):
@@ -234,7 +289,7 @@ class Code:
 
     def suited(self, kept):
         """Return the compiled function for arguments of such sizes: :attr:`wide` or :attr:`plain`."""
-        if not self.is_direct or not kept[0].ndim:
+        if not self.is_direct or not kept[0].ndim or self.plan is not None:
             return self.plain
         rows, sizes = kept[0].shape[0], {place: value.size for place, value in zip(self.kept[1:], kept[1:])}
         # finding the factors rewrites the graph, so that is only done for large enough batches.
@@ -262,8 +317,9 @@ class Code:
         options : dict
             More arguments of ``jax.jit``.
         """
-        if about is None or self.constants:
+        if about is None or self.constants or self.plan is not None and self.plan.is_distributed:
             return devices.compiled(function, self.choices, **options)
+        about = (self.plan.describe(), *about) if self.plan is not None else about
         about = self.updated, self.kept, self.update_outputs, sorted(self.same.items()), self.choices, *about
         return programs.compiled(function, self.fgraph, about, self.choices, **options)
 
@@ -307,7 +363,18 @@ class Program:
         #: For :meth:`compute_directly`: compiled functions by the shape of the input, and the types of their arguments.
         self.direct: dict = {}
         self.array_types: set[type] = set()
+        #: The programs that run the same on other devices, by the key of their plan.
+        self.divided: dict = {}
         forking.hold(self)
+
+    def on(self, plan):
+        """Return the program that runs the same, on the same cells, by the devices of a plan; None for this program."""
+        if plan is None:
+            return self
+        if plan.key not in self.divided:
+            program = self.divided[plan.key] = Program(self.code.on(plan), self.cells)
+            program.output_cells = self.output_cells
+        return self.divided[plan.key]
 
     def held_arrays(self):
         """Return the arrays on the device that shared variables hold."""
@@ -321,10 +388,16 @@ class Program:
 
     def place_shared(self):
         """Move shared variables to the device, where they stay, each with an array that no other one shares."""
+        plan = self.code.plan
+        elsewhere = [(cell, type_) for cell, type_ in self.shared_cells if not is_on_device(cell[0])]
+        if elsewhere:
+            placed = all_to_device([(type_, cell[0]) for cell, type_ in elsewhere], plan)
+            for (cell, _), value in zip(elsewhere, placed):
+                cell[0] = value
         seen = set()
-        for cell, type_ in self.shared_cells:
-            if not isinstance(cell[0], DEVICE_TYPES):
-                cell[0] = to_device(type_, cell[0])
+        for cell, _ in self.shared_cells:
+            if sharding.Plan.exists and sharding.is_elsewhere(cell[0], plan):
+                cell[0] = sharding.moved(cell[0], plan)
             elif id(cell[0]) in seen:
                 # old values are donated buffers, and one buffer cannot be donated twice.
                 cell[0] = jax.tree.map(jnp.copy, cell[0])
@@ -345,6 +418,11 @@ class Program:
             cell[0] = None
 
     def _outputs(self):
+        plan = selection.current()
+        if plan is not None and plan is not self.code.plan:
+            program = self.on(plan)
+            program.deferred = self.deferred
+            return program._outputs()
         forking.check()
         with devices.enable_x64(True), self.code.objects.in_use():
             kept = [cell[0] for cell in self.kept_cells]
@@ -354,6 +432,8 @@ class Program:
             if self.deferred:
                 # the caller may overwrite the arrays before XLA has read them.
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
+            if plan is not None:
+                kept = plan.batch(kept, {i for i, _ in self.kept_shared})
             try:
                 if self.code.stays_on_host or NOTHING in map(type, kept):
                     raise NoValue
@@ -487,7 +567,8 @@ class Program:
     def _run(self, function, kept):
         constants = tuple(self.code.constants.values())
         # JAX may read NumPy arguments in place, and the caller may change them as soon as this returns.
-        waits = not self.code.results and any(isinstance(value, np.ndarray) for value in kept)
+        is_read = self.code.plan is not None or any(isinstance(value, np.ndarray) for value in kept)
+        waits = not self.code.results and is_read
         results, _, holds = self.start(
             function, lambda: (*self._take_under_lock(kept), constants), operator.itemgetter(1), waits
         )
