@@ -123,7 +123,7 @@ def assert_same_values(actual, expected):
 
 
 @contextlib.contextmanager
-def log_records(*loggers):
+def log_records(*loggers, level=logging.INFO):
     """Collect the records of some loggers (by default ``theanets`` and ``downhill``), whatever handlers they have."""
     records = []
     handler = logging.Handler()
@@ -132,7 +132,7 @@ def log_records(*loggers):
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
     try:
         yield records
     finally:

@@ -135,7 +135,7 @@ def test_losses(network):
 
 HINTS = {
     "validation_split": "split the data", "validation_data": r"train\(\[x, y\], \[x_valid, y_valid\]\)",
-    "optimizer": "algo=", "verbose": "progress=False", "metrics": "monitors=", "loss": r"set_loss\('mae'\)",
+    "optimizer": "algo=", "verbosity": "verbose=False", "metrics": "monitors=", "loss": r"set_loss\('mae'\)",
     "kernel_size": "filter_size=", "padding": "border_mode=", "y": r"train\(\[x, y\]\)", "max_iter": "epochs=",
     "n_epochs": "epochs=", "seed": "rng=", "units": "size=", "dropout_rate": "hidden_dropout=", "lr": "learning_rate=",
     "hidden_activation": r"\(20, 'tanh'\)", "output_activation": r"\(3, 'sigmoid'\)", "decode_from": "layer= to encode",
@@ -197,16 +197,16 @@ def test_one_name_is_offered_where_no_other_is_as_near(name, meant, network):
 
 def test_many_complaints_stand_on_a_line_each(network):
     with pytest.raises(util.ArgumentError) as caught:
-        network.itertrain([X, Y], verbose=0, optimizer="adam", zzz=1)
+        network.itertrain([X, Y], verbosity=0, optimizer="adam", zzz=1)
     first, *lines = str(caught.value).splitlines()
     assert first == "train(): 3 arguments are unknown"
     assert [line.split(";")[0] for line in lines] == [
-        "unknown argument 'verbose'", "unknown argument 'optimizer'", "unknown argument 'zzz'"]
+        "unknown argument 'verbosity'", "unknown argument 'optimizer'", "unknown argument 'zzz'"]
 
 
 def test_prediction_has_hints_of_its_own(network):
-    with pytest.raises(util.ArgumentError, match="'verbose'; leave it out"):
-        network.predict(X, verbose=0)
+    with pytest.raises(util.ArgumentError, match="'steps'; leave it out"):
+        network.predict(X, steps=0)
 
 
 @pytest.mark.parametrize("option", [dict(hid_l1=1), dict(hidden_dropouts=0.3)])
@@ -216,8 +216,8 @@ def test_old_names_in_the_wrong_place_are_answered_with_the_new_ones(option):
 
 
 def test_open_classes_are_warned_with_the_hint():
-    with pytest.warns(UserWarning, match="'verbose', which may be misspelt; leave it out"):
-        first_losses(Scaled([4, 3, 4]), verbose=0)
+    with pytest.warns(UserWarning, match="'verbosity', which may be misspelt; progress=False"):
+        first_losses(Scaled([4, 3, 4]), verbosity=0)
 
 
 # Arguments that cannot be honoured any more.

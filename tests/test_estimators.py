@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from theanets.estimators import AutoencoderTransformer, NetworkClassifier, NetworkRegressor, examples
-from theanets.trainer.quiet import quiet
+from theanets.estimators.base import quiet
 from theanets.xla import epochs
 
 

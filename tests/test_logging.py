@@ -140,6 +140,58 @@ def test_nothing_bypasses_logging(data, capfd):
             logging.getLogger(name).setLevel(level)
 
 
+def test_one_line_says_what_begins_and_settings_are_details(data):
+    with helpers.log_records() as records:
+        options = dict(algo="adam", learning_rate=0.01, epochs=2)
+        theanets.Regressor([3, 4, 2]).train(data, batch_size=8, weight_l2=0.1, **options)
+    assert texts(records)[0] == (
+        "training by adam, learning rate 0.01: 3 batches of 8 examples (20 in all); evaluation on the training data "
+        "every 10 epochs")
+    # and two epochs, two evaluations, and why training stopped.
+    assert len(records) == 6
+    assert "validation" not in "".join(texts(records))
+    with helpers.log_records() as records:
+        theanets.Regressor([3, 4, 2]).train(data, data, verbose=2, **options)
+    lines = texts(records)
+    assert "setting: rms_halflife = 14" in lines and "best validation loss" in lines[-1]
+
+
+def test_where_a_bar_is_shown_the_console_has_no_lines_of_epochs(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(TRAIN.format(setup="") + textwrap.dedent("""
+        data = [np.ones((8, 3), "f"), np.ones((8, 2), "f")]
+        for verbose in (1, 2):
+            net.train(data, algo="sgd", epochs=2, progress=True, verbose=verbose)
+            theanets.log("next")
+    """))
+    done = helpers.run_python(str(path), cwd=tmp_path)
+    first, second, third, _ = re.split("the end|next", done.stdout)
+    assert [text.count("loss=") for text in (first, second, third)] == [4, 0, 4]
+    assert "2/2" in done.stderr and "training by sgd" in second and "training stopped" in second
+
+
+def test_verbose_holds_for_one_training_and_not_for_its_caller(data):
+    names = ("theanets", "downhill")
+    before = [logging.getLogger(name).level for name in names]
+    try:
+        theanets.set_log("error")
+        net = theanets.Regressor([3, 4, 2])
+        epochs = net.itertrain(data, algo="sgd", learning_rate=0.1, epochs=2, verbose=True)
+        seen = []
+        net_levels = [logging.getLogger(name).level for _ in epochs for name in names]
+        assert net_levels == [logging.ERROR] * 4
+        net.train(data, algo="sgd", learning_rate=0.1, epochs=1, verbose=True,
+                  callbacks=[lambda network, history: seen.append(logging.getLogger("theanets").level)])
+        assert seen == [logging.INFO]
+        assert [logging.getLogger(name).level for name in names] == [logging.ERROR] * 2
+    finally:
+        for name, level in zip(names, before):
+            logging.getLogger(name).setLevel(level)
+    for wrong in ("loud", 0, -3, 1.5, None, True):
+        with pytest.raises(ValueError, match="level="):
+            theanets.set_log(wrong)
+
+
 # ---- console
 
 

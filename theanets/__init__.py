@@ -47,6 +47,7 @@ from .activations import Activation  # noqa: E402
 from .feedforward import Autoencoder, Classifier, Regressor  # noqa: E402
 from .graph import Network  # noqa: E402
 from .layers import Layer  # noqa: E402
+from .logs import set_log  # noqa: E402
 from .losses import Loss  # noqa: E402
 from .main import Experiment  # noqa: E402
 from .modes import get_mode, set_mode  # noqa: E402
@@ -103,6 +104,7 @@ __all__ = [
     "modes",
     "recurrent",
     "regularizers",
+    "set_log",
     "set_mode",
     "set_store",
     "store",

@@ -53,7 +53,7 @@ OLD_LAYERS = {"filter_shape": "filter_size"}
 TODAY = {**OLD_TRAINING, **OLD_REGULARIZERS, **OLD_LAYERS}
 
 _NO_MODE = "leave it out: noise and dropout are there only if a call asks for them, as in hidden_dropout=0.2"
-_QUIET = "leave it out: progress=False hides the bar, and logging.getLogger('theanets').setLevel('WARNING') the log"
+_QUIET = "progress=False hides the bar, and verbose=False the log as well"
 _TARGETS = "put all arrays into one list, as in train([x, y])"
 _VALIDATION = "give them as the second argument: train([x, y], [x_valid, y_valid])"
 _SPLIT = "split the data yourself: train([x[:800], y[:800]], [x[800:], y[800:]])"
@@ -121,7 +121,6 @@ HINTS_TRAINING = {
     "validation_set": _VALIDATION,
     "validation_split": _SPLIT,
     "validation_steps": "write valid_batches=",
-    "verbose": _QUIET,
     "verbosity": _QUIET,
     "warm_start": "leave it out: train() goes on from the parameters that the network has",
     "weights": _WEIGHTS,
@@ -296,7 +295,6 @@ HINTS_ESTIMATORS = {
 HINTS_EVALUATION = {
     "steps": "leave it out, or write batch_size=",
     "training": _NO_MODE,
-    "verbose": "leave it out: there is nothing to be shown",
 }
 
 #: What to write for attributes of networks that other libraries and older releases have.

@@ -12,6 +12,9 @@ import theano
 import theano.sparse as SS
 import theano.tensor as TT
 
+from .logs import as_details as as_details
+from .logs import compiling as compiling
+from .logs import detail as detail
 from .logs import enable_detailed_callsite_logging, log
 
 __all__ = [

@@ -337,26 +337,44 @@ class _Records(logging.Handler):
     def emit(self, record):
         self.lines.append(record.getMessage())
 
+    def __enter__(self):
+        logger = logging.getLogger("downhill")
+        self.before = logger.level
+        logger.addHandler(self)
+        logger.setLevel(logging.DEBUG)
+        return self
+
+    def __exit__(self, *error):
+        logging.getLogger("downhill").removeHandler(self)
+        logging.getLogger("downhill").setLevel(self.before)
+
 
 @symptom_of("log-through-logging")
 def settings_are_printed():
     import downhill.util
 
-    records = _Records()
-    logging.getLogger("downhill").addHandler(records)
-    downhill.util.log_param("learning_rate", TT.cast(np.float64(1e-4), "float32"))
-    logging.getLogger("downhill").removeHandler(records)
+    with _Records() as records:
+        downhill.util.log_param("learning_rate", TT.cast(np.float64(1e-4), "float32"))
     return records.lines != ["setting: learning_rate = 0.0001"]
+
+
+@symptom_of("name-what-is-measured")
+def all_figures_are_those_of_validations():
+    import downhill
+
+    optimizer = downhill.Optimizer.__new__(downhill.SGD)
+    optimizer.validation_name = "evaluation"
+    with _Records() as records:
+        optimizer._log({"loss": 0.25}, 3, "final validation", " *")
+    return records.lines != ["final evaluation 3 loss=0.250000 *"]
 
 
 @symptom_of("echo-through-logging")
 def data_sets_are_printed():
     import downhill
 
-    records = _Records()
-    logging.getLogger("downhill").addHandler(records)
-    downhill.Dataset(np.zeros((4, 2)), name="data", batch_size=2)
-    logging.getLogger("downhill").removeHandler(records)
+    with _Records() as records:
+        downhill.Dataset(np.zeros((4, 2)), name="data", batch_size=2)
     return records.lines != ["data: 2 of 2 mini-batches from (4, 2)"]
 
 

@@ -4,6 +4,7 @@
 """
 
 import itertools
+import logging
 import pickle
 import warnings
 
@@ -767,7 +768,7 @@ def test_no_warnings():
 
 
 def test_log():
-    with helpers.log_records() as records:
+    with helpers.log_records(level=logging.DEBUG) as records:
         bound("conv2", (8, 8, 1), size=2, filter_size=(4, 3), stride=(1, 2))
     assert "relu valid filters 4x3+1+2" in records[-1].getMessage()
     assert "8x8x1 -> 5x3x2, 26 parameters" in records[-2].getMessage()

@@ -3,6 +3,7 @@
 The marks R1, R2, ... number items of section 13 of the contract of the recurrent part.
 """
 
+import logging
 import pickle
 import warnings
 
@@ -786,7 +787,7 @@ def test_r23_r29_to_r32_bad_options(form, kwargs, match):
 ])
 def test_r31_sizes_that_modules_do_not_divide(form, kwargs):
     layer = theanets.Layer.build(form, name="l", size=6, inputs="in", **kwargs)
-    with log_records() as records, pytest.raises(util.ConfigurationError, match="'l'"):
+    with log_records(level=logging.DEBUG) as records, pytest.raises(util.ConfigurationError, match="'l'"):
         layer.bind(theanets.Network([dict(size=2, ndim=3)]))
     assert layer.params == [] and not any("'l'" in record.getMessage() for record in records)
 
@@ -939,7 +940,7 @@ def test_clockwork_by_hand():
 def test_clockwork_periods():
     layer = theanets.Layer.build("clockwork", name="l", size=6, inputs="in", periods=[np.int64(4), 1, 2])
     assert isinstance(layer.periods, np.ndarray) and layer.periods.tolist() == [1, 2, 4]
-    with log_records() as records:
+    with log_records(level=logging.DEBUG) as records:
         layer.bind(theanets.Network([dict(size=2, ndim=3)]))
     assert any("[T 1 2 4]" in record.getMessage() for record in records)
 

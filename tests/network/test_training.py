@@ -23,7 +23,8 @@ def test_every_keyword_is_in_the_signature(method):
     assert (known | common) <= declared
     assert declared - known - common == {
         *("self", "train", "valid", "algo", "subalgo", "save_every", "save_progress", "kwargs"),
-        *declared.intersection(["rng", "progress", "resume", "shuffle", "average", "checkpoint", "checkpoint_every"]),
+        *declared.intersection(
+            ["rng", "progress", "verbose", "resume", "shuffle", "average", "checkpoint", "checkpoint_every"]),
     } - known
 
 

@@ -84,6 +84,7 @@ OTHERS = {
     "class_weight": ([None], ["balanced", [1, 1], 3]),
     "checkpoint": ([None], [3, ".", "missing/folder/c"]),
     "progress": ([False], ["yes", 3]),
+    "verbose": ([None, False, 0, "warning"], ["loud", 3, [True]]),
     "regularizers": ([None, [], [regularizers.WeightL2(0.1)], dict(weight_l2=0.1)],
                      ["x", [3], dict(weight_l2="x"), dict(weight_l2=dict(weight=0.1, pattern="nothing"))]),
     "dropout": ([None, {"hid1:out": 0.5}], [0.5, {"hid1:out": 1}, {"hid1:out": "x"}, {"nothing": 0.5}]),

@@ -1,5 +1,6 @@
 """How the learning rate changes: the formulas, and in training, where nothing is compiled for it."""
 
+import logging
 import math
 
 import numpy as np
@@ -58,7 +59,7 @@ def test_rates_are_between_zero_and_the_start(spec, epoch, start):
 @pytest.mark.parametrize("algo", ["sgd", "rprop"])
 def test_in_training_nothing_is_compiled_for_it(algo, each_mode):
     network = theanets.Regressor([3, 1])
-    with log_records() as records:
+    with log_records(level=logging.DEBUG) as records:
         network.train([X, Y], algo=algo, learning_rate=0.1, epochs=4, batch_size=5,
                       schedule=dict(form="step", every=1, factor=0.5))
     assert network.history["learning_rate"] == [0.1, 0.05, 0.025, 0.0125]

@@ -1,5 +1,7 @@
 """Callbacks, conditions to stop, and a learning rate that is changed on the way."""
 
+import logging
+
 import numpy as np
 import pytest
 import theanets
@@ -102,7 +104,7 @@ def test_changing_it_in_a_loop(algo, each_mode):
     """From then on training goes on as if it had been given that rate, without anything being compiled."""
     changed, steady = theanets.Regressor([3, 1]), theanets.Regressor([3, 1])
     run = dict(RUN, algo=algo, epochs=3, learning_rate=0.01)
-    with log_records() as records:
+    with log_records(level=logging.DEBUG) as records:
         before = values(changed)
         for i, _ in enumerate(changed.itertrain([X, Y], **run)):
             assert changed.learning_rate == (0.0 if i else 0.01)

@@ -24,6 +24,9 @@ import warnings
 
 import numpy as np
 
+#: Outcomes of tests that do not pass.
+FAILED = ("failed", "timeout", "crashed")
+
 TEST = re.compile(r"(?:^|[\b_./-])[Tt]est")
 
 
@@ -349,14 +352,15 @@ def run_one(test, seconds):
     def stop(*args):
         raise TimedOut()
 
-    signal.signal(signal.SIGALRM, stop)
+    # processor time: on a busy machine a test takes longer, but is no slower.
+    signal.signal(signal.SIGPROF, stop)
     fell_back = []
     start = time.time()
     output = io.StringIO()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         _record_fallbacks()
-        signal.alarm(seconds)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 test()
@@ -372,7 +376,7 @@ def run_one(test, seconds):
         except (Exception, SystemExit) as error:
             outcome, why = "failed", "".join(traceback.format_exception(error))
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         fell_back = sorted({str(item.message) for item in caught if item.category.__name__ == "FallbackWarning"})
     return {
         "outcome": outcome,
@@ -400,8 +404,11 @@ def read(path):
     return found
 
 
-def main(name, mode, path, seconds, pattern=""):
-    """Run the tests of a module that a file does not know the results of yet, and append them."""
+def main(name, mode, path, seconds, pattern="", again=None):
+    """Run the tests of a module that a file does not know the results of yet, and append them.
+
+    ``again`` is the file of another mode: only tests that failed there run.
+    """
     # the module may be large, and theanets repairs Theano before any of it is imported.
     import theanets  # noqa: F401
 
@@ -410,6 +417,10 @@ def main(name, mode, path, seconds, pattern=""):
     if mode == "XLA":
         importlib.import_module("theanets.xla.program")
     known = {line["test"] for line in read(path)}
+    wanted = None
+    if again:
+        last = {line["test"]: line["outcome"] for line in read(again)}
+        wanted = {test for test, outcome in last.items() if outcome in FAILED}
     with open(path, "a", encoding="utf-8") as handle:
 
         def write(**line):
@@ -429,7 +440,7 @@ def main(name, mode, path, seconds, pattern=""):
         for i, (test, function) in enumerate(tests):
             counts[test] = counts.get(test, 0) + 1
             test = test if counts[test] == 1 else f"{test}#{counts[test]}"
-            if test in known or not re.search(pattern, test):
+            if test in known or not re.search(pattern, test) or wanted is not None and test not in wanted:
                 continue
             # whoever reads this and finds no outcome knows that the process ended within the test.
             write(test=test, outcome="started")

@@ -4,6 +4,7 @@ import collections
 import collections.abc
 import logging
 
+from ..logs import SHOWN
 from .registry import after_importing
 from .rewriting import rewrite, view_of
 
@@ -55,15 +56,15 @@ def _number(value):
 def log_through_logging(module):
     """Progress goes to ``logging.getLogger("downhill")``, uncoloured; log() (downhill/util.py:96) prints it.
 
-    Optimizer._prepare (downhill/base.py:350) shows settings as the Theano expressions that it made of them; here they
-    read as numbers.
+    They are details, as settings are. Optimizer._prepare (downhill/base.py:350) shows these as the Theano expressions
+    that it made of them; here they read as numbers.
     """
 
     def log(msg):
-        _log.info("%s", _plain(msg))
+        _log.debug("%s", _plain(msg))
 
     def log_param(name, value):
-        _log.info("setting: %s = %s", name, _number(value))
+        _log.debug("setting: %s = %s", name, _number(value))
 
     module.log = log
     module.log_param = log_param
@@ -75,6 +76,22 @@ def echo_through_logging(module):
 
     def echo(message=None, *args, **kwargs):
         text = _plain(message)
-        _log.info("%s", text[len(_PREFIX) :] if text.startswith(_PREFIX) else text)
+        _log.debug("%s", text[len(_PREFIX) :] if text.startswith(_PREFIX) else text)
 
     view_of(module, "click").echo = echo
+
+
+@after_importing("downhill.base")
+def name_what_is_measured(module):
+    """Optimizer._log (downhill/base.py:280) writes the figures of epochs and validations, which are no details.
+
+    Validations are called what the attribute ``validation_name`` says, as they may be on the training data.
+    """
+
+    def _log_figures(self, monitors, iteration, label="", suffix=""):
+        label = label or type(self).__name__
+        label = label.replace("validation", getattr(self, "validation_name", "validation"))
+        fields = " ".join(f"{name}={value:.6f}" for name, value in monitors.items())
+        _log.info("%s", f"{label} {iteration} {fields}{suffix}", extra={SHOWN: True})
+
+    module.Optimizer._log = _log_figures

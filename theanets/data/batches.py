@@ -5,7 +5,17 @@ import numpy as np
 
 from .. import util
 
-__all__ = ["ORDERS", "MixedRows", "Ordered", "Trimmed", "padded_length", "read_shuffle", "saves_by_trimming"]
+__all__ = [
+    "ORDERS",
+    "MixedRows",
+    "Ordered",
+    "Trimmed",
+    "describe_batches",
+    "number_of_batches",
+    "padded_length",
+    "read_shuffle",
+    "saves_by_trimming",
+]
 
 #: The values of ``shuffle``.
 ORDERS = ("batches", "rows", False)
@@ -102,6 +112,33 @@ class Ordered:
 
     def __iter__(self):
         return self.dataset.iterate(shuffle=False)
+
+
+def number_of_batches(dataset):
+    """Return how many batches a dataset has in an epoch; None if that is not known before."""
+    return getattr(getattr(dataset, "dataset", dataset), "iteration_size", None)
+
+
+def describe_batches(dataset):
+    """Describe the batches of an epoch in words.
+
+    Examples
+    --------
+    >>> describe_batches(downhill.Dataset([np.zeros((70, 3))], batch_size=32))
+    '3 batches of 32 examples (70 in all)'
+    >>> describe_batches(iter([]))
+    'batches as they come'
+    """
+    count, inner = number_of_batches(dataset), getattr(dataset, "dataset", dataset)
+    if count is None:
+        return "batches as they come"
+    words = f"{count} batch{'es' * (count != 1)}"
+    slices = getattr(inner, "_slices", None)
+    if not slices:
+        return words
+    axis = next((i for i, part in enumerate(slices[0][0]) if part != slice(None)), 0)
+    sizes = [where[0][axis].stop - where[0][axis].start for where in slices]
+    return f"{words} of {util.number_of(max(sizes), 'example')} ({sum(sizes)} in all)"
 
 
 #: Batches are trimmed only if that saves more than this fraction of the steps, as batches of one shape run together.

@@ -397,7 +397,7 @@ class Passes:
         self.iterator = iter(())
         per_pass = "" if source.length is None else f", {source.length} in a pass"
         what = "examples" if source.holds_examples else "batches"
-        util.log(f"{name}: {what} from {_name(source.start)}{per_pass}")
+        util.detail(f"{name}: {what} from {_name(source.start)}{per_pass}")
 
     def __iter__(self):
         if self.iteration_size is None:
@@ -593,7 +593,7 @@ def _open(value, slots, label, axis, surplus):
             # such as a mapping with other keys than numbers.
             first = None
     if first is not None and split_example(first, slots, surplus) is not None:
-        util.log(f"{label}: reading {length} examples from {type(value).__name__}")
+        util.detail(f"{label}: reading {length} examples from {type(value).__name__}")
         arrays = _stack([value[i] for i in range(length)], slots, surplus)
         return ArraySource(arrays, slots, axis)
     if hasattr(value, "__iter__"):

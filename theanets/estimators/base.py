@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import logging
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,8 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .. import arguments, util
-from ..trainer.quiet import quiet
+from .. import arguments, logs, util
 from .examples import check_weights, in_chunks, merge, stratified
 
 __all__ = ["NetworkEstimator", "SupervisedEstimator", "WeightedScore", "answers_unknown", "quiet"]
@@ -34,6 +34,11 @@ def answers_unknown(init):
         init(self, *args, **kwargs)
 
     return checked
+
+
+def quiet(verbose):
+    """Return a context that silences the log while a network is built and trained, unless ``verbose``."""
+    return contextlib.nullcontext() if verbose else logs.at(logging.WARNING)
 
 
 class WeightedScore:

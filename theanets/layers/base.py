@@ -395,7 +395,8 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
         if initialize:
             self._initialize()
             self._compare_shape(graph.layers)
-        self.log()
+        with util.as_details():
+            self.log()
 
     def _build_activation(self):
         spec = self.activation if self.applies_activation else "linear"

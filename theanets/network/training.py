@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import arguments, data, storage, trainer, util
+from .. import arguments, data, logs, storage, trainer, util
 from ..data import balance, sources
 from ..data.batches import read_shuffle
 from ..trainer import progress
@@ -124,6 +125,7 @@ class Training(Part):
         save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
+        verbose: bool | int | str | None = None,
         **kwargs: Any,
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Train until the loss stops improving, or until told to stop.
@@ -208,6 +210,7 @@ class Training(Part):
         save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
+        verbose: bool | int | str | None = None,
         **kwargs: Any,
     ) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
         """Train as a generator, which yields the values of the monitors after each epoch.
@@ -317,7 +320,11 @@ class Training(Part):
             starts anew. See docs/guide/training.md.
         progress : bool, optional
             Whether to show a progress bar with the current losses. Default: if training takes more than a second, and
-            the standard error is a terminal, or in a notebook.
+            the standard error is a terminal, or in a notebook. Where a bar is shown, the log has no lines of epochs.
+        verbose : bool, int or str, optional
+            How much this training says: False or 0 for nothing but warnings, and no bar; True or 1 for a line when it
+            begins, one for each epoch and each validation, and one when it ends; 2 for all settings as well; or a
+            level for :func:`theanets.set_log`. Default: what was chosen there.
         **kwargs
             Further options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
@@ -381,6 +388,7 @@ class Training(Part):
         if before is not None and util.is_int(total):
             total += before.epoch
         bar = {"progress": kwargs.pop("progress", None), "total": total}
+        level = _read_verbose(kwargs.pop("verbose", None), bar)
         save_errors = kwargs.pop("save_errors", None)
         runner = trainer.build(algo, subalgo, self)
         if before is not None:
@@ -396,8 +404,9 @@ class Training(Part):
         session = self._make_session(runner, found, shuffle, kwargs, save_errors)
         session.is_incremental = is_incremental
         session.history.rate_test = tried
+        session.history.has_validation_data = valid is not None
         epochs = self._run(runner, make, saver, session, kwargs)
-        return trainer.closed_at_exit(progress.shown(epochs, session.history, **bar))
+        return trainer.closed_at_exit(progress.shown(epochs, session, **bar, level=level))
 
     def _train_on(self, train, algo, **kwargs):
         """Train for one epoch, as for ``partial_fit``, and keep the parameters that it ends with.
@@ -579,6 +588,17 @@ class Training(Part):
             except sources.Exhausted:
                 # by a trainer that does not handle the end of its data itself.
                 session.runs_out()
+
+
+def _read_verbose(verbose, bar):
+    """Return the level of the log for ``verbose``; without any output, there is no bar either."""
+    try:
+        level = logs.level_of(verbose)
+    except ValueError as error:
+        raise util.ConfigurationError(str(error)) from None
+    if level is not None and level > logging.INFO and bar["progress"] is None:
+        bar["progress"] = False
+    return level
 
 
 def _is_same(one, two):

@@ -1,7 +1,7 @@
-"""Plots by matplotlib: learning curves, weights, reconstructions, activations and confusion matrices.
+"""Plots by matplotlib: learning curves, weights, reconstructions, activations, confusion matrices and codes.
 
-Each function draws into the axes that it is given, or into new ones, and returns them. This module needs matplotlib:
-``pip install theanets[plot]``.
+Each function draws into the axes that it is given, or into new ones, and returns them. They can be seen on a light and
+on a dark ground. This module needs matplotlib: ``pip install theanets[plot]``.
 
 >>> import theanets.plot
 >>> net = theanets.Autoencoder([64, (9, "tanh"), (64, "tied")])
@@ -16,69 +16,39 @@ import matplotlib.pyplot as plt
 import numpy as np
 import theano.tensor as TT
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from .. import data, util
-from . import wording
+from .canvas import COLOURS, add_colorbar, add_grid, integers, label_ends, new_axes, plain
+from .pictures import activations, reconstructions, saliency, samples, weights
 
-__all__ = ["activations", "confusion_matrix", "learning_curves", "reconstructions", "weights"]
+__all__ = [
+    "activations",
+    "confusion_matrix",
+    "embedding",
+    "learning_curves",
+    "reconstructions",
+    "saliency",
+    "samples",
+    "weights",
+]
 
-#: Colours of curves: they can be told apart in most kinds of colour blindness, and when printed in grey.
-COLOURS = ("#2f6fde", "#d97706", "#15905a", "#a855c7", "#d6336c", "#0e8fa8")
+#: How many classes a confusion matrix shows with their numbers.
+NUMBERED = 25
 
-
-def _axes(ax, size):
-    return plt.figure(figsize=size, layout="constrained").add_subplot() if ax is None else ax
-
-
-def _plain(ax):
-    """Remove frame lines and ticks that show no data."""
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
-
-
-def _bare(ax):
-    """Show a picture without a frame and numbers."""
-    ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    return ax
-
-
-def _tile(count):
-    """Return the numbers of rows and columns of a grid for so many pictures."""
-    columns = int(np.ceil(np.sqrt(count * 1.5)))
-    return int(np.ceil(count / columns)), columns
-
-
-def _mosaic(tiles, columns, gap=1):
-    """Join pictures of the same shape into one, with gaps of NaN."""
-    count, height, width = tiles.shape[:3]
-    rows = -(-count // columns)
-    shape = rows * (height + gap) - gap, columns * (width + gap) - gap, *tiles.shape[3:]
-    result = np.full(shape, np.nan)
-    for i, tile in enumerate(tiles):
-        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
-        result[top : top + height, left : left + width] = tile
-    return result
-
-
-def _image_shape(size, shape, what):
-    """Return the shape of a picture of so many elements: the given one, or a square."""
-    if shape is not None:
-        shape = tuple(shape)
-        if int(np.prod(shape)) != size:
-            raise ValueError(f"shape={shape!r}: {what} has {size} values, which is not the product of these lengths")
-        return shape
-    side = int(round(np.sqrt(size)))
-    return (side, side) if side * side == size else (1, size)
+#: How many classes an embedding names.
+NAMED = 20
 
 
 def learning_curves(
-    history: Sequence, monitors: str | Sequence[str] = ("loss",), ax: Axes | None = None, log: bool | None = None
-) -> Axes:
-    """Draw how monitors changed from epoch to epoch.
+    history: Sequence,
+    monitors: str | Sequence[str] | None = None,
+    ax: Axes | None = None,
+    log: bool | None = None,
+) -> Axes | np.ndarray:
+    """Draw how monitors changed from epoch to epoch, in a panel for each kind of figure.
+
+    The curves begin with the first epoch. A dotted line marks the epoch whose parameters the network holds at the end.
 
     Parameters
     ----------
@@ -86,16 +56,17 @@ def learning_curves(
         One entry for each epoch: the pairs of dicts that :meth:`theanets.Network.itertrain` yields, or dicts (such as
         the rows of ``net.history``) with keys like ``train_loss`` and ``valid_loss``.
     monitors : str or sequence of str, optional
-        Names of monitors. Default ``'loss'``.
+        Names of monitors. Default: ``'loss'``, and for a classifier also ``'acc'``.
     ax : matplotlib Axes, optional
-        Where to draw. Default: new axes.
+        Where to draw; all monitors then share these axes. Default: a panel of its own for each monitor.
     log : bool, optional
         Whether the vertical axis is logarithmic. Default: if all values are positive, and the largest is more than
         fifty times the smallest.
 
     Returns
     -------
-    ax : matplotlib Axes
+    ax : matplotlib Axes, or array of them
+        An array if there are several panels.
 
     Raises
     ------
@@ -106,22 +77,38 @@ def learning_curves(
     --------
     >>> net = __import__("theanets").Regressor([2, 1])
     >>> data = np.eye(2), [[1], [0]]
-    >>> ax = learning_curves(list(net.itertrain(data, algo="sgd", learning_rate=0.1, epochs=5)))
-    >>> [text.get_text() for text in ax.texts]
+    >>> options = dict(algo="sgd", learning_rate=0.1, epochs=5, validate_every=1)
+    >>> last = net.train(data, data, **options)
+    >>> sorted(text.get_text() for text in learning_curves(net.history).texts)
     ['training', 'validation']
     """
-    names = [monitors] if isinstance(monitors, str) else list(monitors)
     rows = [_row(entry) for entry in history]
     if not rows:
         raise ValueError("learning_curves(): there is no epoch in this history")
     known = sorted({key.split("_", 1)[1] for row in rows for key in row if key.startswith(("train_", "valid_"))})
+    if monitors is None:
+        monitors = [name for name in ("loss", "acc") if name in known] or known[:1]
+    names = [monitors] if isinstance(monitors, str) else list(monitors)
     for name in names:
         if name not in known:
             raise ValueError(f"learning_curves(): there is no monitor {name!r} (there are: {', '.join(known)})")
-    ax = _plain(_axes(ax, (6, 3.6)))
+    if ax is not None or len(names) == 1:
+        return _panel(new_axes(ax, (6, 3.6)), history, rows, names, log)
+    figure = plt.figure(figsize=(6, 1 + 2.2 * len(names)), layout="constrained")
+    panels = figure.subplots(len(names), sharex=True)
+    for panel, name in zip(panels, names):
+        _panel(panel, history, rows, [name], log)
+        panel.label_outer()
+    return panels
+
+
+def _panel(ax, history, rows, names, log):
+    """Draw some monitors into the same axes."""
+    plain(ax)
+    measured = "validation" if getattr(history, "has_validation_data", True) else "evaluation"
     ends, everything = [], []
     for i, name in enumerate(names):
-        for j, (word, find) in enumerate((("training", _training), ("validation", _validation))):
+        for j, (word, find) in enumerate((("training", _training), (measured, _validation))):
             epochs, values = find(history, rows, name)
             if not len(values):
                 continue
@@ -135,11 +122,22 @@ def learning_curves(
     if log or log is None and values.size and values.min() > 0 and values.max() > 50 * values.min():
         ax.set_yscale("log")
     ax.set(xlabel="epoch", ylabel=" and ".join(names))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(axis="y", color="0.9", lw=0.8)
-    ax.set_axisbelow(True)
-    _label_ends(ax, ends)
+    integers(ax.xaxis)
+    add_grid(ax)
+    _mark_best(ax, history, rows)
+    label_ends(ax, ends)
     return ax
+
+
+def _mark_best(ax, history, rows):
+    """Mark the epoch whose parameters the network holds: that with the lowest validation loss."""
+    best = getattr(history, "best", None)
+    if best is None:
+        epochs, losses = _validation(history, rows, "loss")
+        best = {"epoch": epochs[int(np.argmin(losses))]} if len(losses) and np.isfinite(losses).all() else {"epoch": 0}
+    if best["epoch"] >= 1:
+        ax.axvline(best["epoch"], color="0.5", lw=1, ls=":", zorder=0)
+        ax.set_title(f"best epoch: {best['epoch']}", loc="right", fontsize=8, color="0.5")
 
 
 def _row(entry):
@@ -158,7 +156,9 @@ def _training(history, rows, name):
 
 
 def _validation(history, rows, name):
-    """Return epochs and the values of a monitor on the validation data, where there was a validation.
+    """Return epochs and the values of a monitor where there was a validation, from the first epoch on.
+
+    The one before the first epoch is left out: its values would be the scale of all that follow.
 
     Rows have the values after their epochs. What ``itertrain`` yields are the last values before the epoch, which are
     repeated until there are others.
@@ -170,188 +170,8 @@ def _validation(history, rows, name):
         entries = [
             entry for i, entry in enumerate(entries) if not i or is_row[i] or entry[name] != entries[i - 1][name]
         ]
-    pairs = [(entry["epoch"], entry[name]) for entry in entries if entry.get(name) is not None]
+    pairs = [(entry["epoch"], entry[name]) for entry in entries if entry.get(name) is not None and entry["epoch"] > 0]
     return tuple(map(np.array, zip(*pairs))) if pairs else ((), ())
-
-
-def _label_ends(ax, ends):
-    """Write the name of each curve at its end, moving names apart that would overlap."""
-    ax.figure.draw_without_rendering()
-    height = ax.get_window_extent().height or 1
-    places = [ax.transAxes.inverted().transform(ax.transData.transform(end[:2]))[1] for end in ends]
-    needed = 13.0 * ax.figure.dpi / 72 / height
-    order, last = sorted(range(len(ends)), key=places.__getitem__), -np.inf
-    for i in order:
-        last = max(places[i], last + needed)
-        ax.text(1.01, last, ends[i][2], color=ends[i][3], transform=ax.transAxes, va="center", fontsize=9)
-
-
-def weights(
-    network,
-    layer: str | int = "hid1",
-    param: str | int = "w",
-    shape: Sequence[int] | None = None,
-    ax: Axes | None = None,
-    cmap: str = "RdBu_r",
-) -> Axes:
-    """Draw the weights that lead to each unit of a layer, or the filters of a convolution.
-
-    Parameters
-    ----------
-    network : :class:`theanets.Network`
-        The network.
-    layer : str, int or :class:`theanets.Layer`, optional
-        The layer, by name, by index or itself. Default ``'hid1'``.
-    param : str, optional
-        Name of the parameter: a matrix, or an array of filters. Default ``'w'``.
-    shape : pair of int, optional
-        Shape of the picture that the input is. Default: a square, if that can be.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: new axes.
-    cmap : str, optional
-        The colours. Zero has the one in the middle. Default ``'RdBu_r'``: negative weights are blue, positive ones red.
-
-    Returns
-    -------
-    ax : matplotlib Axes
-
-    Raises
-    ------
-    KeyError
-        If there is no such layer or parameter.
-    ValueError
-        If the parameter is a vector, or if the shape does not fit.
-    """
-    if not hasattr(network, "layers"):
-        raise ValueError(
-            f"weights(): found a {type(network).__name__}, expected a network and the name of a layer, as in "
-            f"weights(net, {getattr(network, 'name', 'hid1')!r})"
-        )
-    layer = getattr(layer, "name", layer)
-    try:
-        parameter = network.find(layer, param)
-    except util.UnknownNameError as error:
-        raise util.UnknownNameError(f"weights(): {error}{_others(network, layer)}") from None
-    values = parameter.get_value()
-    if values.ndim == 2:
-        tiles = values.T.reshape(-1, *_image_shape(len(values), shape, parameter.name))
-    elif values.ndim == 4:
-        # a picture for each pair of an output and an input channel; filters are read backwards in a convolution.
-        tiles = values[:, :, ::-1, ::-1].reshape(-1, *values.shape[2:])
-    else:
-        raise ValueError(
-            f"weights(): {parameter.name} has the shape {values.shape}, expected a matrix or filters"
-            f"{_others(network, layer)}"
-        )
-    rows, columns = _tile(len(tiles))
-    if tiles.shape[1] == 1 and len(tiles) > 1:
-        rows, columns = len(tiles), 1
-    picture = _mosaic(tiles, columns)
-    ax = _bare(_axes(ax, (min(9, 0.9 * columns + 1.2), min(9, 0.9 * rows + 0.5))))
-    limit = float(np.nanmax(np.abs(picture))) or 1.0
-    image = ax.imshow(picture, cmap=cmap, vmin=-limit, vmax=limit, interpolation="nearest")
-    ax.figure.colorbar(image, ax=ax, shrink=0.7, aspect=18, pad=0.02).outline.set_visible(False)
-    ax.set_title(f"{parameter.name}: {len(tiles)} x {wording.show_shape(tiles.shape[1:])}", fontsize=10)
-    return ax
-
-
-def _others(network, name):
-    """Say which parameters of a layer can be drawn; nothing if there is no such layer."""
-    for i, layer in enumerate(network.layers):
-        for owner in (layer, *layer.workers):
-            if name == owner.name or owner is layer and util.is_int(name) and name == i:
-                names = [param.name for param in owner.params if param.ndim in (2, 4)]
-                # the workers of a layer have parameters of their own, by the name that they are found by there.
-                short = [name.removeprefix(owner.name)[1:] for name in names]
-                written = " or ".join(f"param={word!r}" for word in short)
-                return f"; write {written}" if short else "; it has no weights"
-    return ""
-
-
-def reconstructions(
-    network,
-    x: ArrayLike,
-    shape: Sequence[int] | None = None,
-    count: int = 10,
-    ax: Axes | None = None,
-    cmap: str = "gray_r",
-) -> Axes:
-    """Draw examples, and below each its reconstruction by an autoencoder.
-
-    Parameters
-    ----------
-    network : :class:`theanets.Autoencoder`
-        The network.
-    x : array-like (num-examples, ...)
-        The examples.
-    shape : pair of int, optional
-        Shape of the picture that an example is. Default: that of the data, or a square.
-    count : int, optional
-        How many of the examples to show, from the first on. Default 10.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: new axes.
-    cmap : str, optional
-        The colours. Default ``'gray_r'``: large values are black.
-
-    Returns
-    -------
-    ax : matplotlib Axes
-    """
-    x = np.asarray(x, util.FLOAT)[:count]
-    made = network.predict(x)
-    if x.ndim == 2:
-        shape = _image_shape(x.shape[1], shape, "an example")
-    elif shape is None:
-        # images, with or without an axis for the channels.
-        shape = x.shape[1:3]
-    tiles = np.concatenate([x, made]).reshape(2 * len(x), *shape)
-    # one colour scale for both rows; values outside the range of the data are clipped.
-    ax = _bare(_axes(ax, (0.9 * len(x) + 1.2, 2.1)))
-    ax.imshow(_mosaic(tiles, len(x)), cmap=cmap, vmin=x.min(), vmax=x.max(), interpolation="nearest")
-    height = shape[0] + 1
-    ax.set_yticks([height / 2 - 1, height * 1.5 - 1], ["data", "network"])
-    ax.tick_params(length=0)
-    return ax
-
-
-def activations(network, x: ArrayLike, layer: str = "hid1", ax: Axes | None = None, cmap: str = "viridis") -> Axes:
-    """Draw the outputs of a layer: a row for each example, or each step of a sequence, and a column for each unit.
-
-    Parameters
-    ----------
-    network : :class:`theanets.Network`
-        The network.
-    x : array-like (num-examples, ...)
-        The examples. Of sequences, the first one is shown.
-    layer : str, optional
-        Name of a layer, or of an output such as ``'hid1:pre'``. Default ``'hid1'``.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: new axes.
-    cmap : str, optional
-        The colours. Default ``'viridis'``.
-
-    Returns
-    -------
-    ax : matplotlib Axes
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such output.
-    """
-    name = layer if ":" in layer else f"{layer}:out"
-    outputs = network.feed_forward(x)
-    values = np.asarray(network._get_output(outputs, name))
-    is_sequence = values.ndim == 3
-    values = values[0] if is_sequence else values.reshape(len(values), -1)
-    ax = _axes(ax, (6, 3.6))
-    image = ax.imshow(values, cmap=cmap, aspect="auto", interpolation="nearest")
-    ax.figure.colorbar(image, ax=ax, pad=0.02).outline.set_visible(False)
-    ax.set(xlabel="unit", ylabel="step" if is_sequence else "example", title=name)
-    ax.title.set_fontsize(10)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(integer=True))
-    return ax
 
 
 def confusion_matrix(
@@ -404,16 +224,128 @@ def confusion_matrix(
     np.add.at(table, (np.ravel(data.cast(y, slot)), np.ravel(predicted)), 1)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     size = min(8.0, 0.42 * count + 1.6)
-    ax = _axes(ax, (size, size))
-    ax.imshow(shares, cmap=cmap, vmin=0, vmax=1)
-    for i, j in zip(*np.nonzero(table)):
-        text = f"{shares[i, j]:.0%}" if normalize else f"{table[i, j]:d}"
-        ax.text(j, i, text, ha="center", va="center", fontsize=8, color="white" if shares[i, j] > 0.5 else "0.2")
-    rotation = 45 if max(map(len, names)) > 3 else 0
-    ax.set_xticks(range(count), names, rotation=rotation, ha="right" if rotation else "center")
-    ax.set_yticks(range(count), names)
+    ax = new_axes(ax, (size, size))
+    image = ax.imshow(shares, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+    if count <= NUMBERED:
+        for i, j in zip(*np.nonzero(table)):
+            text = f"{shares[i, j]:.0%}" if normalize else f"{table[i, j]:d}"
+            ax.text(j, i, text, ha="center", va="center", fontsize=8, color="white" if shares[i, j] > 0.5 else "0.2")
+    else:
+        # numbers could not be read, and colours say what share of a class they are.
+        add_colorbar(image, ax, shrink=0.7, label="share of the true class")
+    _name_classes(ax, names, labels is not None)
     ax.set(xlabel="predicted", ylabel="true")
     ax.tick_params(length=0)
     for spine in ax.spines.values():
-        spine.set_color("0.8")
+        spine.set(color="0.5", alpha=0.5)
     return ax
+
+
+def _name_classes(ax, names, are_given):
+    """Write the names of classes beside a matrix: all, or, if they are many, so many as can be read."""
+    count = len(names)
+    if count > NUMBERED and not are_given:
+        integers(ax.xaxis, ax.yaxis)
+        return
+    step = -(-count // 60)
+    places, shown = range(0, count, step), names[::step]
+    rotation = 0 if count <= NUMBERED and max(map(len, shown)) <= 3 else 45 if count <= NUMBERED else 90
+    size = "medium" if count <= NUMBERED else 6
+    ax.set_xticks(places, shown, rotation=rotation, ha="right" if rotation == 45 else "center", fontsize=size)
+    ax.set_yticks(places, shown, fontsize=size)
+
+
+def embedding(
+    network,
+    x: ArrayLike,
+    labels: ArrayLike | None = None,
+    layer: str | int | None = None,
+    ax: Axes | None = None,
+    cmap: str = "viridis",
+) -> Axes:
+    """Draw the codes of examples as points of a plane: by their two principal components, if they have more than two.
+
+    Parameters
+    ----------
+    network : :class:`theanets.Network`
+        The network.
+    x : array-like (num-examples, ...)
+        The examples.
+    labels : array-like (num-examples, ), optional
+        What to colour points by: classes (whole numbers or words), or numbers. Default: all are the same.
+    layer : str or int, optional
+        The layer or output whose values are the codes. Default: what ``encode`` returns, or for a network without it
+        the last hidden layer.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: new axes.
+    cmap : str, optional
+        The colours of numbers, and of more than twenty classes. Default ``'viridis'``.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        If there are not as many labels as examples.
+
+    Examples
+    --------
+    >>> import theanets, theanets.plot
+    >>> net = theanets.Autoencoder([9, 4, 9])
+    >>> axes = theanets.plot.embedding(net, np.random.RandomState(0).rand(20, 9), np.arange(20) % 3)
+    >>> axes.get_xlabel(), len(axes.collections)
+    ('first principal component of hid1', 3)
+    """
+    codes, name = _codes(network, x, layer)
+    if labels is not None and len(labels) != len(codes):
+        raise ValueError(f"embedding(): {len(labels)} labels for {len(codes)} examples")
+    ax = plain(new_axes(ax, (6, 5)))
+    if codes.shape[1] > 2:
+        centred = codes - codes.mean(axis=0)
+        _, _, axes = np.linalg.svd(centred, full_matrices=False)
+        # the sign of a component is arbitrary: here that of its largest part is positive.
+        signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:2]
+        codes = centred @ (axes[:2] * signs[:, None]).T
+        ax.set(xlabel=f"first principal component of {name}", ylabel="second")
+    elif codes.shape[1] == 1:
+        order = np.argsort(np.argsort(codes[:, 0], kind="stable"), kind="stable")
+        codes = np.column_stack([codes[:, 0], order])
+        ax.set(xlabel=f"{name}, unit 0", ylabel="rank of the example")
+    else:
+        ax.set(xlabel=f"{name}, unit 0", ylabel="unit 1")
+    size = float(np.clip(4000 / max(len(codes), 1), 4, 40))
+    options = dict(s=size, lw=0, alpha=0.8)
+    if labels is None:
+        ax.scatter(*codes.T, color=COLOURS[0], **options)
+        return ax
+    labels = np.asarray(labels)
+    classes = np.unique(labels)
+    if labels.dtype.kind == "f" or len(classes) > NAMED and labels.dtype.kind in "iub":
+        points = ax.scatter(*codes.T, c=labels, cmap=cmap, **options)
+        add_colorbar(points, ax)
+        return ax
+    palette = plt.get_cmap("tab10" if len(classes) <= 10 else "tab20")
+    for i, label in enumerate(classes):
+        ax.scatter(*codes[labels == label].T, color=palette(i % palette.N), label=str(label), **options)
+    legend = ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=9, handletextpad=0.2)
+    for handle in legend.legend_handles:
+        handle.set(sizes=[36], alpha=1)
+    return ax
+
+
+def _codes(network, x, layer):
+    """Return the codes of examples as a matrix, and the name of what they are the values of."""
+    if layer is None and hasattr(network, "encode"):
+        codes, name = network.encode(x), network.layers[len(network.layers) // 2].name
+    else:
+        layer = network.layers[-2] if layer is None else network.layers[layer] if util.is_int(layer) else layer
+        name = getattr(layer, "name", layer)
+        codes = network._get_output(network.feed_forward(x), util.output_name(name))
+    # of sequences, the code is the mean over time.
+    codes = [np.asarray(code, float) for code in codes] if isinstance(codes, list) else np.asarray(codes, float)
+    if isinstance(codes, list):
+        return np.array([code.mean(axis=0) for code in codes]), name
+    codes = codes.mean(axis=1) if codes.ndim == 3 else codes
+    return codes.reshape(len(codes), -1), name

@@ -49,7 +49,7 @@ class Trainer:
             for name in keywords() - known:
                 users = sorted(algo for algo in algorithms() if name in options_of(algo))
                 hints[name] = f"it is an option of {', '.join(users) or 'gradient methods'}"
-            more = {"train", "valid", "algo", "subalgo", "save_every", "save_progress", "resume"}
+            more = {"train", "valid", "algo", "subalgo", "save_every", "save_progress", "progress", "resume", "verbose"}
             arguments.refuse(names, known | more, "train()", hints, self.network._takes_any_keyword())
         # made again when training starts; here for the errors that they may raise.
         regs = regularizers.from_kwargs(self.network, **kwargs)

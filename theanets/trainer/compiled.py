@@ -227,7 +227,7 @@ class Compiled:
 
     def set_options(self, options):
         """Set the options of the algorithm. Those that the graph depends on must be the same as before."""
-        if options == self.options and not logging.getLogger("downhill").isEnabledFor(logging.INFO):
+        if options == self.options and not logging.getLogger("downhill").isEnabledFor(logging.DEBUG):
             # nothing changes, and nothing is logged.
             return
         # this also logs them.

@@ -344,8 +344,9 @@ class DownhillTrainer(Trainer):
                 schedule.start = start
         kwargs["class_weight"] = balance.resolve(kwargs.get("class_weight"), self.network)
         regs = regularizers.from_kwargs(self.network, **kwargs)
-        for reg in regs:
-            reg.log()
+        with util.as_details():
+            for reg in regs:
+                reg.log()
         draws = regularizers.Draws(regs)
         shaping, numbers = self._shaping(kwargs, draws, masked, stateful), self.network._numbers(regs)
         description = self.network._describe(regs, **shaping)
@@ -451,9 +452,10 @@ class DownhillTrainer(Trainer):
             compiled.bind(template, *variables)
             self._begin_stage(compiled.optimizer, rate, session, kwargs)
             return False
-        optimizer = self._build_optimizer(kwargs, regs, context)
-        self._begin_stage(optimizer, rate, session, kwargs)
-        compiled.compile(optimizer, options, draws, self._owned())
+        with util.compiling():
+            optimizer = self._build_optimizer(kwargs, regs, context)
+            self._begin_stage(optimizer, rate, session, kwargs)
+            compiled.compile(optimizer, options, draws, self._owned())
         template = None if structure is None else compiled.take_template(*variables)
         if template is not None:
             store.TRAININGS.put(structure.key, template)

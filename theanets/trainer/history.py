@@ -61,6 +61,9 @@ class History(collections.abc.Sequence):
     (3, True)
     """
 
+    #: Whether validations are on data of their own, and not on the training data.
+    has_validation_data = True
+
     def __init__(self):
         self.rows = []
         self.validations = []
@@ -197,7 +200,10 @@ class History(collections.abc.Sequence):
 
     def state(self):
         """Return a copy of the contents as dicts and lists."""
+        # only where it says something, so that earlier releases read the rest.
+        more = {} if self.has_validation_data else {"has_validation_data": False}
         return {
+            **more,
             "rows": [dict(row) for row in self.rows],
             "validations": [dict(entry) for entry in self.validations],
             "best": None if self.best is None else dict(self.best),
@@ -221,6 +227,7 @@ class History(collections.abc.Sequence):
         LoadError
             If this is something else.
         """
+        self.has_validation_data = bool(getattr(state, "get", {}.get)("has_validation_data", self.has_validation_data))
         if is_own:
             self.rows, self.validations = list(map(dict, state["rows"])), list(map(dict, state["validations"]))
             self.best, self.stopped = state["best"] and dict(state["best"]), state["stopped"]

@@ -77,7 +77,7 @@ LOOP_OPTIONS = frozenset(
 GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
 
 #: Options that trainers do not get to see.
-CALL_OPTIONS = frozenset(["resume", "save_errors"])
+CALL_OPTIONS = frozenset(["progress", "resume", "save_errors", "verbose"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
 DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"])

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import util, xla
 from ..data import sources
+from ..data.batches import describe_batches, number_of_batches
 from . import standstill
 from .compiled import Loops
 from .passes import Pass
@@ -98,6 +99,8 @@ class Run:
             checkpoint.resume(self)
         if self.before is not None:
             self.before.go_on(self)
+        self.optimizer.validation_name = self.session.noun
+        self._announce()
         try:
             yield from self._epochs()
         except KeyboardInterrupt:
@@ -106,7 +109,7 @@ class Run:
             self.outcome = EXHAUSTED
             if self.best_params is None:
                 util.warn(
-                    "the data came to its end in the first validation, so that nothing was learned; "
+                    f"the data came to its end in the first {self.session.noun}, so that nothing was learned; "
                     "give data of its own as valid=, or a number of batches as valid_batches=",
                     RuntimeWarning,
                 )
@@ -121,6 +124,18 @@ class Run:
             raise
         finally:
             self._leave()
+
+    def _announce(self):
+        """Log what begins: algorithm, rate and batches."""
+        words = [type(self.optimizer).__name__.lower()]
+        if self.rate.algo not in self.rate.WITHOUT:
+            words.append(f"learning rate {self.rate.value:g}")
+        where = "" if self.session.history.has_validation_data else " on the training data"
+        write = util.detail if self.session.is_incremental else util.log
+        write(
+            f"training by {', '.join(words)}: {describe_batches(self.train)}; "
+            f"{self.session.noun}{where} {_every(self.optimizer.validate_every)}"
+        )
 
     def _epochs(self):
         while self.outcome is None:
@@ -170,8 +185,10 @@ class Run:
         values, is_complete = [], False
         self._enter_phase(1)
         try:
+            self.session.does("training")
             for some in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
                 values.extend(some)
+                self.session.does("training", len(values), number_of_batches(self.train))
                 if self.deadline is not None and time.monotonic() >= self.deadline:
                     self.outcome = self._out_of_time()
                     break
@@ -192,6 +209,7 @@ class Run:
     def _evaluate(self):
         """Compute the monitors on the validation data."""
         self._enter_phase(0)
+        self.session.does(self.session.noun)
         with self.carrier.aside() if self.carrier else contextlib.nullcontext():
             batches = self._pass(self.optimizer.f_eval, self.valid, reset=True).run()
             return self._figures(list(itertools.chain.from_iterable(batches)))
@@ -253,13 +271,13 @@ class Run:
         validation = self._validated()
         monitors = validation.monitors
         if self.optimizer._test_patience(monitors) and not self.session.is_incremental:
-            count = util.number_of(self.optimizer._curr_iter - self.optimizer._best_iter, "validation")
+            count = util.number_of(self.optimizer._curr_iter - self.optimizer._best_iter, self.session.noun)
             every = self.optimizer.validate_every
             words = f"patience has run out: {count} without improvement, one {_every(every)}"
             self.outcome = Outcome(words, is_final=False, is_done=True)
         self._note(validation)
         if not self._is_finite(monitors):
-            self._diverges(monitors, "validation")
+            self._diverges(monitors, self.session.noun)
         self.validation, self.validated_epoch = monitors, self.epoch
         self.is_whole = self.outcome is not DIVERGED
 
@@ -325,7 +343,11 @@ class Run:
             self.outcome = self.outcome or FAILED
             self.session.stage_ends(self.outcome)
             self.session.leaves(self.best or self.optimizer.averages.nothing(), self._trains_whole_network())
-            util.log(f"training stopped: {self.outcome.words}; best validation loss {self.best_loss:.6f}")
+            write = util.detail if self.session.is_incremental else util.log
+            best = (
+                "best validation loss" if self.session.history.has_validation_data else "best loss on the training data"
+            )
+            write(f"training stopped: {self.outcome.words}; {best} {self.best_loss:.6f}")
 
     def _trains_whole_network(self):
         """Tell whether this run trains the whole network of the user, and not a part of it, as in pretraining."""

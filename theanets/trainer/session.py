@@ -202,6 +202,8 @@ class Session:
         Whether the monitors that the trainer yields are measured, and not placeholders.
     measure : callable or None
         Computes the monitors of the network on the validation data.
+    bar : :class:`theanets.trainer.progress.Bar` or None
+        The progress bar, which is told what is being done; None if there is none.
     """
 
     def __init__(self, network, callbacks=None, stop_when=None, checkpoint=None, options=None, is_incremental=False):
@@ -220,7 +222,7 @@ class Session:
         self.began = time.perf_counter()
         self.is_open = False
         self.is_whole = self.is_measured = True
-        self.measure = None
+        self.measure = self.bar = None
         self.thread, self.trained = None, frozenset()
         # whether there was a warning that no parameter changes.
         self.has_warned = False
@@ -304,6 +306,16 @@ class Session:
         """End the training as the iterator of training data is exhausted."""
         self.stage_ends(EXHAUSTED)
         util.log(f"training stopped: {EXHAUSTED.words}")
+
+    @property
+    def noun(self):
+        """What a validation is called: no validation if it is on the training data."""
+        return "validation" if self.history.has_validation_data else "evaluation"
+
+    def does(self, what, done=0, count=None):
+        """Tell the progress bar, if there is one, what is being done, and how many of the batches are done."""
+        if self.bar is not None:
+            self.bar.does(what, done, count)
 
     # -- stages -------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@
 ``locks``        locks of shared variables, so that threads see whole values
 ``shapes``       compiled code for the shapes that a function has met last
 ``binding``      compiled programs, bound to other shared variables
+``variants``     values that must be known before a function is traced
+``crossing``     how values get from compiled functions to Python and back
 ``host``         Theano's own implementations, for what XLA cannot run
 ``devices``      devices, XLA's options, and the cache of compiled code
 ``programs``     programs that are read from disk instead of being traced, or kept there; ``folder`` has the files

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .. import util
 from . import devices, examples, forking
 from .program import Program
 from .tracing import GiveUp, NeedsValue
@@ -329,7 +330,8 @@ class FusedLoop:
         function, is_new = self._find(key)
         thread = self.code.threads.pop(key, None)
         if thread is not None:
-            thread.join()
+            with util.compiling():
+                thread.join()
         rate = self.code.rate
         count = min(len(starts), FIRST if rate is None else max(1, int(seconds * rate)))
         order = self._make_order(count, starts)

@@ -24,10 +24,10 @@ from . import (
     translations,  # noqa: F401  (registers the translations)
     trials,
 )
+from .crossing import Objects, is_object
 from .graph import Graph
-from .host import HostProgram, is_pure, warn_once
+from .host import HostProgram, warn_once
 from .postponed import origin_of, settle
-from .registry import untranslated
 from .shapes import ByShape, Recent
 from .tracing import (
     LARGE,
@@ -35,10 +35,8 @@ from .tracing import (
     NeedsMeasurement,
     NeedsShapes,
     NeedsValue,
-    TranslationError,
     frame,
     is_known,
-    on_host,
 )
 from .values import (
     DEVICE_TYPES,
@@ -51,11 +49,9 @@ from .values import (
     settled,
     take_over,
 )
+from .variants import VARIANTS, Measurement, Requirement, Variant
 
 __all__ = ["Code", "Program", "build"]
-
-#: Maximum number of compiled variants that are kept per function, one for each set of values that tracing had to know.
-VARIANTS = 64
 
 #: Integer and boolean inputs of up to so many elements may determine shapes; their values are then known to the trace.
 SMALL = 64
@@ -77,131 +73,6 @@ class NoValue(Exception):
 
 state.on_device(jax.tree.leaves, functools.partial(jax.device_put, may_alias=False), *DEVICE_TYPES)
 devices.use_cache()
-
-
-class Requirement:
-    """A value that must be known before tracing: computed on the host from the inputs of the function.
-
-    Parameters
-    ----------
-    need : NeedsValue
-        The exception by which the trace has asked for the value.
-    """
-
-    def __init__(self, need):
-        self.variables = need.variables
-        self.key = need.key
-        self.compute = need.compute
-        self.concrete = need.concrete
-        #: Nodes with side effects that computed the value on the host: the compiled function must not run them again.
-        self.effects = set()
-
-    def find(self, inputs):
-        """Return the required values as a dict, given the inputs of the function by variable."""
-        values = dict(self.concrete)
-        found = [np.asarray(self._value(variable, values, inputs)) for variable in self.variables]
-        results = dict(zip(self.variables, found)) if self.key is None else {self.key: self.compute(*found)}
-        results.update((variable, np.asarray(values[variable])) for node in self.effects for variable in node.outputs)
-        return results
-
-    def _value(self, variable, values, inputs):
-        if variable not in values:
-            if variable in inputs:
-                values[variable] = state.fetch(inputs[variable])
-            elif isinstance(variable, theano.Constant):
-                values[variable] = variable.data
-            else:
-                node = variable.owner
-                arguments = [self._value(item, values, inputs) for item in node.inputs]
-                values.update(zip(node.outputs, on_host(node, arguments)))
-                missing = untranslated(node.op)
-                if missing is not None and not is_pure(missing, node):
-                    self.effects.add(node)
-        return values[variable]
-
-
-class Measurement:
-    """A value that must be known before tracing: computed on the device by the part of the graph that it depends on.
-
-    Parameters
-    ----------
-    code : Code
-        The graph.
-    key : hashable
-        The key of the value among the known values.
-    known : dict
-        The values that are known already.
-    """
-
-    def __init__(self, code, key, known):
-        self.code = code
-        self.key = key
-
-        def run(updated, kept, constants):
-            try:
-                code.trace(updated, kept, constants, known)
-            except NeedsMeasurement as need:
-                return need.value
-            raise TranslationError("a number that was needed is not needed any more")
-
-        self.function = code.compiled(run)
-
-    def find(self, inputs):
-        """Return the required value as a dict, given the inputs of the function by variable."""
-        code, variables = self.code, self.code.fgraph.inputs
-        updated = tuple([inputs[variables[i]] for i in code.updated])
-        kept = tuple([inputs[variables[i]] for i in code.kept])
-        return {self.key: int(self.function(updated, kept, tuple(code.constants.values())))}
-
-
-def _hashable(known):
-    return tuple((value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value for value in known.values())
-
-
-class Variant:
-    """The compiled function for inputs of certain shapes and certain known values.
-
-    Parameters
-    ----------
-    known : dict
-        The values that are constants in the trace.
-
-    Attributes
-    ----------
-    function : theanets.xla.shapes.ByShape or None
-        The compiled function; None before the first call.
-    requirement : Requirement, Measurement or None
-        Computes a further value that tracing needs; None if there is no such value.
-    variants : dict
-        The variants in which that value is known too, by the value; the one used last at the end.
-    on_host : bool
-        Whether the function runs by Theano's own implementations instead.
-    """
-
-    def __init__(self, known):
-        self.known = known
-        self.function = None
-        self.requirement = None
-        self.variants = collections.OrderedDict()
-        self.on_host = False
-
-    def narrow(self, inputs):
-        """Return the variant for given inputs, with all required values computed."""
-        if self.requirement is None or self.on_host:
-            return self
-        found = self.requirement.find(inputs)
-        key = _hashable(found)
-        if key not in self.variants:
-            self.variants[key] = Variant({**self.known, **found})
-            if len(self.variants) > VARIANTS:
-                self.variants.popitem(last=False)
-        self.variants.move_to_end(key)
-        return self.variants[key].narrow(inputs)
-
-    def has_effects(self):
-        """Tell whether required values are computed by Ops with side effects, which must run once per call."""
-        own = getattr(self.requirement, "effects", ())
-        return bool(own) or any(variant.has_effects() for variant in self.variants.values())
 
 
 class Code:
@@ -261,6 +132,8 @@ class Code:
         self.loops = collections.OrderedDict()
         #: Ops that compiled functions call on the host, by node.
         self.calls = {}
+        #: What is no array, such as random generators.
+        self.objects = Objects()
         self.stays_on_host = False
 
     def bind(self, cells):
@@ -314,10 +187,15 @@ class Code:
         for position, other in self.same.items():
             values[position] = values[other]
         known = {**known, **dict(zip(self.constants, constants))}
-        with frame(known=known, calls=self.calls) as level, devices.precision():
+        with frame(known=known, calls=self.calls, objects=self.objects) as level, devices.precision():
             outputs = self.graph.unsettled(values)
             holds = level.holds()
-        results = [as_traced(settled(outputs[i]), type_) for i, type_ in zip(self.results, self.output_types)]
+        results = [
+            self.objects.keep(outputs[i])
+            if is_object(type_) and is_known(outputs[i])
+            else as_traced(settled(outputs[i]), type_)
+            for i, type_ in zip(self.results, self.output_types)
+        ]
         new = [
             self._new_state(outputs[i], self.types[j], old, holds)
             for i, j, old in zip(self.update_outputs, self.updated, updated)
@@ -481,10 +359,11 @@ class Program:
 
     def _outputs(self):
         forking.check()
-        with devices.enable_x64(True):
+        with devices.enable_x64(True), self.code.objects.in_use():
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.code.special:
-                kept[i] = prepare(self.code.types[self.code.kept[i]], kept[i])
+                type_ = self.code.types[self.code.kept[i]]
+                kept[i] = self.code.objects.put(kept[i]) if is_object(type_) else prepare(type_, kept[i])
             if self.deferred:
                 # the caller may overwrite the arrays before XLA has read them.
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
@@ -622,11 +501,14 @@ class Program:
         )
         if holds is not None and not holds:
             return self._run_after_all(kept)
-        if self.deferred:
-            return [*results, *[None] * (self.code.count - len(self.code.results))]
+        for call in self.code.calls.values():
+            call.found = None
         outputs = [None] * self.code.count
         for position, type_, value in zip(self.code.results, self.code.output_types, results):
-            outputs[position] = take_over(type_, value)
+            if is_object(type_):
+                outputs[position] = self.code.objects.get(value)
+            else:
+                outputs[position] = value if self.deferred else take_over(type_, value)
         return outputs
 
     def _narrow_under_lock(self, kept, variant, first):
@@ -680,11 +562,13 @@ class Program:
         """
         calls = self.code.calls
         failed = [(call.node, call.problem) for call in calls.values() if call.problem is not None]
-        for node, _ in failed:
-            calls[node].problem = None
-        outputs = self._run_on_host(kept)
+        # what has run already, and once in a call, does not run again.
+        found = {node: call.found for node, call in calls.items() if call.found is not None and call.is_outermost}
+        for call in calls.values():
+            call.problem = call.found = None
+        outputs = self._run_on_host(kept, found)
         if failed:
-            # Theano raised no error; by XLA, the Op would run twice in each call from now on.
+            # Theano raised no error; by XLA, the same would happen in each call from now on.
             self.code.stays_on_host = True
             node, problem = failed[0]
             words = (
@@ -704,7 +588,7 @@ class Program:
                 return f"a shape depends on the {np.size(inputs[leaf])} values of {leaf}"
         return None
 
-    def _run_on_host(self, kept):
+    def _run_on_host(self, kept, found=None):
         code, values = self.code, [None] * len(self.cells)
         for position, value in zip(code.kept, kept):
             values[position] = value
@@ -712,7 +596,11 @@ class Program:
             values[position] = value
         for position, other in code.same.items():
             values[position] = values[other]
-        outputs = code.host([from_device(type_, value) for type_, value in zip(code.types, values)])
+        values = [
+            code.objects.get(value) if is_object(type_) else from_device(type_, value)
+            for type_, value in zip(code.types, values)
+        ]
+        outputs = code.host(values, found)
         self.locked(self.store, [outputs[position] for position in code.update_outputs])
         results = set(code.results)
         return [value if i in results else None for i, value in enumerate(outputs)]

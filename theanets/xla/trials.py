@@ -24,6 +24,7 @@ import jax
 import jaxlib
 import theano
 
+from .. import util
 from .limits import Limited, Limits, Refused, Unavailable
 
 __all__ = ["Function", "NotCompiled", "Tried", "expect"]
@@ -183,7 +184,8 @@ class Function:
         before = self.compiling.is_now
         self.compiling.is_now = True
         try:
-            yield
+            with util.compiling():
+                yield
         finally:
             self.compiling.is_now = before
 

@@ -2,12 +2,13 @@
 
 import contextlib
 import dataclasses
+import logging
 import time
 from typing import Any
 
 import numpy as np
 
-from ..quiet import quiet
+from ... import logs
 from ..session import DIVERGED, INTERRUPTED
 from . import folds
 from .records import Records
@@ -138,7 +139,7 @@ def _train(plan, task, stop):
     member = Member(task.index)
     own, options = plan.build.split(task.settings)
     try:
-        with quiet():
+        with logs.at(logging.WARNING):
             if stop is not None and stop.is_set():
                 member.error = INTERRUPTED.words
                 return member

@@ -1,11 +1,11 @@
 """The function :func:`theanets.sweep`: trains a network for each point of a grid, and for each fold of the data."""
 
 import itertools
+import logging
 from typing import Any
 
-from ... import util
+from ... import logs, util
 from .. import progress as bars
-from ..quiet import quiet
 from ..session import INTERRUPTED
 from . import folds as folding
 from . import grid as grids
@@ -147,7 +147,7 @@ def _check(plan, tasks):
         # the first member, and others only for names that have not been there yet.
         if not known or set(options) - known:
             known |= {"", *options}
-            with quiet():
+            with logs.at(logging.WARNING):
                 if isinstance(options.get("learning_rate"), str) and options["learning_rate"] == AUTO:
                     # the test of rates is for the members themselves.
                     del options["learning_rate"]

@@ -15,6 +15,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import theano
+import theano.sparse
 from theano.scan_module.scan_op import Scan
 from theano.tensor.basic import Shape
 from theano.tensor.opt import Shape_i
@@ -293,8 +294,8 @@ def split(op, outputs):
 
 @translates(Scan, on_host=False)
 def scan(op, node, steps, *values):
-    if not all(isinstance(output.type, theano.tensor.TensorType) for output in (*op.outputs, *op.inputs)):
-        raise Dynamic("a loop over values that are no arrays")
+    if any(isinstance(variable.type, theano.sparse.SparseType) for variable in (*op.outputs, *op.inputs)):
+        raise Dynamic("a loop over sparse matrices")
     steps = int(known(steps))
     if steps < 1:
         raise TranslationError(f"a loop of {steps} steps")
