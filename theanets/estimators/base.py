@@ -14,7 +14,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import arguments, logs, util
-from .examples import check_weights, in_chunks, merge, stratified
+from ..data.splitting import stratified
+from .examples import check_weights, in_chunks, merge
 
 __all__ = ["NetworkEstimator", "SupervisedEstimator", "WeightedScore", "answers_unknown", "quiet"]
 

@@ -96,52 +96,6 @@ def _is_wanted(progress):
     return _is_watched() if progress is None else progress
 
 
-class Counter:
-    """A bar that counts what is done, or nothing if there is none.
-
-    Parameters
-    ----------
-    bar : tqdm.tqdm or None
-        The bar.
-    """
-
-    def __init__(self, bar):
-        self.bar = bar
-
-    def advance(self, words):
-        """Count one more, and show some words beside the number."""
-        if self.bar is not None:
-            self.bar.set_postfix_str(words, refresh=False)
-            self.bar.update(1)
-
-
-@contextlib.contextmanager
-def counted(what, unit, total, progress=None):
-    """Context manager that shows a bar, and gives the :class:`Counter` that moves it.
-
-    Parameters
-    ----------
-    what, unit : str
-        What is going on, and what is counted.
-    total : int
-        How many there will be.
-    progress : bool, optional
-        As for :func:`shown`.
-    """
-    if not _is_wanted(progress):
-        yield Counter(None)
-        return
-    from tqdm.auto import tqdm
-
-    delay = 0.0 if progress else DELAY
-    with tqdm(total=total, desc=what, unit=unit, delay=delay, dynamic_ncols=True) as bar:
-        before, logs.ConsoleHandler.beside = logs.ConsoleHandler.beside, tqdm.external_write_mode
-        try:
-            yield Counter(bar)
-        finally:
-            logs.ConsoleHandler.beside = before
-
-
 def _at_level(epochs, level):
     """Pass epochs on, with a level of the log while they are made, and not while the caller has them."""
     try:
@@ -279,3 +233,49 @@ def _make_bar():
             return {**super().format_dict, "rate": rate}
 
     return EpochBar
+
+
+class Counter:
+    """A bar that counts what is done, or nothing if there is none.
+
+    Parameters
+    ----------
+    bar : tqdm.tqdm or None
+        The bar.
+    """
+
+    def __init__(self, bar):
+        self.bar = bar
+
+    def advance(self, words):
+        """Count one more, and show some words beside the number."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(words, refresh=False)
+            self.bar.update(1)
+
+
+@contextlib.contextmanager
+def counted(what, unit, total, progress=None):
+    """Context manager that shows a bar, and gives the :class:`Counter` that moves it.
+
+    Parameters
+    ----------
+    what, unit : str
+        What is going on, and what is counted.
+    total : int
+        How many there will be.
+    progress : bool, optional
+        As for :func:`shown`.
+    """
+    if not _is_wanted(progress):
+        yield Counter(None)
+        return
+    from tqdm.auto import tqdm
+
+    bar = tqdm(total=total, desc=what, unit=unit, delay=0.0 if progress else DELAY, dynamic_ncols=True)
+    beside, logs.ConsoleHandler.beside = logs.ConsoleHandler.beside, bar.external_write_mode
+    try:
+        yield Counter(bar)
+    finally:
+        logs.ConsoleHandler.beside = beside
+        bar.close()

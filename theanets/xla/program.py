@@ -4,6 +4,7 @@
 """
 
 import collections
+import copy
 import functools
 import itertools
 import operator
@@ -20,6 +21,8 @@ from . import (
     forking,
     locks,
     programs,
+    selection,
+    sharding,
     state,
     translations,  # noqa: F401  (registers the translations)
     trials,
@@ -73,6 +76,8 @@ class NoValue(Exception):
 
 state.on_device(jax.tree.leaves, functools.partial(jax.device_put, may_alias=False), *DEVICE_TYPES)
 devices.use_cache()
+if selection.chosen() == selection.CORES:
+    devices.prepare_cores()
 
 
 class Code:
@@ -102,7 +107,14 @@ class Code:
         needed any.
     loops : dict
         Compiled loops over batches of this graph, by the layout of the data, the one used last at the end.
+    plan : theanets.xla.sharding.Plan or None
+        The devices that the graph is compiled for; None for the default device.
     """
+
+    #: Attributes of which each plan has its own, or none.
+    OWN = ("choices", "factors", "wide", "plain", "entries", "loops", "calls", "stays_on_host")
+
+    plan = None
 
     def __init__(self, fgraph, updates, shared, same=None):
         self.fgraph = fgraph
@@ -127,6 +139,11 @@ class Code:
         self.passed_on = [variable.owner is None for variable in fgraph.outputs]
         self._graph = None
         self._host = None
+        #: The same graph compiled for other devices, by the key of their plan.
+        self.divided = {}
+        self._begin()
+
+    def _begin(self):
         self.plain = self._compile({})
         self.entries = None
         self.loops = collections.OrderedDict()
@@ -135,6 +152,27 @@ class Code:
         #: What is no array, such as random generators.
         self.objects = Objects()
         self.stays_on_host = False
+
+    def on(self, plan):
+        """Return the same graph, compiled for the devices of a plan.
+
+        Parameters
+        ----------
+        plan : theanets.xla.sharding.Plan or None
+            The devices; None for the default device, which this method is to be called for on the original graph.
+        """
+        if plan is None:
+            return self
+        if plan.key not in self.divided:
+            code = copy.copy(self)
+            for name in self.OWN:
+                vars(code).pop(name, None)
+            # options that are tried by compiling for one device.
+            code.plan, code.choices = plan, None
+            code.constants = plan.place(self.constants)
+            code._begin()
+            self.divided[plan.key] = code
+        return self.divided[plan.key]
 
     def bind(self, cells):
         """Return a program that runs this compiled graph on the cells of other inputs and shared variables.
@@ -187,7 +225,11 @@ class Code:
         for position, other in self.same.items():
             values[position] = values[other]
         known = {**known, **dict(zip(self.constants, constants))}
-        with frame(known=known, calls=self.calls, objects=self.objects) as level, devices.precision():
+        with (
+            frame(known=known, calls=self.calls, objects=self.objects) as level,
+            devices.precision(),
+            selection.within(self.plan),
+        ):
             outputs = self.graph.unsettled(values)
             holds = level.holds()
         results = [
@@ -219,7 +261,10 @@ class Code:
             return ByShape(lambda: devices.compiled(run, choices, donate_argnums=0))
         # known values are not part of the fingerprint that names the file, so variants are not kept on disk.
         about = None if known else ("batch",)
-        return ByShape(lambda: self.compiled(run, about, donate_argnums=0))
+        if self.plan is None:
+            return ByShape(lambda: self.compiled(run, about, donate_argnums=0))
+        places = self.plan.results(), self.plan.replicated, self.plan.replicated
+        return ByShape(lambda: self.compiled(run, about, donate_argnums=0, out_shardings=places), shape_of=np.shape)
 
     @functools.cached_property
     def is_direct(self):
@@ -244,7 +289,7 @@ class Code:
 
     def suited(self, kept):
         """Return the compiled function for arguments of such sizes: :attr:`wide` or :attr:`plain`."""
-        if not self.is_direct or not kept[0].ndim:
+        if not self.is_direct or not kept[0].ndim or self.plan is not None:
             return self.plain
         rows, sizes = kept[0].shape[0], {place: value.size for place, value in zip(self.kept[1:], kept[1:])}
         # finding the factors rewrites the graph, so that is only done for large enough batches.
@@ -272,8 +317,9 @@ class Code:
         options : dict
             More arguments of ``jax.jit``.
         """
-        if about is None or self.constants:
+        if about is None or self.constants or self.plan is not None and self.plan.is_distributed:
             return devices.compiled(function, self.choices, **options)
+        about = (self.plan.describe(), *about) if self.plan is not None else about
         about = self.updated, self.kept, self.update_outputs, sorted(self.same.items()), self.choices, *about
         return programs.compiled(function, self.fgraph, about, self.choices, **options)
 
@@ -317,7 +363,18 @@ class Program:
         #: For :meth:`compute_directly`: compiled functions by the shape of the input, and the types of their arguments.
         self.direct: dict = {}
         self.array_types: set[type] = set()
+        #: The programs that run the same on other devices, by the key of their plan.
+        self.divided: dict = {}
         forking.hold(self)
+
+    def on(self, plan):
+        """Return the program that runs the same, on the same cells, by the devices of a plan; None for this program."""
+        if plan is None:
+            return self
+        if plan.key not in self.divided:
+            program = self.divided[plan.key] = Program(self.code.on(plan), self.cells)
+            program.output_cells = self.output_cells
+        return self.divided[plan.key]
 
     def held_arrays(self):
         """Return the arrays on the device that shared variables hold."""
@@ -331,14 +388,17 @@ class Program:
 
     def place_shared(self):
         """Move shared variables to the device, where they stay, each with an array that no other one shares."""
+        plan = self.code.plan
         elsewhere = [(cell, type_) for cell, type_ in self.shared_cells if not is_on_device(cell[0])]
         if elsewhere:
-            placed = all_to_device([(type_, cell[0]) for cell, type_ in elsewhere])
+            placed = all_to_device([(type_, cell[0]) for cell, type_ in elsewhere], plan)
             for (cell, _), value in zip(elsewhere, placed):
                 cell[0] = value
         seen = set()
         for cell, _ in self.shared_cells:
-            if id(cell[0]) in seen:
+            if sharding.Plan.exists and sharding.is_elsewhere(cell[0], plan):
+                cell[0] = sharding.moved(cell[0], plan)
+            elif id(cell[0]) in seen:
                 # old values are donated buffers, and one buffer cannot be donated twice.
                 cell[0] = jax.tree.map(jnp.copy, cell[0])
             seen.add(id(cell[0]))
@@ -358,6 +418,11 @@ class Program:
             cell[0] = None
 
     def _outputs(self):
+        plan = selection.current()
+        if plan is not None and plan is not self.code.plan:
+            program = self.on(plan)
+            program.deferred = self.deferred
+            return program._outputs()
         forking.check()
         with devices.enable_x64(True), self.code.objects.in_use():
             kept = [cell[0] for cell in self.kept_cells]
@@ -367,6 +432,8 @@ class Program:
             if self.deferred:
                 # the caller may overwrite the arrays before XLA has read them.
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
+            if plan is not None:
+                kept = plan.batch(kept, {i for i, _ in self.kept_shared})
             try:
                 if self.code.stays_on_host or NOTHING in map(type, kept):
                     raise NoValue
@@ -396,9 +463,9 @@ class Program:
         if len(self.direct) >= VARIANTS:
             self.direct = {}
         self.array_types = {type(value) for value in kept}
-        self.direct[kept[0].shape] = function
+        self.direct[kept[0].shape] = function.find(kept)
 
-    def compute_directly(self, array):
+    def compute_directly(self, array, is_valid):
         """Compute the only output for the only input, with little overhead in Python.
 
         Cells are only read, and nothing is traced, so that several threads may do this at the same time.
@@ -407,18 +474,19 @@ class Program:
         ----------
         array : ndarray
             The input; its dtype and rank must be those of the input's type.
+        is_valid : callable
+            Tells whether the result is wanted at all. It is called while XLA computes.
 
         Returns
         -------
         value : ndarray or None
-            None where the program has to be called instead: if it has other inputs or outputs, or if nothing is
-            compiled for arrays of this shape yet.
+            None where the program has to be called instead: if it has other inputs or outputs, if nothing is compiled
+            for arrays of this shape yet, or if the result is not wanted.
         """
         function = self.direct.get(array.shape)
-        if function is None or self.deferred:
+        if function is None or self.deferred or forking.is_stranded():
             return None
-        forking.check()
-        arrived = []
+        arrived: list = []
         try:
             with devices.enable_x64(True):
                 self.tied.first(self._start_directly, function, array, arrived)
@@ -427,12 +495,16 @@ class Program:
         if not arrived:
             return None
         (value,), _, holds = arrived[0]
-        return take_over(self.code.output_types[0], value) if holds is None or holds else None
+        is_wanted = is_valid() and (holds is None or holds)
+        # what was started is waited for in any case, as it reads the caller's array in place.
+        result = take_over(self.code.output_types[0], value)
+        return result if is_wanted else None
 
     def _start_directly(self, function, array, arrived):
-        kept = (array, *[cell[0] for cell in self.kept_cells[1:]])
+        kept = [cell[0] for cell in self.kept_cells]
+        kept[0] = array
         if self.array_types.issuperset(map(type, kept)):
-            function.call(((), kept, ()), arrived)
+            function.call(((), tuple(kept), ()), arrived)
 
     def store(self, states):
         """Store new states in the cells, in a single bytecode call, which KeyboardInterrupt cannot interrupt."""
@@ -495,7 +567,8 @@ class Program:
     def _run(self, function, kept):
         constants = tuple(self.code.constants.values())
         # JAX may read NumPy arguments in place, and the caller may change them as soon as this returns.
-        waits = not self.code.results and any(isinstance(value, np.ndarray) for value in kept)
+        is_read = self.code.plan is not None or any(isinstance(value, np.ndarray) for value in kept)
+        waits = not self.code.results and is_read
         results, _, holds = self.start(
             function, lambda: (*self._take_under_lock(kept), constants), operator.itemgetter(1), waits
         )

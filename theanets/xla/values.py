@@ -165,24 +165,28 @@ def is_on_device(value):
 _placed_types: set[type] = set()
 
 
-def to_device(type_, value):
-    """Return a copy on the device, which no NumPy array shares memory with.
+def to_device(type_, value, plan=None):
+    """Return a copy on the device, or on all devices of a plan, which no NumPy array shares memory with.
 
     It is bound to the device, as the results of programs on disk are: JAX compiles once more for arguments that are
     bound where they were not before.
     """
-    return all_to_device([(type_, value)])[0]
+    return all_to_device([(type_, value)], plan)[0]
 
 
-def all_to_device(pairs):
+def all_to_device(pairs, plan=None):
     """Return copies of many values on the device, in one call; see :func:`to_device`.
 
     Parameters
     ----------
     pairs : list of tuple
         A type of Theano's and a value, for each of them.
+    plan : theanets.xla.sharding.Plan, optional
+        The devices, all of which get the values. Default: the default device.
     """
     prepared = [prepare(type_, value) for type_, value in pairs]
+    if plan is not None:
+        return [plan.place(value, may_alias=False) for value in prepared]
     return jax.device_put(prepared, devices.default(), may_alias=False)
 
 

@@ -28,7 +28,7 @@ TIMES, BATCHES = 4, 50
 #: Arguments of a training that a test does without.
 LEFT_OUT = (
     "callbacks checkpoint checkpoint_every epochs iteration_size learning_rate max_seconds max_updates monitors "
-    "patience progress resume save_errors schedule stop_when validate_every valid_batches"
+    "patience progress resume save_errors schedule stop_when valid_batches validate_every verbose"
 ).split()
 
 

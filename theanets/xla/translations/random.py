@@ -11,6 +11,7 @@ import numpy as np
 from theano.sandbox import multinomial, rng_mrg
 from theano.tensor import raw_random
 
+from .. import drawn
 from ..host import call_back
 from ..registry import translates
 from ..tracing import guard, known
@@ -90,8 +91,8 @@ def draw(state, count, dtype):
     parts = []
 
     def step(columns, _):
-        columns, drawn = next_value(columns)
-        return columns, as_uniform(drawn, dtype)
+        columns, integers = next_value(columns)
+        return columns, as_uniform(integers, dtype)
 
     if rounds > ROUNDS:
         columns, sample = jax.lax.scan(step, columns, None, length=rounds)
@@ -117,7 +118,7 @@ def mrg_uniform(op, node, state, size):
     if min(size, default=0) < 0 or count > M1 or count and not state.shape[0]:
         raise ValueError(f"cannot draw {size} numbers of {state.shape[0]} streams")
     state, sample = draw(jnp.asarray(state), count, op.output_type.dtype)
-    return state, sample.reshape(size)
+    return drawn.noted((state, sample.reshape(size)))
 
 
 def running_sums(probabilities, dtype):
