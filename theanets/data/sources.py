@@ -18,6 +18,7 @@ import scipy.sparse
 import theano
 
 from .. import util
+from . import blocks
 from .arrays import (
     CountError,
     cast_all,
@@ -518,7 +519,7 @@ def check_shuffle(source, shuffle):
             f"shuffle={shuffle!r}: the training data are a downhill.Dataset, which sees to the order of its batches "
             "itself; give the arrays that it was made of"
         )
-    if shuffle == "rows" and not isinstance(source, ArraySource):
+    if shuffle == "rows" and not isinstance(source, (ArraySource, blocks.BlockSource)):
         raise util.ConfigurationError(
             "shuffle='rows': the training data are made batch by batch, so that there are no rows to mix; mix them "
             "where the batches are made, or give arrays"
@@ -619,7 +620,7 @@ def build(value, slots, label, axis=0, surplus=False):
 
     Returns
     -------
-    source : ArraySource, StreamSource, PassSource or DatasetSource
+    source : ArraySource, BlockSource, StreamSource, PassSource or DatasetSource
 
     Raises
     ------
@@ -628,6 +629,12 @@ def build(value, slots, label, axis=0, surplus=False):
     """
     if isinstance(value, downhill.Dataset):
         return DatasetSource(value, slots, surplus)
+    try:
+        found = blocks.find(value, slots, label, surplus) if axis == 0 else None
+    except CountError as error:
+        raise util.DataError(f"{label} data: {error}; write {call_of(slots, label)}") from error
+    if found is not None:
+        return found
     if isinstance(value, (list, tuple)) and any(_makes_batches(item) or _is_iterable(item) for item in value):
         if len(value) > 1:
             raise util.DataError(

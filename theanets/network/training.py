@@ -395,6 +395,9 @@ class Training(Part):
         is_shared = plan is not None and plan.is_distributed
         if is_shared:
             agreement.check(self, found, kwargs)
+            for source in found.values():
+                # each process reads its part of data that are read block by block.
+                getattr(source, "split", lambda *_: None)(processes.number(), processes.count())
         is_first = not is_shared or processes.is_first()
         saver = storage.Saver(self, save_progress if is_first else None, save_every, save_errors)
         session = self._make_session(runner, found, shuffle, kwargs, save_errors, is_shared)

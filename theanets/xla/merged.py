@@ -2,8 +2,8 @@
 
 Theano multiplies an array (steps, batch, features) by a matrix as a matrix of (steps * batch) rows. If the batch is
 divided among devices, each of them has some rows of each step, which XLA's partitioner cannot express for the matrix:
-all devices would get all rows. So a reshaped matrix is annotated with the array that it was (:class:`Merged`), and products
-contract the axes of that array.
+all devices would get all rows. So a reshaped matrix is annotated with the array that it was (:class:`Merged`), and
+products contract the axes of that array.
 """
 
 import jax.numpy as jnp
