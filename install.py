@@ -107,7 +107,9 @@ def main(args):
             if code:
                 print(f"install.py: could not build Theano {THEANO} for Python {version}; see above", file=sys.stderr)
                 return code
-            code = pip("install", "--find-links", str(folder / "wheels"), *args)
+            # setup.py refuses to go on without Theano, of which it cannot know that there is a wheel.
+            environment = {**os.environ, "THEANETS_HAS_THEANO": "1"}
+            code = pip("install", "--find-links", str(folder / "wheels"), *args, env=environment)
     if code:
         print(f"install.py: pip install {' '.join(args)} failed with exit code {code}; see above", file=sys.stderr)
     return code

@@ -1,10 +1,14 @@
 """How to build and install theanets, and what it needs."""
 
+import os
 import pathlib
 import re
+import site
+import sys
+import sysconfig
 
 from setuptools import find_packages, setup
-from setuptools.command import build_py
+from setuptools.command import build_py, dist_info
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -20,6 +24,9 @@ HAS_OPENBLAS_WHEEL = (
     "(sys_platform == 'linux' or sys_platform == 'darwin') and "
     "(platform_machine == 'x86_64' or platform_machine == 'aarch64' or platform_machine == 'arm64')"
 )
+
+#: Where the project lives.
+HOME = "https://github.com/lmjohns3/theanets"
 
 PLOT = ["matplotlib>=3.8"]
 
@@ -46,6 +53,22 @@ class BuildPy(build_py.build_py):
 
     def _target(self):
         return str(pathlib.Path(self.build_lib) / HOOK)
+
+
+class DistInfo(dist_info.dist_info):
+    """Asked by pip for what theanets needs: says at once what is to be done where pip cannot build Theano."""
+
+    def run(self):
+        if sys.version_info >= (3, 12) and not has_theano():
+            sys.exit("On Python 3.12 and later pip cannot build Theano: write python install.py . for pip install .")
+        super().run()
+
+
+def has_theano():
+    """Tell whether Theano is installed, or will be: ``install.py`` says so by a variable, as it has built a wheel."""
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()}
+    found = any(any(pathlib.Path(folder).glob("[Tt]heano-*.*-info")) for folder in folders)
+    return found or "THEANETS_HAS_THEANO" in os.environ or "PIP_NO_DEPS" in os.environ
 
 
 setup(
@@ -75,7 +98,9 @@ setup(
         "Topic :: Scientific/Engineering",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
-    cmdclass={"build_py": BuildPy},
+    cmdclass={"build_py": BuildPy, "dist_info": DistInfo},
+    project_urls={"Source": HOME, "Issues": f"{HOME}/issues"},
+    url=HOME,
     py_modules=["_theanets_hook"],
     packages=find_packages(include=["theanets", "theanets.*"]),
     package_data={"theanets": ["py.typed"], "theanets.xla": ["surveyed.json"]},
@@ -111,9 +136,13 @@ setup(
         "docs": [
             *EXAMPLES,
             "furo>=2024.8",
+            # Formulas without a script.
+            "latex2mathml>=3.77",
             "myst-parser>=4",
             "sphinx>=8",
             "sphinx-copybutton>=0.5",
+            # The grid of the gallery.
+            "sphinx-design>=0.6",
         ],
         "examples": EXAMPLES,
         "onnx": ONNX,
@@ -122,6 +151,8 @@ setup(
         "test": [
             *EXAMPLES,
             *ONNX,
+            # Has a cluster in one process, whose workers a sweep can run on.
+            "distributed>=2024.8",
             "hypothesis>=6",
             # Checks the floors of modules in pyproject.toml.
             "import-linter>=2.17,<3",

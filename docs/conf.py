@@ -1,5 +1,6 @@
 """How Sphinx makes pages of this folder."""
 
+import builtins
 import os
 import pathlib
 import re
@@ -9,7 +10,9 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(HERE)]
+
+import reference  # noqa: E402
 
 project = "theanets"
 author = "theanets developers"
@@ -19,29 +22,45 @@ release = version = re.search(r'__version__ = "(.+?)"', (ROOT / "theanets/_versi
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "sphinx_design",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "api/about"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 autodoc_default_options = {
     "members": True,
-    "show-inheritance": True,
     "member-order": "bysource",
     # scikit-learn adds these, and documents them elsewhere.
     "exclude-members": "set_fit_request, set_partial_fit_request, set_score_request",
 }
 autodoc_typehints = "none"
 napoleon_use_ivar = True
+# types of parameters are words, such as "array-like": not to be taken for names of classes.
+napoleon_use_param = False
 napoleon_use_rtype = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
-# the pages are full of words that other things are called too.
-suppress_warnings = ["ref.python", "myst.xref_missing"]
+nitpicky = True
+nitpick_ignore = [("py:exc", name) for name in vars(builtins) if isinstance(getattr(builtins, name), type)]
+nitpick_ignore_regex = [
+    # what other packages document: their inventories would have to be fetched.
+    (r"py:.*", r"(builtins|str|numpy|np|scipy|matplotlib|pandas|sklearn|theano|downhill|jax|logging|threading)(\..*)?"),
+    # the insides of the library, which have no page.
+    (r"py:.*", r"(.*\.)?_\w+"),
+    (
+        r"py:mod",
+        r"theanets\.(feedforward|layers\.means|onnx_export\.scalars|storage\.(pickles|objects|legacy|blueprint))",
+    ),
+    (r"py:class", r"(GaussianKernel|Kind|Outcome|Session|Trained)"),
+    (r"py:class", r"theanets\.(layers\.context\.Context|show\.drawing\.Drawing|storage\.files\.Source)"),
+    (r"py:(func|exc|data)", r"(FLOAT|FUNCTIONS|Untranslated|in_any_order|log_of_probabilities)"),
+    (r"py:func", r"theanets\.(layers\.selection\.statistics_of|onnx_export\.builder\.translates)"),
+]
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"theanets {release}"
 html_static_path = ["_static"]
@@ -54,6 +73,7 @@ highlight_options = {"pycon": {"stripnl": True}}
 GALLERY = [
     "xor_classifier",
     "digits_autoencoder",
+    "autoencoders",
     "denoising_autoencoder",
     "pca_and_ica",
     "digits_deep_classifier",
@@ -100,7 +120,7 @@ def build_gallery(app):
     for name in [*GALLERY, *others]:
         source = (ROOT / "examples" / f"{name}.py").read_text(encoding="utf-8")
         title, _, text = source.split('"""')[1].partition("\n")
-        output = run_example(name, folder) if name in GALLERY else ""
+        output = run_example(name, folder) if name in GALLERY and app.config.run_examples else ""
         picture = f"![{title}]({name}.png)\n\n" if (folder / f"{name}.png").is_file() else ""
         # indented numbers are what one should see: a block of their own.
         text = re.sub(r"((?:\n    .*)+)", lambda match: "\n```text" + match[1].replace("\n    ", "\n") + "\n```", text)
@@ -111,6 +131,49 @@ def build_gallery(app):
             target.write_text(page, encoding="utf-8")
 
 
+def show_formula(self, node):
+    """Write a formula as MathML, which browsers show by themselves, without a script and without a network."""
+    import latex2mathml.converter
+    from docutils import nodes
+
+    is_block = isinstance(node, nodes.math_block)
+    formula = latex2mathml.converter.convert(node.astext(), display="block" if is_block else "inline")
+    self.body.append(f'<div class="math">{formula}</div>' if is_block else formula)
+    raise nodes.SkipNode
+
+
+def find_reference(app, env, node, contnode):
+    """Find what a name refers to that is none by itself.
+
+    That may be a method of a base class, which is on the page of that; something by its last name, or by the name of
+    the module that defines it; or words, such as "theano variable", that say of what type an attribute is.
+    """
+    from sphinx.util.nodes import make_refnode
+
+    target = node.get("reftarget", "").lstrip("~.")
+    if node.get("refdomain") != "py" or not target:
+        return None
+    if node["reftype"] == "class" and (" " in target or target.rpartition(".")[2][:1].islower()):
+        return contnode
+    objects = env.get_domain("py").objects
+    names = [
+        name for name in reference.inherited(node.get("py:module"), node.get("py:class"), target) if name in objects
+    ]
+    parts = target.split(".")
+    for length in (len(parts), 2, 1) if target.startswith("theanets.") else (len(parts),):
+        tail = "." + ".".join(parts[-length:])
+        names = names or [name for name, item in objects.items() if ("." + name).endswith(tail) and not item.aliased]
+        if len(names) == 1:
+            found = objects[names[0]]
+            return make_refnode(app.builder, node["refdoc"], found.docname, found.node_id, contnode, names[0])
+        names = []
+    return None
+
+
 def setup(app):
-    """Make the gallery before pages are read."""
+    """Make the pages of the reference and the gallery before pages are read."""
+    app.add_config_value("run_examples", True, "env", bool)
+    app.connect("builder-inited", reference.write)
     app.connect("builder-inited", build_gallery)
+    app.connect("missing-reference", find_reference)
+    app.add_html_math_renderer("mathml", (show_formula, None), (show_formula, None))

@@ -66,6 +66,7 @@ def main(picture="digits_deep_classifier.png", hidden=(100, 50, 25), labelled=10
     seed : int, optional
         Decides everything random.
     """
+    theanets.set_log("warning")  # four trainings, some of several stages, would print hundreds of lines
     pictures, train, test = load(labelled, seed)
     options = dict(algo="adam", learning_rate=0.003, batch_size=25, epochs=epochs)
     networks = {name: classifier(hidden, seed) for name in ("at once", "layer by layer", "after pretraining")}

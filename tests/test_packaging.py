@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import textwrap
 import zipfile
 
 import pytest
@@ -157,6 +158,37 @@ def install():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize("version, variables, refused", [
+    ((3, 11), {}, False), ((3, 12), {}, True), ((3, 14), {}, True), ((3, 12), {"THEANETS_HAS_THEANO": "1"}, False),
+])
+def test_pip_is_told_in_a_sentence_to_use_install(version, variables, refused, tmp_path, monkeypatch):
+    """setup.py is run as pip runs it for metadata, as if by that version, in an environment without Theano."""
+    pytest.importorskip("setuptools")
+    code = textwrap.dedent(f"""
+        import sys, sysconfig, site
+        sys.argv = ["setup.py", "dist_info", "--output-dir", {str(tmp_path)!r}]
+        path = sysconfig.get_path
+        sysconfig.get_path = lambda name, *args, **kwargs: (
+            {str(tmp_path)!r} if name in ("purelib", "platlib") else path(name, *args, **kwargs))
+        site.getusersitepackages = lambda: {str(tmp_path)!r}
+        import setuptools.command.dist_info as command
+        command.dist_info.run = lambda self: print("the metadata")
+        sys.version_info = {(*version, 0, "final", 0)!r}
+        exec(compile(open("setup.py").read(), "setup.py", "exec"), {{"__file__": "setup.py", "__name__": "__main__"}})
+    """)
+    for name in ("THEANETS_HAS_THEANO", "PIP_NO_DEPS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    result = python("-c", code, folder=ROOT)
+    assert (result.returncode != 0) == refused, result.stderr
+    if refused:
+        assert result.stderr.splitlines()[-1] == (
+            "On Python 3.12 and later pip cannot build Theano: write python install.py . for pip install .")
+    else:
+        assert "the metadata" in result.stdout
 
 
 def test_install_without_arguments_says_how_to_use_it(tmp_path):

@@ -7,6 +7,7 @@ Theano, as every program has to; the mode comes from ``THEANO_FLAGS``.
 import collections
 import collections.abc
 import contextlib
+import importlib
 import inspect
 import json
 import os
@@ -39,7 +40,17 @@ def provide_names():
     for name in ("sqrt", "log", "exp", "random", "zeros", "ones", "array", "eye", "dot"):
         if not hasattr(scipy, name):
             setattr(scipy, name, getattr(np, name))
+    if not hasattr(scipy, "misc"):
+        import scipy.special
+
+        scipy.misc = sys.modules["scipy.misc"] = types.ModuleType("scipy.misc")
+        scipy.misc.logsumexp = scipy.special.logsumexp
     _downsample()
+    if os.environ.get("CLIENTS_NAME") == "keras":
+        # it indexes by a list of slices, which NumPy takes for something else by now.
+        importlib.import_module("keras.utils.conv_utils").convert_kernel = lambda kernel: np.flip(
+            kernel, range(kernel.ndim - 2)
+        ).copy()
 
 
 def _downsample():

@@ -151,3 +151,15 @@ def test_arrays_from_files(tmp_path):
         with warnings.catch_warnings():
             warnings.simplefilter("error", FallbackWarning)
             np.testing.assert_array_equal(f(str(tmp_path / "array.npy")), np.full(length, 2 * i + i + 1))
+
+
+def test_draws_in_place_come_last():
+    rng, draw = theano.tensor.raw_random.random_state_type(), theano.tensor.raw_random.RandomFunction
+    plain, in_place = draw("uniform", TT.dvector), draw("uniform", TT.dvector, inplace=True)
+    (_, first), (after, second) = plain(rng, (4,), -2.0, 2.0), in_place(rng, (4,), -4.0, 4.0)
+    state = theano.In(rng, value=np.random.RandomState(3), update=after, mutable=True)
+    f = theano.function([state], [first, second], mode="XLA", accept_inplace=True)
+    for _ in range(2):
+        a, b = f()
+        np.testing.assert_allclose(2 * a, b)
+    assert not np.allclose(f()[0], a)

@@ -60,6 +60,8 @@ class Run:
         Carries the states of recurrent layers on from batch to batch.
     loops : Loops
         Cache of compiled loops over data.
+    weights : set of int
+        Positions of the arrays of weights, if data may be filled up with rows of zero weight.
     before, memory : Trained or None
         The training that this run resumes, and the object that keeps the state of this one for the next training.
     """
@@ -84,6 +86,7 @@ class Run:
         self.carrier = None
         self.passes = {}
         self.loops = Loops()
+        self.weights = frozenset()
         self.before = self.memory = None
         self.best_loss = np.inf
         self.best = self.best_params = None
@@ -217,6 +220,8 @@ class Run:
                 if self._is_late():
                     self.outcome = self._out_of_time()
                     break
+            if getattr(self.optimizer, "has_converged", False):
+                self.outcome = self.outcome or Outcome("the algorithm has converged", is_done=True)
             is_complete = self.outcome is None or len(values) == getattr(self.train, "iteration_size", None)
         except sources.Exhausted:
             # the batches that came before the end still make an epoch.
@@ -245,7 +250,9 @@ class Run:
         if key not in self.passes:
             follow = None if self.carrier is None else self.carrier.follower(reset)
             plan = self.session.plan
-            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow, plan)
+            self.passes[key] = Pass(
+                function, dataset, self.loops, self.session.is_incremental, follow, self.weights, plan
+            )
             if plan is not None and function is self.optimizer.f_step:
                 util.log(f"devices: each batch is divided among {self.passes[key].words()}")
         return self.passes[key]
@@ -291,7 +298,8 @@ class Run:
         return self.pending
 
     def _keep(self, monitors, entry):
-        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics])
+        averages = self.optimizer.averages_of_weights
+        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics], averages or ())
 
     def _validate(self):
         """Validate on schedule, and stop if patience has run out."""
@@ -321,6 +329,24 @@ class Run:
             self.best = dict(validation.entry)
         if is_better:
             self.best_loss = loss
+            self._save_best(validation)
+
+    def _save_best(self, validation):
+        """Save the network with the parameters of a validation, if that is asked for."""
+        best_file = self.session.best_file
+        # the parameters that training begins with need no file.
+        if best_file is None or not validation.epoch or not self._trains_whole_network():
+            return
+        variables = validation.variables
+        now = [variable.get_value() for variable in variables]
+        if not validation.holds() or self.optimizer.averages_of_weights:
+            xla.assign(zip(variables, validation.values))
+            try:
+                best_file.save()
+            finally:
+                xla.assign(zip(variables, now))
+        else:
+            best_file.save()
 
     def forget_best(self):
         """Reset the best loss and parameters, so that the next validation is the best one so far."""
@@ -404,25 +430,30 @@ class Validation:
         Their entry in the history.
     variables : list of theano shared variables
         Parameters and statistics.
+    averages : sequence of theano shared variables, optional
+        Averaged parameters, which are validated in the place of the first variables. Default: there are none.
 
     Attributes
     ----------
+    values : list of ndarray
+        The values that were validated.
     is_past : bool
         Whether another epoch has been trained since.
     """
 
-    def __init__(self, epoch, monitors, entry, variables):
+    def __init__(self, epoch, monitors, entry, variables, averages=()):
         self.epoch = epoch
         self.is_past = False
         self.monitors = monitors
         self.entry = entry
         self.variables = variables
-        self.values = [variable.get_value() for variable in variables]
+        self.seen = [variable.get_value() for variable in variables]
+        self.values = [*(variable.get_value() for variable in averages), *self.seen[len(averages) :]]
         self.stored = [variable.container.storage[0] for variable in variables]
 
     def holds(self):
         """Tell whether the variables still have the validated values, as callers and callbacks may change them."""
-        return all(map(self._is_same, self.variables, self.stored, self.values))
+        return all(map(self._is_same, self.variables, self.stored, self.seen))
 
     @staticmethod
     def _is_same(variable, stored, value):

@@ -16,7 +16,7 @@
 ``registry``     translations by the class of an Op
 ``translations`` the translations, a module for each kind of Op
 ``values``       values between Theano's types and JAX
-``streams``      functions of NumPy's random generators
+``streams``      functions of random generators, lists, and whatever else is no array
 ``importing``    importing JAX without side effects
 ``accumulators`` sums with a given accumulator type
 ``state``        shared variables that stay on the device, and how others read them

@@ -324,6 +324,7 @@ class FusedLoop:
             Target duration of the call. Default :data:`SECONDS`.
         rows : ndarray of uint32 (num-rows, ), optional
             A permutation of the rows, if they are mixed: a batch consists of the rows ``rows[start : start + size]``.
+            Rows at the end of the data that it leaves out follow in their order.
 
         Returns
         -------
@@ -342,6 +343,8 @@ class FusedLoop:
             raise Unfusable("the function runs on the host")
         self._make_capacity(len(starts))
         starts = starts[: self.capacity]
+        if rows is not None and len(rows) < self.length:
+            rows = np.concatenate([rows, np.arange(len(rows), self.length, dtype=rows.dtype)])
         key = self.capacity, None if rows is None else self._make_room(rows)
         function, is_new = self._find(key)
         thread = self.code.threads.pop(key, None)

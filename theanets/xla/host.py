@@ -1,5 +1,6 @@
 """Fallbacks to Theano's own implementations, in Python on the host, where XLA cannot run an Op or a graph."""
 
+import copy
 import itertools
 import threading
 
@@ -7,6 +8,7 @@ import jax
 import jax.experimental
 import numpy as np
 import theano
+import theano.gof.destroyhandler
 import theano.sparse
 from theano.compile.ops import FromFunctionOp
 from theano.gof.vm import VM_Linker
@@ -67,6 +69,10 @@ class HostProgram:
 
     def __init__(self, fgraph):
         copied, equivalent = fgraph.clone_get_equiv(check_integrity=False)
+        self.is_in_place = any(getattr(node.op, "destroy_map", None) for node in copied.apply_nodes)
+        if self.is_in_place:
+            # what is written over is read first.
+            copied.attach_feature(theano.gof.destroyhandler.DestroyHandler())
         only_c = [node.op for node in copied.apply_nodes if has_only_c(node.op)]
         if only_c and not theano.config.cxx:
             raise NotImplementedError(
@@ -125,7 +131,11 @@ class HostProgram:
     def _run(self, values, given):
         self.shapes, self.given = {}, given
         for container, value in zip(self.inputs, values):
-            container.storage[0] = value.copy() if isinstance(value, np.ndarray) else value
+            if isinstance(value, np.ndarray):
+                value = value.copy()
+            elif self.is_in_place:
+                value = copy.copy(value)
+            container.storage[0] = value
         try:
             self.function()
             return [container.storage[0] for container in self.outputs]

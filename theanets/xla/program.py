@@ -41,7 +41,17 @@ from .tracing import (
     frame,
     is_known,
 )
-from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, take_over, to_device
+from .values import (
+    DEVICE_TYPES,
+    Increment,
+    all_to_device,
+    describe,
+    from_device,
+    is_on_device,
+    prepare,
+    settled,
+    take_over,
+)
 from .variants import VARIANTS, Measurement, Requirement, Variant
 
 __all__ = ["Code", "Program", "build"]
@@ -378,11 +388,15 @@ class Program:
 
     def place_shared(self):
         """Move shared variables to the device, where they stay, each with an array that no other one shares."""
-        seen, plan = set(), self.code.plan
-        for cell, type_ in self.shared_cells:
-            if not isinstance(cell[0], DEVICE_TYPES):
-                cell[0] = to_device(type_, cell[0], plan)
-            elif sharding.Plan.exists and sharding.is_elsewhere(cell[0], plan):
+        plan = self.code.plan
+        elsewhere = [(cell, type_) for cell, type_ in self.shared_cells if not is_on_device(cell[0])]
+        if elsewhere:
+            placed = all_to_device([(type_, cell[0]) for cell, type_ in elsewhere], plan)
+            for (cell, _), value in zip(elsewhere, placed):
+                cell[0] = value
+        seen = set()
+        for cell, _ in self.shared_cells:
+            if sharding.Plan.exists and sharding.is_elsewhere(cell[0], plan):
                 cell[0] = sharding.moved(cell[0], plan)
             elif id(cell[0]) in seen:
                 # old values are donated buffers, and one buffer cannot be donated twice.
@@ -449,9 +463,9 @@ class Program:
         if len(self.direct) >= VARIANTS:
             self.direct = {}
         self.array_types = {type(value) for value in kept}
-        self.direct[kept[0].shape] = function
+        self.direct[kept[0].shape] = function.find(kept)
 
-    def compute_directly(self, array):
+    def compute_directly(self, array, is_valid):
         """Compute the only output for the only input, with little overhead in Python.
 
         Cells are only read, and nothing is traced, so that several threads may do this at the same time.
@@ -460,18 +474,19 @@ class Program:
         ----------
         array : ndarray
             The input; its dtype and rank must be those of the input's type.
+        is_valid : callable
+            Tells whether the result is wanted at all. It is called while XLA computes.
 
         Returns
         -------
         value : ndarray or None
-            None where the program has to be called instead: if it has other inputs or outputs, or if nothing is
-            compiled for arrays of this shape yet.
+            None where the program has to be called instead: if it has other inputs or outputs, if nothing is compiled
+            for arrays of this shape yet, or if the result is not wanted.
         """
         function = self.direct.get(array.shape)
-        if function is None or self.deferred:
+        if function is None or self.deferred or forking.is_stranded():
             return None
-        forking.check()
-        arrived = []
+        arrived: list = []
         try:
             with devices.enable_x64(True):
                 self.tied.first(self._start_directly, function, array, arrived)
@@ -480,12 +495,16 @@ class Program:
         if not arrived:
             return None
         (value,), _, holds = arrived[0]
-        return take_over(self.code.output_types[0], value) if holds is None or holds else None
+        is_wanted = is_valid() and (holds is None or holds)
+        # what was started is waited for in any case, as it reads the caller's array in place.
+        result = take_over(self.code.output_types[0], value)
+        return result if is_wanted else None
 
     def _start_directly(self, function, array, arrived):
-        kept = (array, *[cell[0] for cell in self.kept_cells[1:]])
+        kept = [cell[0] for cell in self.kept_cells]
+        kept[0] = array
         if self.array_types.issuperset(map(type, kept)):
-            function.call(((), kept, ()), arrived)
+            function.call(((), tuple(kept), ()), arrived)
 
     def store(self, states):
         """Store new states in the cells, in a single bytecode call, which KeyboardInterrupt cannot interrupt."""

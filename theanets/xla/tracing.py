@@ -14,6 +14,7 @@ A translation may
 * give up by raising :class:`Dynamic`, where a shape depends on data. Theano's own implementation runs then, too.
 """
 
+import copy
 import threading
 
 import jax.numpy as jnp
@@ -350,7 +351,8 @@ def on_host(node, values):
     # an Op that works in place must not change a constant, or the value of another variable.
     for positions in getattr(node.op, "destroy_map", {}).values():
         for position in positions:
-            values[position] = values[position].copy()
+            value = values[position]
+            values[position] = value.copy() if hasattr(value, "copy") else copy.copy(value)
     params = node.run_params()
     node.op.perform(node, values, cells, *([] if params in (None, theano.gof.graph.NoParams) else [params]))
     return [cell[0] for cell in cells]

@@ -242,7 +242,8 @@ def least_squares(op, node, a, b, threshold):
         raise TranslationError(f"a solution for {b.ndim} dimensions, where a matrix is declared")
     (a, b), (rows, columns) = _double(a, b), a.shape
     u, sizes, v = jnp.linalg.svd(a, full_matrices=False)
-    threshold = jnp.where(threshold < 0, np.finfo("float64").eps, threshold)
+    # what is no part of 1 stands for the precision, as LAPACK has it.
+    threshold = jnp.where((threshold <= 0) | (threshold >= 1), np.finfo("float64").eps, threshold)
     large = sizes > threshold * sizes[:1]
     scaled = jnp.where(large, 1 / jnp.where(large, sizes, 1), 0)
     solution = v.conj().T @ (scaled[:, None] * (u.conj().T @ b))

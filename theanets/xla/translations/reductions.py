@@ -151,6 +151,8 @@ def search(op, node, x, values, *order):
     if order:
         guard((order[0] >= 0) & (order[0] < x.shape[0]))
         x = x[order[0]]
+    # elsewhere, what is found depends on the order in which it is searched.
+    guard((x[1:] >= x[:-1]) | jnp.isnan(x[1:]))
     dtype = np.result_type(x.dtype, values.dtype)
     found = jnp.searchsorted(cast_array(x, dtype), cast_array(values, dtype), side=op.side)
     return found.astype(node.outputs[0].dtype)
