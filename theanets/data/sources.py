@@ -8,6 +8,7 @@ has a mask as its last array.
 """
 
 import collections.abc
+import contextlib
 import inspect
 import itertools
 from array import array as PlainArray
@@ -632,10 +633,8 @@ def build(value, slots, label, axis=0, surplus=False):
     """
     if isinstance(value, downhill.Dataset):
         return DatasetSource(value, slots, surplus)
-    try:
+    with _naming(slots, label):
         found = blocks.find(value, slots, label, surplus) if axis == 0 else None
-    except CountError as error:
-        raise util.DataError(f"{label} data: {error}; write {call_of(slots, label)}") from error
     if found is not None:
         return found
     if isinstance(value, (list, tuple)) and any(_makes_batches(item) or _is_iterable(item) for item in value):
@@ -651,12 +650,17 @@ def build(value, slots, label, axis=0, surplus=False):
         return PassSource(value, slots, label, surplus)
     if _makes_batches(value):
         return StreamSource(value, slots, label, surplus)
+    with _naming(slots, label):
+        if _is_iterable(value):
+            return _open(value, slots, label, axis, surplus)
+        return ArraySource(value, slots, axis, surplus)
+
+
+@contextlib.contextmanager
+def _naming(slots, label):
+    """Context manager that adds to errors which data they are about."""
     try:
-        return (
-            _open(value, slots, label, axis, surplus)
-            if _is_iterable(value)
-            else (ArraySource(value, slots, axis, surplus))
-        )
+        yield
     except CountError as error:
         raise util.DataError(f"{label} data: {error}; write {call_of(slots, label)}") from error
     except util.DataError as error:
