@@ -346,7 +346,7 @@ class Program:
 
     def _outputs(self):
         forking.check()
-        with devices.enable_x64(True), self.code.objects.in_use():
+        with devices.enable_x64(True), self.code.objects:
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.code.special:
                 type_ = self.code.types[self.code.kept[i]]
