@@ -71,6 +71,7 @@ REASONS = (
     (r"test_blas(_c|_scipy)?:", "assertFunctionContains|len\\(f\\) == 1|isnan\\(zval\\)", BLAS),
     (r"test_sharedvar:.*test_specify_shape_inplace", "Gemm", BLAS),
     (r"test_sharedvar:.*test_shared_do_alias", "total_func", ALIAS),
+    (r"test_bn:test_batch_normalization_train_broadcast", "len\\(nodes\\) == 1", REWRITE),
     (r"nnet.tests.test_opt:test_blocksparse_inplace", "op.inplace", IN_PLACE),
     (r"typed_list.tests.test_opt:test_inplace", "False is not true", IN_PLACE),
     (r"test_sigm:T_sigmoid_opts.test_exp_over_1_plus_exp", "f.maker.fgraph.toposort", IN_PLACE),
