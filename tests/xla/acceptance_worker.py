@@ -245,7 +245,8 @@ def adapt_batch_normalization(module):
 
 def adapt_ctc(module):
     """Run the tests of connectionist temporal classification without the library that other modes want for it."""
-    module.ctc_available = lambda: True
+    # which skips them all where there is no compiler.
+    module.TestCTC.setUp = lambda self: None
 
 
 ADAPTED = {
