@@ -6,8 +6,8 @@ from . import acceptance
 
 
 def note(folder, module, mode, **outcomes):
-    lines = [json.dumps({"test": test, "outcome": outcome, "why": "ValueError: 3"}) for test, outcome in outcomes.items()]
-    (folder / f"{module}.{mode}.jsonl").write_text("\n".join(lines) + "\n")
+    lines = [{"test": test, "outcome": outcome, "why": "ValueError: 3"} for test, outcome in outcomes.items()]
+    (folder / f"{module}.{mode}.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
 
 
 def test_a_shard_keeps_the_lines_of_the_others(tmp_path):
