@@ -151,6 +151,8 @@ setup(
         "test": [
             *EXAMPLES,
             *ONNX,
+            # Has a cluster in one process, whose workers a sweep can run on.
+            "distributed>=2024.8",
             "hypothesis>=6",
             # Checks the floors of modules in pyproject.toml.
             "import-linter>=2.17,<3",

@@ -178,6 +178,8 @@ def _jobs():
     yield "folds", "folds", classifier, dict(examples=1600, batch=32, epochs=30, optimizer="adam")
     yield "notebook", "notebook", mlp(784, 256, 10, output="softmax"), dict(examples=3200, epochs=5, optimizer="adam")
     yield "second-mlp", "second", small, dict(examples=800, batch=32)
+    yield "members", "members", small, dict(examples=800, batch=32, epochs=20, optimizer="adam")
+    yield "sweep", "sweep", small, dict(examples=800, batch=32, epochs=20, optimizer="adam")
     yield "second-lstm", "second", recurrent("lstm", 100, 50), dict(examples=64, optimizer="rmsprop")
 
 

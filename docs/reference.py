@@ -26,12 +26,18 @@ GROUPS = {
         "theanets.activations": None,
         "theanets.losses": None,
         "theanets.regularizers": None,
+        "theanets.constraints": None,
+        "theanets.likelihoods": None,
+        "theanets.latent": None,
     },
     "Training": {
         "theanets": ["Experiment"],
         "theanets.trainer": ["Trainer", "DownhillTrainer", "SupervisedPretrainer", "UnsupervisedPretrainer"],
         "theanets.trainer.history": None,
         "theanets.trainer.schedules": None,
+        "theanets.trainer.sweeps.result": None,
+        "theanets.trainer.optimizers": None,
+        "theanets.callbacks": None,
     },
     "Estimators": {"theanets.estimators": None},
 }
@@ -40,8 +46,22 @@ GROUPS = {
 MODULES = {
     "Models": ["theanets.recurrent", "theanets.network.specs"],
     "Layers": ["theanets.layers"],
-    "Activations, losses and regularizers": ["theanets.activations", "theanets.losses", "theanets.regularizers"],
-    "Training": ["theanets.trainer", "theanets.trainer.schedules", "theanets.network.monitoring"],
+    "Activations, losses and regularizers": [
+        "theanets.activations",
+        "theanets.losses",
+        "theanets.regularizers",
+        "theanets.constraints",
+        "theanets.likelihoods",
+        "theanets.latent",
+    ],
+    "Training": [
+        "theanets.trainer",
+        "theanets.trainer.schedules",
+        "theanets.trainer.optimizers",
+        "theanets.trainer.sweeps",
+        "theanets.callbacks",
+        "theanets.network.monitoring",
+    ],
     "Estimators": [],
     "Tools": [
         "theanets.plot",

@@ -7,8 +7,10 @@ does is checked in processes of its own (:mod:`tests.test_backends`). A setting 
 import os
 
 if "THEANO_FLAGS" not in os.environ:
-    os.environ["THEANO_FLAGS"] = "mode=FAST_COMPILE,cxx="
+    # without notes where each variable was made, which nobody reads here.
+    os.environ["THEANO_FLAGS"] = "mode=FAST_COMPILE,cxx=,traceback.limit=0"
 
+import gc
 import json
 import pathlib
 
@@ -36,10 +38,39 @@ def rng():
     return np.random.RandomState(13)
 
 
-@pytest.fixture(autouse=True)
-def nothing_stored():
-    """No test runs what was compiled in another one."""
+@pytest.fixture(autouse=True, scope="module")
+def store_of_a_file():
+    """The tests of a file share what is compiled, and nothing with those of other files, whichever came before."""
     theanets.store.clear()
+
+
+@pytest.fixture
+def empty_store():
+    """Nothing has been compiled, and nothing that is compiled is left to other tests."""
+    theanets.store.clear()
+    yield
+    theanets.store.clear()
+
+
+@pytest.fixture(scope="module")
+def only_new_garbage():
+    """Searches for garbage leave out what was there before: each of them takes long with all that other tests keep."""
+    _keep_out_of_searches()
+    yield
+    gc.unfreeze()
+    _keep_out_of_searches()
+
+
+def _keep_out_of_searches():
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def nothing_stored_of_patches(request):
+    """What a test replaces may be part of what is compiled."""
+    if "monkeypatch" in request.fixturenames:
+        request.getfixturevalue("empty_store")
 
 
 @pytest.fixture
@@ -59,19 +90,9 @@ def each_mode(request):
     theanets.set_mode(before)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Share the tests out among processes by files, those that wait for a C compiler first, and one after the other."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class Scheduling(LoadFileScheduling):
-        def _split_scope(self, nodeid):
-            path = super()._split_scope(nodeid)
-            return "compiled" if path.startswith("tests/compat/") else path
-
-    # files with few tests may take as long as others.
-    config.option.loadscopereorder = False
-    return Scheduling(config, log)
+def pytest_collection_finish(session):
+    """Leave what is there for all tests, modules and the tests themselves, out of every search for garbage."""
+    _keep_out_of_searches()
 
 
 def pytest_collection_modifyitems(config, items):

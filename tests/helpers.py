@@ -123,6 +123,17 @@ def assert_same_values(actual, expected):
 
 
 @contextlib.contextmanager
+def mode(name):
+    """Compile by a mode within a ``with`` statement."""
+    before = theanets.get_mode()
+    theanets.set_mode(name)
+    try:
+        yield
+    finally:
+        theanets.set_mode(before)
+
+
+@contextlib.contextmanager
 def log_records(*loggers, level=logging.INFO):
     """Collect the records of some loggers (by default ``theanets`` and ``downhill``), whatever handlers they have."""
     records = []

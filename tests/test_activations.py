@@ -598,3 +598,25 @@ def test_a8_holds_in_every_family():
     assert type(theanets.Regularizer.build("quietregularizer")) is QuietRegularizer
     assert type(theanets.Layer.build("ff", size=3)) is theanets.layers.Feedforward
     assert type(theanets.Layer.build("quietlayer", size=3)) is QuietLayer
+
+
+TORCH = helpers.load_golden("torch")
+
+
+@pytest.mark.parametrize("name", TORCH["activations"])
+def test_values_and_gradients_of_torch(name):
+    x, case = TT.vector(), TORCH["activations"][name]
+    y = activations.FUNCTIONS[name](x)
+    value, gradient = theano.function([x], [y, theano.grad(y.sum(), x)])(helpers.floats(TORCH["x"]))
+    np.testing.assert_allclose(value, case["value"], rtol=1e-5, atol=1e-7)
+    # at the kinks of hard_sigmoid there is the mean of both slopes.
+    smooth = [place for place, at in enumerate(TORCH["x"]) if abs(at) != 3]
+    np.testing.assert_allclose(gradient[smooth], np.array(case["gradient"])[smooth], rtol=1e-5, atol=1e-6)
+
+
+def test_selu_has_its_initial_weights():
+    net = theanets.Regressor([400, (300, "selu"), (300, "relu"), 1])
+    assert net.find("hid1", "w").get_value().std() == pytest.approx(1 / 20, rel=0.02)
+    assert not net.find("hid1", "b").get_value().any() and net.find("hid2", "b").get_value().any()
+    outputs = net.feed_forward(np.random.RandomState(0).randn(200, 400))["hid1:out"]
+    assert abs(outputs.mean()) < 0.1 and outputs.std() == pytest.approx(1, abs=0.1)

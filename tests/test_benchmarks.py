@@ -140,12 +140,19 @@ def test_jobs_are_asked_for_by_one_word_and_with_starts():
     parser = make_parser()
     chosen, _ = choose(parser.parse_args(["--only", "jobs"]), parser)
     assert {workload.action for workload in chosen} == {"job", "start"}
-    assert {workload.job for workload in chosen} == {"", "grid", "search", "folds", "notebook", "second"}
+    known = {"", "grid", "search", "folds", "notebook", "second", "members", "sweep"}
+    assert {workload.job for workload in chosen} == known
 
 
 @pytest.mark.parametrize(
     "name, count, others",
-    [("job-grid", 25, 25), ("job-folds", 5, 1), ("job-notebook", 6, 6), ("job-second-mlp", 4, 3)],
+    [
+        ("job-grid", 25, 25),
+        ("job-folds", 5, 1),
+        ("job-notebook", 6, 6),
+        ("job-second-mlp", 4, 3),
+        ("job-sweep", 66, 64),
+    ],
 )
 def test_a_job_is_so_many_trainings_with_so_many_numbers(name, count, others):
     (workload,) = [workload.quick() for workload in JOBS if workload.name == name]
@@ -161,7 +168,7 @@ def test_a_job_is_so_many_trainings_with_so_many_numbers(name, count, others):
     assert (len(asked), len(set(asked))) == (count, others)
     assert np.isfinite(answer["loss"])
     # of second networks their own time counts, of others that of the process.
-    assert ("seconds" in answer) == name.startswith("job-second")
+    assert ("seconds" in answer) == name.startswith(("job-second", "job-sweep"))
 
 
 def test_a_library_without_estimators_has_no_search():
@@ -183,6 +190,9 @@ def test_theanets_does_the_jobs(workload):
     data, numbers = workloads.make_data(small), dict(learning_rate=0.01, l2=0.1, seed=1)
     outputs = theanets_.fit(small, data["x"], data["y"], numbers)(data["x"])
     assert np.isfinite(workloads.loss(small, outputs, data["y"]))
+    if workload.job == "sweep":
+        (predict,) = theanets_.sweep(small, data["x"], data["y"], [numbers])
+        assert np.array_equal(predict(data["x"]), outputs)
 
 
 def test_limits_of_jobs_are_for_medians():

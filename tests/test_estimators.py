@@ -42,9 +42,10 @@ def iris():
 @pytest.mark.parametrize(
     "estimator",
     [
-        NetworkClassifier(hidden=(8,), epochs=10),
-        NetworkRegressor(hidden=(8,), epochs=10),
-        AutoencoderTransformer(encoder=((2, "linear"),), epochs=2),
+        # by the algorithm that compiles fastest, for each of the many trainings.
+        NetworkClassifier(hidden=(8,), algo="sgd", learning_rate=0.1, epochs=10),
+        NetworkRegressor(hidden=(8,), algo="sgd", learning_rate=0.1, epochs=10),
+        AutoencoderTransformer(encoder=((2, "linear"),), algo="sgd", epochs=1),
     ],
     ids=lambda estimator: type(estimator).__name__,
 )

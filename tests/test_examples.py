@@ -87,6 +87,18 @@ def test_small_filters_beat_a_dense_layer(tmp_path):
     assert f"convolutional {numbers['convolutional']['params']:11d}" in output
 
 
+def test_a_sweep_finds_settings_and_makes_an_ensemble(tmp_path):
+    output = run(
+        "import sweep_and_ensemble as it, json; "
+        "print(json.dumps(it.main(epochs=4, folds=2, members=3, sizes=(8, 24))))",
+        tmp_path,
+    )
+    numbers = json.loads(output.splitlines()[-1])
+    assert numbers["size"] == 24 and numbers["together"] >= numbers["one"] - 0.01
+    assert numbers["together"] > 0.8 and numbers["spread"] > 1
+    assert f"3 together: {numbers['together']:.3f} right" in output
+
+
 @pytest.mark.parametrize(
     "name, arguments, expected",
     [

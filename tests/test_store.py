@@ -6,13 +6,18 @@ import os
 import threading
 import weakref
 
+import jax
 import numpy as np
 import pytest
 import scipy.sparse
 import theanets
 import theano
 import theano.tensor as TT
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from theanets import store, util
+from theanets.trainer import compiled
+from theanets.xla import epochs
 
 from tests.helpers import values
 
@@ -28,7 +33,7 @@ IMAGES = RNG.rand(12, 6, 6, 1).astype(util.FLOAT)
 
 
 @pytest.fixture(autouse=True)
-def by_xla():
+def by_xla(empty_store):
     theanets.set_mode("XLA")
     yield
     theanets.set_mode(None)
@@ -99,10 +104,11 @@ CASES = {
     ),
     "user's own": (
         regressor(dict(form="doubled", size=5), loss=lambda output, target: abs(output - target).mean()), [X, Y],
-        dict(algo="rmsprop", centered=0.1), dict(algo="rmsprop", centered=0.1, rms_halflife=3),
+        dict(algo="rmsprop", centered=0.1), dict(algo="rmsprop", centered=0.3, rms_halflife=3),
     ),
     "another loss": (
-        regressor(loss="quartic"), [X, Y], dict(algo="esgd"), dict(algo="esgd", learning_rate=0.1),
+        lambda seed: theanets.Regressor([6, 3], rng=seed, loss=dict(form="quartic", weight=seed / 2)), [X, Y],
+        dict(algo="esgd"), dict(algo="esgd", learning_rate=0.1),
     ),
     "stateful": (
         recurrent("Regressor", (4, "rnn"), 2), [SEQUENCES, SEQUENCES[:, :, :2]],
@@ -181,6 +187,68 @@ def test_results_are_those_of_a_network_that_compiles_for_itself(name, monkeypat
     assert_same(second, use(make, 2, data, options, name in IN_FULL))
 
 
+ACTIVATIONS = st.sampled_from(["tanh", "relu", "prelu", "softmax", "maxout:2", "elu", "norm:z+sigmoid"])
+ALGORITHMS = st.sampled_from(["sgd", "nag", "adam", "rmsprop", "adagrad", "adadelta", "rprop", "esgd"])
+RECURRENT = st.sampled_from(
+    ["rnn", "gru", "mut1", "scrn", "lstm", "rrnn", dict(form="clockwork", periods=(1, 2)),
+     dict(form="bidirectional", worker="gru")]
+)  # fmt: skip
+PENALTIES = st.dictionaries(
+    st.sampled_from(["weight_l2", "weight_l1", "hidden_l1", "contractive", "hidden_dropout", "input_noise",
+                     "centered"]),
+    st.sampled_from([(0.1, 0.2), (0.05, 0.05)]),
+    max_size=3,
+)  # fmt: skip
+SETTINGS = st.fixed_dictionaries(
+    {"algo": ALGORITHMS, "batch_size": st.sampled_from([7, 8])},
+    optional={
+        "shuffle": st.sampled_from(["rows", False]), "momentum": st.just(0.5), "max_gradient_norm": st.just(0.1),
+        "schedule": st.just("cosine"), "average": st.just("batches"), "monitor_gradients": st.just(True),
+        "monitors": st.just({"hid1:out": (0.1, 0.5)}), "freeze": st.just("*.b"),
+    },
+)  # fmt: skip
+LAYERS = st.lists(st.tuples(st.just(4), ACTIVATIONS) | st.sampled_from(["batchnorm", "layernorm"]), max_size=2)
+
+
+@st.composite
+def structures(draw):
+    """Return a function that makes a network, given a seed, and its data."""
+    recurs, weighted = draw(st.booleans()), draw(st.booleans())
+    if recurs:
+        layer, kind = draw(RECURRENT), theanets.recurrent
+        layer, x = dict(size=4, **(layer if isinstance(layer, dict) else dict(form=layer))), SEQUENCES
+        layers, y = [3, layer, 2], (x.argmax(axis=2) > 1)
+    else:
+        layers, kind, x, y = [6, (5, draw(ACTIVATIONS)), *draw(LAYERS), 3], theanets, X, LABELS
+    if draw(st.booleans()):
+        make, data, losses = kind.Classifier, [x, y.astype("int32")], ["xe"]
+    else:
+        targets = x[..., :2] if recurs else Y
+        make, data, losses = kind.Regressor, [x, targets], ["mse", "mae", "quartic"]
+    options = dict(loss=draw(st.sampled_from(losses)), weighted=weighted)
+    data += [np.linspace(0, 1, data[1].size, dtype=util.FLOAT).reshape(data[1].shape)] if weighted else []
+    return functools.partial(make, layers, **options), data
+
+
+@settings(max_examples=3, deadline=None, derandomize=True, phases=[Phase.generate],
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(structure=structures(), penalties=PENALTIES, options=SETTINGS)
+def test_results_are_the_same_without_the_store_whatever_the_structure(structure, penalties, options):
+    make, data = structure
+    if options["algo"] in ("adadelta", "esgd"):
+        options.pop("schedule", None)
+    runs = [options | {name: pair[i] for name, pair in penalties.items()} | dict(learning_rate=0.01 + 0.01 * i)
+            for i in range(2)]  # fmt: skip
+    theanets.set_store(None)
+    store.clear()
+    use(lambda seed: make(rng=seed), 1, data, runs[0])
+    count = len(store.TRAININGS)
+    second = use(lambda seed: make(rng=seed), 2, data, runs[1])
+    assert count == len(store.TRAININGS) == 1
+    theanets.set_store(False)
+    assert_same(second, use(lambda seed: make(rng=seed), 2, data, runs[1]))
+
+
 def test_nothing_of_a_network_is_kept():
     for seed in (1, 2):
         net, data = regressor((5, "tanh"), "batchnorm")(seed), [X.copy(), Y.copy()]
@@ -194,6 +262,37 @@ def test_nothing_of_a_network_is_kept():
         gc.collect()
         assert not [ref() for ref in held if ref() is not None]
     assert len(store.TRAININGS) == 1
+
+
+def held():
+    """Return how many objects, arrays on the device and compiled programs there are."""
+    gc.collect()
+    programs = jax.devices()[0].client.live_executables()
+    return np.array([len(gc.get_objects()), len(jax.live_arrays()), len(programs)])
+
+
+def test_memory_does_not_grow_with_the_number_of_networks():
+    counts = []
+    for seed in range(30):
+        net = regressor((5, "tanh"))(seed)
+        net.train([X, Y], algo="adam", weight_l2=seed + 1, hidden_dropout=0.2, epochs=1)
+        net.predict(X)
+        del net
+        if seed in (4, 29):
+            counts.append(held())
+    objects, arrays, programs = counts[1] - counts[0]
+    # fewer than ten for a network.
+    assert objects < 250 and arrays <= 0 and programs <= 0
+
+
+def test_memory_does_not_grow_with_the_number_of_sizes_of_batches(monkeypatch):
+    monkeypatch.setattr(epochs, "LAYOUTS", 2)
+    monkeypatch.setattr(compiled, "LOOPS", 2)
+    net, counts = regressor()(1), []
+    for size in range(3, 9):
+        net.train([X, Y], algo="sgd", batch_size=size, epochs=1)
+        counts.append(held()[1:].tolist())
+    assert counts[2] == counts[-1]
 
 
 def test_what_is_kept_is_limited(monkeypatch):

@@ -28,10 +28,14 @@ xla.register()
 
 from . import (  # noqa: E402
     activations,
+    callbacks,
+    constraints,
     convolution,
     feedforward,
     graph,
+    latent,
     layers,
+    likelihoods,
     losses,
     main,
     modes,
@@ -53,7 +57,9 @@ from .main import Experiment  # noqa: E402
 from .modes import get_mode, set_mode  # noqa: E402
 from .regularizers import Regularizer  # noqa: E402
 from .store import set_store  # noqa: E402
+from .trainer.sweeps import sweep  # noqa: E402
 from .util import log  # noqa: E402
+from .xla import connect, set_devices  # noqa: E402
 
 #: Modules that need packages which not everybody has: they are imported when they are asked for.
 OPTIONAL = ("estimators", "plot")
@@ -92,21 +98,28 @@ __all__ = [
     "Regressor",
     "Regularizer",
     "activations",
+    "callbacks",
+    "connect",
+    "constraints",
     "convolution",
     "feedforward",
     "get_mode",
     "graph",
+    "latent",
     "layers",
+    "likelihoods",
     "log",
     "losses",
     "main",
     "modes",
     "recurrent",
     "regularizers",
+    "set_devices",
     "set_log",
     "set_mode",
     "set_store",
     "store",
+    "sweep",
     "trainer",
     "util",
     "xla",

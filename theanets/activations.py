@@ -67,6 +67,37 @@ def rect_minmax(x):
     return rect_min(TT.switch(TT.gt(x, 0), x, TT.switch(TT.lt(x, 0), 0, x / 2)))
 
 
+def gelu(x):
+    """Compute x times the probability that a standard normal variable is less than x."""
+    return 0.5 * x * (1 + TT.erf(x * np.sqrt(0.5).astype(x.dtype)))
+
+
+def swish(x):
+    """Compute x times the logistic function of x."""
+    return x * TT.nnet.sigmoid(x)
+
+
+def mish(x):
+    """Compute x tanh(log(1 + exp(x)))."""
+    return x * TT.tanh(TT.nnet.softplus(x))
+
+
+def hard_sigmoid(x):
+    """Compute the line x / 6 + 1/2, cut to [0, 1]."""
+    return rect_minmax(x / 6 + 0.5)
+
+
+#: The numbers of SELU, for which activations of a mean of 0 and a variance of 1 keep these from layer to layer.
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def selu(x):
+    """Compute 1.0507 x for positive x, and 1.7581 (exp(x) - 1) for the others."""
+    # both branches of a switch have gradients: the exponential must not see the large positive values.
+    negative = SELU_ALPHA * TT.expm1(TT.switch(TT.gt(x, 0), 0, x))
+    return SELU_SCALE * TT.switch(TT.gt(x, 0), x, negative)
+
+
 def norm_mean(x):
     """Subtract from each example the mean of its units."""
     # the mean of equal values may differ from them in the last digit; that of zeros does not.
@@ -117,10 +148,17 @@ FUNCTIONS = {
     "rect:max": rect_max,
     "rect:min": rect_min,
     "rect:minmax": rect_minmax,
+    "hard_sigmoid": hard_sigmoid,
     # smooth
+    "exp": TT.exp,
+    "gelu": gelu,
     "logistic": TT.nnet.sigmoid,
     "sigmoid": TT.nnet.sigmoid,
+    "mish": mish,
+    "selu": selu,
+    "silu": swish,
     "softplus": TT.nnet.softplus,
+    "swish": swish,
     "tanh": TT.tanh,
     # over the units of one example
     "norm:max": norm_max,
@@ -129,6 +167,10 @@ FUNCTIONS = {
     "norm:z": norm_z,
     "softmax": softmax,
 }
+
+#: Standard deviations of the initial weights that functions need, as functions of the number of inputs, and of biases;
+#: for all others they are those of :meth:`theanets.Layer.add_weights` and :meth:`theanets.Layer.add_bias`.
+INITIAL = {"selu": (lambda count: 1 / np.sqrt(count), 0)}
 
 #: Ops that rearrange the values of one or several arrays without changing them.
 ARRANGING = (TT.DimShuffle, TT.Join, TT.Rebroadcast, TT.Reshape, TT.subtensor.Subtensor)
@@ -160,6 +202,8 @@ def _softened(x):
 def log_of(x):
     """Return the logarithm of probabilities, computed from the argument (the logits) of their softmax or sigmoid.
 
+    That of exponentials is their argument.
+
     The logarithm of a probability that underflows, or is rounded to 1, is wrong and has no gradient; computed from the
     logits, it is exact and has one.
 
@@ -171,7 +215,7 @@ def log_of(x):
     Returns
     -------
     logarithm : expression or None
-        None if the expression is not found to be softmax or sigmoid of another one.
+        None if the expression is not found to be softmax, sigmoid or the exponential of another one.
 
     Examples
     --------
@@ -194,6 +238,8 @@ def log_of(x):
         return node.op(*node.inputs[:first], *logs, *node.inputs[count:])
     if isinstance(node.op, TT.Elemwise) and isinstance(node.op.scalar_op, TT.nnet.sigm.ScalarSigmoid):
         return log_sigmoid(node.inputs[0])
+    if node.op == TT.exp:
+        return node.inputs[0]
     argument = _softened(x)
     return None if argument is None else log_softmax(argument)
 

@@ -56,7 +56,6 @@ _NO_MODE = "leave it out: noise and dropout are there only if a call asks for th
 _QUIET = "progress=False hides the bar, and verbose=False the log as well"
 _TARGETS = "put all arrays into one list, as in train([x, y])"
 _VALIDATION = "give them as the second argument: train([x, y], [x_valid, y_valid])"
-_SPLIT = "split the data yourself: train([x[:800], y[:800]], [x[800:], y[800:]])"
 _HIDDEN = "list the layers, e.g. layers=[10, 20, 20, 3]"
 _DECAY = "write schedule='exponential'"
 _WEIGHTS = "make the model with weighted=True, and give weights after the targets: train([x, y, weights])"
@@ -116,10 +115,9 @@ HINTS_TRAINING = {
     "validation": _VALIDATION,
     "validation_batch_size": "write batch_size=, which is for both, or valid_batches=",
     "validation_data": _VALIDATION,
-    "validation_fraction": _SPLIT,
+    "validation_fraction": "write validation_split=",
     "validation_freq": "write validate_every=",
     "validation_set": _VALIDATION,
-    "validation_split": _SPLIT,
     "validation_steps": "write valid_batches=",
     "verbosity": _QUIET,
     "warm_start": "leave it out: train() goes on from the parameters that the network has",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import theano
 
-from . import data, graph, layers, util
+from . import data, graph, latent, layers, losses, util
 from .network import evaluation
 
 __all__ = ["Autoencoder", "Regressor", "Classifier"]
@@ -68,7 +68,8 @@ class Autoencoder(graph.Network):
         """Return the full name of the output that stands for a layer."""
         self._require_layers()
         if layer is None:
-            layer = len(self.layers) // 2
+            drawn = latent.gaussian_layers(self.layers)
+            layer = drawn[0] if len(drawn) == 1 else len(self.layers) // 2
         if util.is_int(layer):
             if not -len(self.layers) <= layer < len(self.layers):
                 raise IndexError(f"layer {layer}: this network has {len(self.layers)} layers")
@@ -96,9 +97,11 @@ class Autoencoder(graph.Network):
             Data for the input.
         layer : str, int or :class:`theanets.Layer`, optional
             The layer that makes the code, by name, by index or itself; a name such as ``'hid1:pre'`` stands for any
-            output. Default: the layer in the middle, of index ``len(layers) // 2``.
+            output. Default: the layer of the form ``gaussian`` if there is one, otherwise the layer in the middle, of
+            index ``len(layers) // 2``.
         sample : bool, optional
-            If true, take the values as probabilities and draw from them, once for each. Default False.
+            If true, draw: from the normal distributions of a ``gaussian`` layer, whose means are the code otherwise;
+            of another layer, take the values as probabilities, and draw once for each. Default False.
         batch_size : int, optional
             Compute for so many examples at a time. Default: for all at once.
         check : bool, optional
@@ -109,7 +112,7 @@ class Autoencoder(graph.Network):
         Returns
         -------
         code : ndarray (num-examples, num-units)
-            Of the float type; or, when sampling, of zeros and ones of the type uint8.
+            Of the float type; or, when sampling from probabilities, of zeros and ones of the type uint8.
 
         Raises
         ------
@@ -123,6 +126,9 @@ class Autoencoder(graph.Network):
         decode : Go back from a code to data.
         """
         name = self._find_output(layer)
+        drawn = [layer for layer in latent.gaussian_layers(self.layers) if layer.output_name == name]
+        if sample and drawn:
+            return self._draw_codes(drawn[0], x, batch_size, check, kwargs)
         code = self._output(name, x, batch_size, kwargs, "encode()", check=check)
         return evaluation.map_sequences(lambda values: self._sample(values, name), code) if sample else code
 
@@ -134,6 +140,65 @@ class Autoencoder(graph.Network):
                 "expected probabilities from 0 to 1, as a layer with the activation 'sigmoid' makes them"
             )
         return self._generator().binomial(n=1, p=code.astype("float64")).astype("uint8")
+
+    def _draw_codes(self, layer, x, batch_size, check, kwargs):
+        """Draw codes from the distributions of a layer."""
+        names = [layer.full_name("mean"), layer.full_name("logvar")]
+        regs = self._regularizers(kwargs, "encode()")
+        means, spreads = self._evaluate(names, x, regs, batch_size, check=check)
+
+        def draw(mean, logvar):
+            noise = self._generator().standard_normal(mean.shape)
+            return (mean + np.exp(logvar / 2) * noise).astype(mean.dtype)
+
+        return [draw(*pair) for pair in zip(means, spreads)] if isinstance(means, list) else draw(means, spreads)
+
+    def sample(self, n: int = 1, rng: Any = None, steps: int | None = None, layer: Any = None) -> Any:
+        """Generate data: decode codes that are drawn from a standard normal distribution.
+
+        Parameters
+        ----------
+        n : int, optional
+            Number of examples. Default 1.
+        rng : int, None or numpy.random.RandomState, optional
+            Seed or generator. Default None: the generator of the network, whose draws go on from call to call.
+        steps : int, optional
+            For models of sequences, their length.
+        layer : str, int or :class:`theanets.Layer`, optional
+            The layer of the code; see :meth:`encode`.
+
+        Returns
+        -------
+        x : ndarray (n, num-variables)
+
+        Raises
+        ------
+        ConfigurationError
+            If the layer of the code is not of the form ``gaussian``, so that nothing makes its values normal.
+
+        Examples
+        --------
+        >>> import theanets
+        >>> net = theanets.Autoencoder([6, (2, "gaussian"), 6])
+        >>> net.sample(3, rng=0).shape
+        (3, 6)
+        """
+        name = self._find_output(layer)
+        found = [each for each in latent.gaussian_layers(self.layers) if each.output_name == name]
+        if not found:
+            raise util.ConfigurationError(
+                f"sample(): the code {name!r} is not of a layer of the form 'gaussian', as in (8, 'gaussian'), so that "
+                "it is not known how its values are distributed"
+            )
+        for what, value in (("n", n), ("steps", steps)):
+            if value is not None and (not util.is_int(value) or value < 1):
+                raise util.ConfigurationError(f"sample(): {what}={value!r}, expected a positive integer")
+        shape = found[0].output_shape
+        if None in shape and steps is None:
+            raise util.ConfigurationError("sample(): this is a model of sequences; give their length by steps=")
+        rng = self._generator() if rng is None else util.random_state(rng)
+        shape = (int(n), *(steps if entry is None else entry for entry in shape))
+        return self.decode(rng.standard_normal(shape), layer=found[0])
 
     def _generator(self):
         """Return the generator for sampling; with an int seed, one that is used for nothing else."""
@@ -292,7 +357,8 @@ class Classifier(graph.Network):
     layers : iterable of layer specs, optional
         See :mod:`theanets.network.specs`. The size of the last layer is the number of classes.
     loss : str, dict, :class:`theanets.Loss` or None, optional
-        Default ``'xe'``.
+        Default ``'xe'``. With ``'multilabel'`` an example may have several classes at once, or none: the target is an
+        array of zeros and ones of shape (num-examples, num-classes), and so is what is predicted.
     weighted : bool, optional
         If true, examples have weights, given with the data. Default False.
     rng : int, None or numpy.random.RandomState, optional
@@ -325,12 +391,27 @@ class Classifier(graph.Network):
         the right one, if the first loss tells.
         """
         result = super().monitors(monitors=monitors, context=context, **kwargs)
-        if self.losses and hasattr(self.losses[0], "accuracy"):
+        if self.losses:
             outputs, _ = self.build_graph(self._training_regularizers(kwargs, "monitors()"), context)
-            result.append(("acc", self.losses[0].accuracy(outputs)))
+            result.extend(self.losses[0].metrics(outputs))
         return result
 
+    def _output_activation(self):
+        return "sigmoid" if self._is_multilabel() else self.DEFAULT_OUTPUT_ACTIVATION
+
+    def _is_multilabel(self):
+        """Tell whether an example may have several labels at once."""
+        if self.losses:
+            return self.losses[0].is_multilabel
+        form = (self._default_loss or {}).get("loss")
+        form = form.get("form") if isinstance(form, dict) else form
+        if isinstance(form, str) and losses.Loss.is_registered(form):
+            form = losses.Loss.get_class(form)
+        return getattr(form, "is_multilabel", False)
+
     def _read_output(self, output):
+        if self._is_multilabel():
+            return np.where(np.isnan(output), -1, output > 0.5).astype("int64")
         labels = output.argmax(axis=-1).astype("int64")
         if data.is_finite(output):
             return labels
@@ -344,6 +425,7 @@ class Classifier(graph.Network):
         state: Any = None,
         samples: int | None = None,
         check: bool = True,
+        devices: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Compute the most probable class.
@@ -362,6 +444,8 @@ class Classifier(graph.Network):
             :meth:`theanets.Network.predict`. Default: return labels.
         check : bool, optional
             Refuse data that are infinite or not a number, see :meth:`theanets.Network.predict`. Default True.
+        devices : str, int or list, optional
+            The devices among which the examples are divided, see :meth:`theanets.Network.predict`.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`.
 
@@ -369,8 +453,12 @@ class Classifier(graph.Network):
         -------
         labels : ndarray (num-examples, )
             Of the type int64. Where the output of the network is not a number, there is no class: the label is -1.
+            With the loss ``multilabel``, an array (num-examples, num-classes) of zeros and ones, which says of each
+            class whether its probability is more than one half.
         """
-        return super().predict(x, batch_size=batch_size, state=state, samples=samples, check=check, **kwargs)
+        return super().predict(
+            x, batch_size=batch_size, state=state, samples=samples, check=check, devices=devices, **kwargs
+        )
 
     def predict_proba(self, x: Any, batch_size: int | None = None, check: bool = True, **kwargs: Any) -> Any:
         """Compute the probabilities of the classes; for the arguments see :meth:`predict`.
@@ -438,6 +526,9 @@ class Classifier(graph.Network):
         target, weights = evaluation.align_targets(predicted, y, w, check, dtype="int64")
         predicted = evaluation.join_sequences(predicted)
         right = (target == predicted) & (predicted >= 0)
+        if self._is_multilabel():
+            # a label that is wrong makes the example wrong.
+            right, weights = right.all(axis=-1), np.broadcast_to(weights, right.shape).mean(axis=-1)
         if w is None:
             return right.mean()
         return (weights * right).sum() / weights.sum()

@@ -16,7 +16,19 @@ import numpy as np
 from . import arguments, layers, losses, modes, regularizers, storage, trainer, util, xla
 from .layers.base import chained
 from .layers.context import Context, Outputs
-from .network import caching, evaluation, fitting, gradients, inspection, monitoring, specs, training, transfer
+from .network import (
+    caching,
+    evaluation,
+    fitting,
+    gradients,
+    inspection,
+    metrics,
+    monitoring,
+    portable,
+    specs,
+    training,
+    transfer,
+)
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -50,7 +62,15 @@ class _OnClass:
 
 
 @storage.register_network
-class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluation.Evaluation, inspection.Inspection):
+class Network(
+    training.Training,
+    transfer.Transfer,
+    gradients.Gradients,
+    evaluation.Evaluation,
+    metrics.Metrics,
+    inspection.Inspection,
+    portable.Portable,
+):
     """A list of layers, wired up to map inputs to outputs, with losses to train it by.
 
     Parameters
@@ -281,7 +301,7 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
             return cls(**options)
         if not self.layers:
             raise util.ConfigurationError(f"{who}: the first layer must be an input, not of the form {form!r}")
-        default = self.DEFAULT_OUTPUT_ACTIVATION if is_output else "relu"
+        default = self._output_activation() if is_output else "relu"
         options.setdefault("activation", cls.default_activation or default)
         if options.get("inputs") is None or util.is_int(options["inputs"]):
             options["inputs"] = chained(options.get("inputs"), self.layers[-1])
@@ -290,6 +310,10 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         if issubclass(cls, layers.Tied) and options.get("partner") is None:
             options["partner"] = specs.find_partner(self.layers, who).name
         return cls(**options)
+
+    def _output_activation(self):
+        """Return the activation of the last layer, if its spec names none."""
+        return self.DEFAULT_OUTPUT_ACTIVATION
 
     def _adopt(self, layer):
         """Add an existing layer object, and chain it to the last layer if it names no input."""
@@ -480,7 +504,8 @@ class Network(training.Training, transfer.Transfer, gradients.Gradients, evaluat
         result = losses.Loss.build(form, target=target, **options)
         # the target has as many axes as the output asks for.
         ndim = fitting.count_axes(result, self.layers) if util.is_int(target) else None
-        if ndim not in (None, target) and (name is not None or losses.takes_labels(result) == takes_labels):
+        is_usual = losses.takes_labels(result) == takes_labels or result.is_multilabel
+        if ndim not in (None, target) and (name is not None or is_usual):
             result = losses.Loss.build(form, target=ndim, **options)
         if name is not None:
             self._name_target(result, name)

@@ -42,8 +42,11 @@ class ConsoleHandler(logging.Handler):
     #: Makes a context in which lines may be written while a bar shows the progress; None if there is no bar.
     beside = None
 
+    #: Whether only warnings and errors are printed, as in all processes but the first of a distributed training.
+    is_quiet = False
+
     def emit(self, record):
-        if logging.getLogger().handlers:
+        if logging.getLogger().handlers or self.is_quiet and record.levelno < logging.WARNING:
             return
         beside = type(self).beside
         if beside and getattr(record, SHOWN, False) and not LOGGER.isEnabledFor(logging.DEBUG):

@@ -16,6 +16,7 @@ bce      :class:`BinaryCrossEntropy`         labels of which an example may have
 hinge    :class:`Hinge`                      classes
 =======  ==================================  =============================================
 
+There are more in :mod:`theanets.likelihoods`, for outliers, quantiles, counts, several labels and whole distributions.
 A function of the output and the target does as well; see :class:`Formula`. To add a loss that can be asked for by name,
 subclass :class:`Loss`.
 """
@@ -116,6 +117,12 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
 
     #: Targets with at least so many dimensions hold sequences, of shape (batch, time, ...).
     SEQUENCE_NDIM = 3
+
+    #: Whether a loss that overrides ``__call__`` leaves out the padding of sequences.
+    knows_masks = False
+
+    #: Whether the target says of each of several labels whether an example has it, so that classifiers need sigmoids.
+    is_multilabel = False
 
     #: Whether errors are functions of the logarithm of the output, computed from the arguments of its activation.
     takes_logarithm = False
@@ -305,6 +312,14 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
         """
         return self.size() if self._weights is None else self._weights.sum()
 
+    def metrics(self, outputs):
+        """Return pairs of names and expressions of what a classifier reports beside the loss."""
+        return [("acc", self.accuracy(outputs))] if hasattr(self, "accuracy") else []
+
+    def estimate(self, output):
+        """Return what of an output, as an array, is to be compared with the target in a score."""
+        return output
+
     def measure(self, outputs):
         """Return an expression of the value annotated with the number of its terms, see :mod:`theanets.layers.means`.
 
@@ -319,7 +334,7 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
 
     def check_context(self, context):
         """Raise an error for sequences of different lengths if ``__call__`` is overridden, as it ignores the mask."""
-        counts_all = self.has_own_formula and type(self).__call__ is not GaussianLogLikelihood.__call__
+        counts_all = self.has_own_formula and not self.knows_masks
         if context is not None and context.mask is not None and counts_all:
             raise util.ConfigurationError(
                 f"loss {type(self).__name__} cannot be used with sequences of different lengths; give it a method "
@@ -531,9 +546,11 @@ class GaussianLogLikelihood(Loss):
 
     __extra_registration_keys__ = ["gll"]
 
+    knows_masks = True
+
     def __init__(self, *args, mean_name="mean", covar_name="covar", covar_eps=1e-3, **kwargs):
         super().__init__(*args, **kwargs)
-        _refuse_weights(self)
+        refuse_weights(self)
         self.mean_name = util.output_name(mean_name)
         self.covar_name = util.output_name(covar_name)
         self.covar_eps = covar_eps
@@ -711,7 +728,7 @@ class MaximumMeanDiscrepancy(Loss):
 
     def __init__(self, *args, kernel=1, **kwargs):
         super().__init__(*args, **kwargs)
-        _refuse_weights(self)
+        refuse_weights(self)
         self.kernel = kernel if callable(kernel) else self.gaussian(kernel)
 
     @staticmethod
@@ -727,6 +744,6 @@ class MaximumMeanDiscrepancy(Loss):
         return k(t, t).mean() - 2 * k(t, x).mean() + k(x, x).mean()
 
 
-def _refuse_weights(loss):
+def refuse_weights(loss):
     if loss._weights is not None:
         raise util.ConfigurationError(f"loss {type(loss).__name__} has no weighted form; leave out weighted=True")

@@ -9,15 +9,22 @@ import theano
 from . import util, xla
 from .compat import first_compile
 from .compat.configuration import UserSettings
+from .xla import loading, selection
 
-__all__ = ["COMPILING", "function", "get_mode", "key", "set_mode", "used"]
+__all__ = ["COMPILING", "function", "get_mode", "key", "plan", "set_mode", "used"]
 
 #: Environment variable that chooses a mode.
 VARIABLE = "THEANETS_MODE"
 
+#: Theano's mode with the fewest rewrites.
+FAST_COMPILE = "FAST_COMPILE"
+
 #: The mode in Theano's settings at the time of the import: the user's, Theano's default, or one set by ``compat``.
 UNTOUCHED = str(theano.config.mode)
 
+
+#: Whether Theano uses a GPU by its own code, which is chosen before it is imported, and cannot be changed.
+ON_GPU = str(theano.config.device).startswith(("cuda", "gpu", "opencl"))
 
 #: Whether the user has set a mode or a linker for Theano; settings are read once, when Theano is imported.
 CONFIGURED = UserSettings().any("mode", "linker")
@@ -82,13 +89,12 @@ def get_mode() -> str | theano.compile.Mode:
     """
     if _Choice.mode is not None:
         return _Choice.mode
-    asked = os.environ.get(VARIABLE)
-    if asked:
-        return _check(asked, VARIABLE)
+    # this runs before each prediction: os.environ.get() raises and catches an error for a variable that is not set.
+    if VARIABLE in os.environ and os.environ[VARIABLE]:
+        return _check(os.environ[VARIABLE], VARIABLE)
     if str(theano.config.mode) != UNTOUCHED:
         return theano.config.mode
-    on_gpu = str(theano.config.device).startswith(("cuda", "gpu", "opencl"))
-    return theano.config.mode if CONFIGURED or on_gpu or not xla.is_available() else xla.NAME
+    return theano.config.mode if CONFIGURED or ON_GPU or not xla.is_available() else xla.NAME
 
 
 def _resolved():
@@ -99,8 +105,43 @@ def _resolved():
     if mode == xla.NAME or mode == theano.config.mode:
         # like Theano's default mode: with the optimizer_including and _excluding of the user's settings.
         with theano.change_flags(mode=mode):
-            return theano.compile.mode.get_mode(None)
-    return theano.compile.mode.get_mode(mode)
+            found = theano.compile.mode.get_mode(None)
+    else:
+        found = theano.compile.mode.get_mode(mode)
+    # graphs for the shapes of all variables take up to half of the time that a loop is compiled in, and few of this
+    # mode's rewrites have a use for them.
+    return found.excluding("ShapeOpt") if mode == FAST_COMPILE else found
+
+
+def plan(devices=None, where="set_devices()"):
+    """Return the plan of the devices that are asked for, or that the user has chosen.
+
+    Parameters
+    ----------
+    devices : optional
+        As for :func:`theanets.set_devices`. Default: what was chosen there.
+    where : str, optional
+        What asks for it, for messages.
+
+    Returns
+    -------
+    plan : theanets.xla.sharding.Plan or None
+        None for one device, which is the default.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are no such devices, or if networks do not run by XLA.
+    """
+    choice = selection.chosen() if devices is None else selection.check(devices, where)
+    if choice is None:
+        return None
+    if get_mode() != xla.NAME:
+        raise util.ConfigurationError(
+            f"{where}: devices={choice!r}, but the mode is {get_mode()!r}; several devices need 'XLA'"
+        )
+    xla.check_process()
+    return loading.load("sharding").plan_for(choice, where)
 
 
 def key():

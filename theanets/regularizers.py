@@ -14,6 +14,9 @@ HiddenL1 0.1 *
 Noise and dropout act in the methods that are given the keyword: in ``train``, on the validation data too; in
 ``predict`` only if ``predict`` itself is given the keyword.
 
+Decoupled decay and constraints of weights, which act on parameters after each step, are in
+:mod:`theanets.constraints`; penalties on codes in :mod:`theanets.latent`.
+
 To add a regularizer, subclass :class:`Regularizer`; its lower-cased name is a new keyword.
 """
 
@@ -62,8 +65,9 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
 
     Notes
     -----
-    A subclass overrides :meth:`loss` to add a penalty, or :meth:`modify_graph` to change outputs. As these may read the
-    weight, training with another weight is then compiled anew; with the regularizers of this module it is not.
+    A subclass overrides :meth:`loss` to add a penalty, :meth:`modify_graph` to change outputs, or :meth:`after_step`
+    to change parameters. Training with another weight compiles nothing, unless these methods read ``self.weight``, or
+    pass ``self`` on to a function that may.
 
     Examples
     --------
@@ -81,6 +85,12 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
     #: Kind of names that patterns match: ``'outputs'`` or ``'parameters'``; None if neither, or unknown.
     watches: str | None = None
 
+    #: Whether parameters with a single axis, such as biases, count among those that patterns match.
+    takes_vectors = False
+
+    #: Whether :meth:`after_step` restricts parameters to some set, so that it comes after the other changes of a step.
+    is_projection = False
+
     #: A new object is made in each call of ``train`` or ``predict``, so cache keys use the settings, not the identity.
     is_known_by_settings = True
 
@@ -95,6 +105,11 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
 
     def __repr__(self):
         return arguments.show_call(self)
+
+    @classmethod
+    def read(cls, value):
+        """Return the arguments of the constructor that the value of a keyword stands for, as a dict."""
+        return dict(value) if isinstance(value, dict) else {"weight": value}
 
     def structure(self):
         """Return a dict of the attributes that compiled trainings depend on, for cache keys.
@@ -133,19 +148,42 @@ class Regularizer(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "regular
         """
         return 0
 
+    def after_step(self, param, value, rate):
+        """Change what a parameter becomes in a step of training.
+
+        Parameters
+        ----------
+        param : theano shared variable
+            A parameter whose name matches the pattern.
+        value : expression
+            Its value after the step.
+        rate : expression
+            The learning rate.
+
+        Returns
+        -------
+        value : expression
+        """
+        return value
+
 
 def modifies_graphs(reg):
     """Tell whether a regularizer changes outputs, and does not only add to the loss."""
     return type(reg).modify_graph is not Regularizer.modify_graph
 
 
-def _mean(terms):
+def changes_parameters(reg):
+    """Tell whether a regularizer changes parameters after each step of training."""
+    return type(reg).after_step is not Regularizer.after_step
+
+
+def mean_of(terms):
     """Return the mean of some scalar expressions; 0 if there are none."""
     terms = list(terms)
     return sum(terms) / len(terms) if terms else 0
 
 
-def _average(values, outputs):
+def average(values, outputs):
     """Return the mean of the values of an output, without masked steps."""
     mask = context_of(outputs).mask if values.ndim > 2 else None
     return means.mean(values, mask)
@@ -156,7 +194,7 @@ def hidden_layers(network_layers):
     return [layer for layer in network_layers[:-1] if not isinstance(layer, layers.Input)]
 
 
-def _hidden_outputs(pattern, network_layers, outputs):
+def hidden_outputs(pattern, network_layers, outputs):
     """Return the outputs that match a pattern, where ``*`` means the default outputs of hidden layers."""
     if pattern == "*":
         pattern = [util.ExactName(layer.output_name) for layer in hidden_layers(network_layers)]
@@ -170,7 +208,7 @@ class _WeightPenalty:
 
     def loss(self, layers, outputs):
         params = [param for _, param in util.params_matching(layers, self.pattern) if param.ndim > 1]
-        return _mean(self.penalty(param).mean() for param in params)
+        return mean_of(self.penalty(param).mean() for param in params)
 
 
 class WeightL2(_WeightPenalty, Regularizer):
@@ -210,7 +248,7 @@ class HiddenL1(Regularizer):
     watches: str | None = "outputs"
 
     def loss(self, layers, outputs):
-        return _mean(_average(abs(util.dense(h)), outputs) for h in _hidden_outputs(self.pattern, layers, outputs))
+        return mean_of(average(abs(util.dense(h)), outputs) for h in hidden_outputs(self.pattern, layers, outputs))
 
 
 class _SequencePenalty:
@@ -230,7 +268,7 @@ class _SequencePenalty:
         sequences = [value for _, value in util.outputs_matching(outputs, self.pattern) if value.ndim == 3]
         mask = context_of(outputs).mask
         mask = None if mask is None else mask[:, 1:]
-        return _mean(means.mean(TT.sqr(h[:, 1:] - h[:, :-1]), mask) for h in map(self.watched, sequences))
+        return mean_of(means.mean(TT.sqr(h[:, 1:] - h[:, :-1]), mask) for h in map(self.watched, sequences))
 
 
 class RecurrentNorm(_SequencePenalty, Regularizer):
@@ -306,10 +344,10 @@ class Contractive(Regularizer):
                 )
         if not inputs:
             return 0
-        return _mean(
-            _average(TT.sqr(gradient), outputs)
-            for h in _hidden_outputs(self.pattern, layers, outputs)
-            for gradient in TT.grad(_average(h, outputs), list(inputs.values()), disconnected_inputs="ignore")
+        return mean_of(
+            average(TT.sqr(gradient), outputs)
+            for h in hidden_outputs(self.pattern, layers, outputs)
+            for gradient in TT.grad(average(h, outputs), list(inputs.values()), disconnected_inputs="ignore")
         )
 
 
@@ -334,7 +372,7 @@ def seed_of(rng):
     return int(copy.deepcopy(util.random_state(rng)).randint(1, 2**31 - 1))
 
 
-class _Stochastic:
+class Stochastic:
     """Mixin class of regularizers that change outputs by random numbers.
 
     Parameters
@@ -404,7 +442,7 @@ def _is_stream(rng):
     return hasattr(rng, "state_updates")
 
 
-class GaussianNoise(_Stochastic, Regularizer):
+class GaussianNoise(Stochastic, Regularizer):
     """Add normally distributed noise, with the standard deviation ``weight``, to outputs.
 
     The value without the noise stays available under the output's name with ``-prenoise`` appended.
@@ -425,7 +463,7 @@ class GaussianNoise(_Stochastic, Regularizer):
         return value + self.rng.normal(size=value.shape, std=self.weight, dtype=util.FLOAT)
 
 
-class BernoulliDropout(_Stochastic, Regularizer):
+class BernoulliDropout(Stochastic, Regularizer):
     """Set elements of outputs to zero with the probability ``weight``, and divide the others by ``1 - weight``.
 
     The value before that stays available under the output's name with ``-predrop`` appended.
@@ -456,7 +494,7 @@ def share_streams(regularizers):
     """Give regularizers with the same seed the same stream."""
     streams = {}
     for reg in regularizers:
-        if isinstance(reg, _Stochastic) and reg.seed is not None:
+        if isinstance(reg, Stochastic) and reg.seed is not None:
             reg.rng = streams.setdefault(reg.seed, reg.rng)
 
 
@@ -532,7 +570,7 @@ class Draws:
     def __init__(self, regularizers):
         found, self.places, self.are_new = {}, [], True
         for reg in regularizers:
-            if not isinstance(reg, _Stochastic):
+            if not isinstance(reg, Stochastic):
                 continue
             self.are_new &= reg.seed is not None and not reg.rng.state_updates
             found.setdefault(reg.seed, reg.rng)
@@ -593,7 +631,7 @@ def from_kwargs(graph, **kwargs):
     if given is not None and not isinstance(given, dict):
         raise util.ConfigurationError(f"regularizers={given!r}: expected a list of regularizers, or a dict of keywords")
     kwargs = arguments.renamed({**kwargs, **(given or {})}, arguments.OLD_REGULARIZERS)
-    rng = _seed_or_stream(graph, kwargs)
+    rng = seed_or_stream(graph, kwargs)
     kinds = {"dropout": BernoulliDropout, "noise": GaussianNoise}
     result = [
         kinds[kind](pattern=pattern, weight=level, rng=rng)
@@ -605,14 +643,14 @@ def from_kwargs(graph, **kwargs):
         if value is None or name in LEVELS or name in TABLES or not Regularizer.is_registered(name):
             continue
         cls = Regularizer.get_class(name)
-        options = dict(value) if isinstance(value, dict) else {"weight": value}
-        if issubclass(cls, _Stochastic):
+        options = cls.read(value)
+        if issubclass(cls, Stochastic):
             options.setdefault("rng", rng)
         result.append(cls(**options))
     return result
 
 
-def _seed_or_stream(graph, kwargs):
+def seed_or_stream(graph, kwargs):
     default = getattr(graph, "seed", 13)
     if "rng" not in kwargs or kwargs["rng"] is getattr(graph, "rng", None):
         return default

@@ -70,21 +70,38 @@ class Model(Base):
 def fit(workload, x, y, numbers):
     """Do a training of a job; see :mod:`benchmarks.jobs`."""
     net = _mlp(workload.model, numbers["seed"]) if workload.model["kind"] == "mlp" else _recurrent(workload.model)
-    data = [x] if type(net) is theanets.Autoencoder else [x, y]
-    options = dict(momentum=workloads.MOMENTUM) if workload.optimizer == "sgd" else {}
     net.train(
-        data,
-        [array[: workload.batch] for array in data],
-        algo=workload.optimizer,
+        *_data(net, workload, x, y),
         learning_rate=numbers["learning_rate"],
         weight_l2=numbers["l2"],
+        rng=numbers["seed"],
+        **_options(workload),
+    )
+    return net.predict_proba if isinstance(net, theanets.Classifier) else net.predict
+
+
+def sweep(workload, x, y, members):
+    """Do many trainings of a job at once; see :mod:`benchmarks.jobs`."""
+    build = lambda rng: _mlp(workload.model, rng)  # noqa: E731
+    grid = [dict(learning_rate=one["learning_rate"], weight_l2=one["l2"], rng=one["seed"]) for one in members]
+    result = theanets.sweep(build, *_data(build(1), workload, x, y), grid=grid, **_options(workload))
+    return [net.predict_proba if isinstance(net, theanets.Classifier) else net.predict for net in result.networks]
+
+
+def _data(net, workload, x, y):
+    """Return the data of a training, and one batch of them to validate on."""
+    data = [x] if type(net) is theanets.Autoencoder else [x, y]
+    return data, [array[: workload.batch] for array in data]
+
+
+def _options(workload):
+    return dict(
+        algo=workload.optimizer,
         batch_size=workload.batch,
         epochs=workload.epochs,
         validate_every=workload.epochs,
-        rng=numbers["seed"],
-        **options,
+        **(dict(momentum=workloads.MOMENTUM) if workload.optimizer == "sgd" else {}),
     )
-    return net.predict_proba if isinstance(net, theanets.Classifier) else net.predict
 
 
 def search(workload, x, y, grid):

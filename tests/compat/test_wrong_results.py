@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 import scipy.sparse
+import theanets
 import theano
 import theano.sparse
 import theano.tensor as TT
@@ -105,3 +106,28 @@ def test_order_of_unraveled_indices(mode):
     for order in "CF":
         f = theano.function([index], extra_ops.unravel_index(index, (2, 3, 4), order=order), mode=mode)
         np.testing.assert_array_equal(f([5, 7, 23]), np.unravel_index([5, 7, 23], (2, 3, 4), order=order))
+
+
+LAYERS = [dict(form="conv1", size=3, filter_size=2), dict(form="bidirectional", size=4)]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_second_derivatives_of_layers(layer):
+    """Of the loss along a direction, against the slope of its gradient, in single precision."""
+    net = theanets.recurrent.Regressor([2, dict(layer, activation="tanh"), 1], rng=3)
+    rng = np.random.RandomState(1)
+    data = [rng.randn(2, 4, 2).astype("float32")]
+    data.append(rng.randn(*net.predict(data[0]).shape).astype("float32"))
+    start = [param.get_value() for param in net.params]
+    along = [rng.randn(*value.shape).astype(value.dtype) for value in start]
+    gradient = TT.grad(net.loss(), net.params)
+    second = TT.grad(sum((slope * part).sum() for slope, part in zip(gradient, along)), net.params)
+    f = theano.function(net.variables, [*gradient, *second], mode="XLA")
+    found, size = f(*data)[len(start) :], 0.01
+    slopes = []
+    for sign in (1, -1):
+        for param, value, part in zip(net.params, start, along):
+            param.set_value(value + sign * np.float32(size) * part)
+        slopes.append(f(*data)[: len(start)])
+    for value, up, down in zip(found, *slopes):
+        np.testing.assert_allclose(value, (up - down) / 2 / size, rtol=2e-2, atol=2e-2 * np.abs(value).max())

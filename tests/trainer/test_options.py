@@ -3,11 +3,10 @@
 import inspect
 import io
 
-import downhill
 import numpy as np
 import pytest
 import theanets
-from theanets import arguments, regularizers, util
+from theanets import arguments, constraints, latent, regularizers, util
 from theanets.trainer import options
 
 X = np.random.RandomState(0).randn(20, 3).astype("f")
@@ -28,6 +27,7 @@ NUMBERS = {
     "train_batches": ("sgd", *COUNT, ["1", 1.5, [1]]),
     "valid_batches": ("sgd", *COUNT, ["1", 1.5, [1]]),
     "iteration_size": ("sgd", *COUNT, ["1", 1.5, [1]]),
+    "validation_split": ("sgd", [0, 0.2, np.float32(0.5)], [-1e-9, 1, float("nan")], ["0.5", [0.5]]),
     "epochs": ("sgd", [0, 1, np.int64(2)], [-1], ["1", 1.5, True]),
     "max_updates": ("sgd", [0, 1, np.int64(2)], [-1], ["1", 1.5, True]),
     "max_seconds": ("sgd", [0, 0.5, float("inf")], [-1e-9, float("nan")], ["1", [1]]),
@@ -39,6 +39,9 @@ NUMBERS = {
     "min_improvement": ("sgd", *FINITE, ["0.1", [0.1]]),
     "max_gradient_norm": ("sgd", *UNSIGNED, ["1", [1]]),
     "max_gradient_elem": ("sgd", *UNSIGNED, ["1", [1]]),
+    "max_gradient_total_norm": ("sgd", *UNSIGNED, ["1", [1]]),
+    "average_weights": ("sgd", [0, 0.5, 0.999], [-1e-9, 1, float("nan")], ["0.5", [0.5]]),
+    "accumulate": ("sgd", [1, 3, np.int64(2)], [0, -1], ["1", 1.5]),
     "monitor_gradients": ("sgd", *FLAG, ["yes", 0.5]),
     "resume": ("sgd", [False], [2, -1], ["yes", 0.5]),
     "checkpoint_every": ("sgd", [], [0, -1, float("nan")], ["1", [1]]),
@@ -48,6 +51,10 @@ NUMBERS = {
     "beta1_decay": ("adam", *FRACTION, ["1", [1]]),
     "beta1_halflife": ("adam", *POSITIVE, ["7", [7]]),
     "beta2_halflife": ("adam", *POSITIVE, ["69", [69]]),
+    "beta1": ("adamw", [0, 0.5, 0.999], [-1e-9, 1, float("nan")], ["0.5", [0.5]]),
+    "beta2": ("lion", [0, 0.5, 0.999], [-1e-9, 1, float("nan")], ["0.5", [0.5]]),
+    "momentum_decay": ("nadam", *UNSIGNED, ["1", [1]]),
+    "memory": ("lbfgs", [1, 20, np.int64(2)], [0, -1], ["1", 1.5]),
     "rprop_increase": ("rprop", [1, 1.5], [1 - 1e-9, float("nan"), float("inf")], ["x", [1.1]]),
     "rprop_decrease": ("rprop", [1e-9, 1], [0, 1 + 1e-9, float("nan")], ["x", [0.9]]),
     "rprop_min_step": ("rprop", [0, 1], [-1e-9, 101, float("nan")], ["x", [0]]),
@@ -83,12 +90,19 @@ OTHERS = {
     "freeze": ([None, ["*.b"], "hid1"], ["nothing", ["hid9"], 3, ["*"]]),
     "class_weight": ([None], ["balanced", [1, 1], 3]),
     "checkpoint": ([None], [3, ".", "missing/folder/c"]),
+    "save_best": ([None], [3, ".", "missing/folder/m.npz"]),
     "progress": ([False], ["yes", 3]),
     "verbose": ([None, False, 0, "warning"], ["loud", 3, [True]]),
     "regularizers": ([None, [], [regularizers.WeightL2(0.1)], dict(weight_l2=0.1)],
                      ["x", [3], dict(weight_l2="x"), dict(weight_l2=dict(weight=0.1, pattern="nothing"))]),
     "dropout": ([None, {"hid1:out": 0.5}], [0.5, {"hid1:out": 1}, {"hid1:out": "x"}, {"nothing": 0.5}]),
     "noise": ([None, {"hid1:out": 0.5}], [0.5, {"hid1:out": -1}, {"hid1:out": "x"}, {"nothing": 0.5}]),
+    "decoupled_decay": ([0.1, 0, dict(weight=0.1, pattern="*.b")], ["x", [1], float("nan")]),
+    "latent_kl": ([0, dict(weight=0)], ["x", [1], float("nan"), 0.1]),
+    "hidden_kl": ([0.1, dict(weight=0.1, level=0.2)], ["x", [1], dict(weight=1, level=1)]),
+    "max_norm": ([0.1, dict(weight=0.1, pattern="*.b")], ["x", [1], 0, -1, float("nan")]),
+    "unit_norm": ([True, False, "hid1.w", ["*.w"]], ["x", [1], 0.5]),
+    "nonneg": ([True, False, "hid1.w", ["*.w"]], ["x", [1], 0.5]),
     "recurrent_norm": ([], [0.1, dict(weight=float("nan"), pattern="*"), dict(weight=0.1, pattern="nothing")]),
     "recurrent_state": ([], [0.1, dict(weight=float("inf"), pattern="*"), dict(weight=0.1, pattern="nothing")]),
     # is accepted, and has no effect.
@@ -114,10 +128,11 @@ def canonical(name):
 
 def test_every_option_has_a_line():
     """Of this package and of downhill; other tests may have defined regularizers of their own."""
-    ours = {key for key, cls in regularizers.Regularizer._registry.items() if cls.__module__ == regularizers.__name__}
-    ours -= {"regularizer"}
+    homes = regularizers.__name__, constraints.__name__, latent.__name__
+    ours = {key for key, cls in regularizers.Regularizer._registry.items() if cls.__module__ in homes}
+    ours -= {"regularizer", "constraint"}
     given = set(inspect.signature(theanets.Network.itertrain).parameters) - {"self", "kwargs"}
-    algorithms = {name for name, cls in options.algorithms().items() if cls.__module__.startswith(downhill.__name__)}
+    algorithms = {name for name, cls in options.algorithms().items() if options.is_known(cls)}
     known = set().union(given, *map(options.options_of, algorithms), options.COMMON_OPTIONS, options.LOOP_OPTIONS,
                         options.GRADIENT_OPTIONS, options.CALL_OPTIONS, options.DATA_KEYWORDS, ours,
                         regularizers.LEVELS, regularizers.TABLES, {"regularizers"})

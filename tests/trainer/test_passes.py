@@ -8,6 +8,7 @@ from theanets import util
 from theanets.data import sources
 from theanets.data.batches import padded_length, saves_by_trimming
 from theanets.trainer import passes
+from theanets.xla import epochs
 
 RUN = dict(algo="sgd", learning_rate=0.1, rng=3, shuffle=False)
 
@@ -137,6 +138,43 @@ def test_many_shapes_are_warned_of_once():
 def test_networks_that_take_no_masks_are_told_apart():
     assert recurrent()._takes_masks()
     assert not theanets.recurrent.Regressor([3, dict(form="rnn", size=4, output_order="processing"), 2])._takes_masks()
+
+
+LABELS = (np.abs(X).argmax(axis=1) % 3).astype("int32")
+WEIGHTS = np.random.RandomState(2).rand(len(X)).astype("float32")
+
+
+def classifier(seed=1, **kwargs):
+    return theanets.Classifier([4, (5, "tanh"), 3], rng=seed, weighted=True, **kwargs)
+
+
+@pytest.mark.parametrize("shuffle", ["rows", "batches"])
+def test_weighted_data_of_many_lengths_share_one_program(by_xla, shuffle, monkeypatch):
+    made, make = [], epochs.LoopCode.compile
+    monkeypatch.setattr(epochs.LoopCode, "compile", lambda *args: made.append(args) or make(*args))
+    options = dict(batch_size=8, weight_l2=0.1, shuffle=shuffle, algo="adam")
+    found = {}
+    for length in (35, 39, 61):
+        found[length] = trained(classifier, [X[:length], LABELS[:length], WEIGHTS[:length]], **options)
+    # the loops for training and for validation; these lengths make five to eight batches.
+    assert len(made) == 2
+    theanets.set_mode("FAST_COMPILE")
+    for length in (35, 61):
+        assert_same(found[length], trained(classifier, [X[:length], LABELS[:length], WEIGHTS[:length]], **options))
+
+
+@pytest.mark.parametrize("make, options", [
+    (classifier, {"hidden_l1": 0.1}),
+    (lambda: theanets.Classifier([4, 5, 3]), {}),
+    (lambda: theanets.Classifier([4, 5, "batchnorm", 3], weighted=True), {}),
+    (lambda: classifier(loss=lambda output, target: abs(output[:, 0] - target).mean()), {}),
+    (lambda: type("Own", (theanets.Classifier,), {"loss": lambda self, **kwargs: 0})([4, 3], weighted=True), {}),
+])  # fmt: skip
+def test_rows_that_might_matter_are_not_added(make, options):
+    check = classifier()._ignores_rows_without_weight
+    assert check(theanets.regularizers.from_kwargs(classifier(), weight_l1=1, hidden_dropout=0.5))
+    network = make()
+    assert not network._ignores_rows_without_weight(theanets.regularizers.from_kwargs(network, **options))
 
 
 def test_an_item_too_few_to_compare(by_xla):

@@ -6,10 +6,12 @@ import pickle
 import downhill
 import numpy as np
 import pytest
+import scipy.sparse
 import theanets
 import theano
 import theano.tensor as TT
 from theanets import util
+from theanets.trainer import resuming
 
 from tests.helpers import values
 
@@ -67,7 +69,9 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", ["adam", "noise", "rprop"])
+@pytest.mark.parametrize("name, each_mode", [
+    ("adam", "FAST_COMPILE"), ("noise", "FAST_COMPILE"), ("noise", "XLA"), ("rprop", "XLA"),
+], indirect=["each_mode"])
 def test_trainings_in_a_loop_compile_once(name, each_mode, compiled):
     options = OPTIONS[name]
     rng = np.random.RandomState(3) if name == "noise" else 13
@@ -429,3 +433,18 @@ def test_nothing_goes_on_from_a_loss_that_is_no_number():
     refused(net, "not a finite number")
     net.train([X, Y], algo="sgd", learning_rate=0.01, epochs=1)
     net.train([X, Y], resume=True, epochs=1)
+
+
+@pytest.mark.parametrize("make", [np.array, scipy.sparse.csr_matrix])
+def test_one_value_tells_data_from_others(make, monkeypatch):
+    def digest(values):
+        return resuming._digest(downhill.Dataset([make(values)], batch_size=100))
+
+    values = np.eye(300)
+    before = digest(values)
+    assert digest(values.copy()) == before
+    values[41, 41] = 2
+    assert digest(values) != before
+    # large data are compared by a sample.
+    monkeypatch.setattr(resuming, "WHOLE", 300)
+    assert digest(values) == digest(values.copy()) != digest(values[:299])

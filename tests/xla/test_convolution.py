@@ -42,6 +42,25 @@ def test_convolution_and_its_gradients(options):
     helpers.agree_with_gradients([x, w], output, arrays, rtol=1e-4, atol=1e-4)
 
 
+UNSHARED = [
+    dict(border_mode="valid"),
+    dict(border_mode=((1, 2), (0, 1)), subsample=(2, 1), filter_flip=False),
+    dict(border_mode="half", subsample=(1, 2), num_groups=2),
+]
+
+
+@pytest.mark.parametrize("options", UNSHARED, ids=str)
+def test_filters_that_differ_from_place_to_place(options):
+    x, w = TT.tensor4("x"), TT.TensorType(FLOAT, [False] * 6)("w")
+    channels = 4 // options.get("num_groups", 1)
+    shape = abstract_conv.get_conv_output_shape(
+        (2, 4, 5, 6), (2, channels, 3, 2), options["border_mode"], options.get("subsample", (1, 1))
+    )
+    output = abstract_conv.conv2d(x, w, input_shape=None, filter_shape=None, unshared=True, **options)
+    arrays = [normal(2, 4, 5, 6), normal(2, *shape[2:], channels, 3, 2)]
+    helpers.agree_with_gradients([x, w], output, arrays, rtol=1e-4, atol=1e-4)
+
+
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(st.data())
 def test_convolution_of_any_geometry(data):

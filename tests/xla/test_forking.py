@@ -1,15 +1,18 @@
 """In processes that were forked, nothing waits for threads that are not there."""
 
+import json
+
+import pytest
+
 from tests.helpers import python
 
 #: Runs functions in a process that is forked, which has so many seconds.
 SETUP = """
-import contextlib, os, pickle, copy, signal, sys, threading, warnings
+import contextlib, os, pickle, copy, json, signal, sys, threading, traceback, warnings
 os.environ["THEANETS_MODE"] = "XLA"
 import numpy as np
 import theanets
 warnings.simplefilter("ignore")
-net, other = theanets.Regressor([4, 5, 1]), theanets.Regressor([4, 5, 1])
 x, y = np.random.RandomState(0).rand(50, 4), np.random.RandomState(1).rand(50, 1)
 
 def forked(function):
@@ -35,13 +38,15 @@ def refused(function):
     assert "get_context('spawn')" in words and "loky" in words and "set_mode('FAST_RUN')" in words, words
 """
 
-
-def run(code):
-    return python(SETUP + code)
-
-
-def test_nothing_runs_where_xla_cannot():
-    run("""
+#: Pieces of code by what they show. They run one after the other in one process, the first of which has not used XLA
+#: before, each with new networks ``net`` and ``other``.
+PIECES = {
+    "a process that was forked before works": """
+assert forked(lambda: net.predict(x).shape) == (50, 1)
+assert forked(lambda: net.train([x, y], algo="sgd", epochs=2) and forked(lambda: net.predict(x))[0]) == "ForkedError"
+net.predict(x)
+""",
+    "nothing runs where xla cannot": """
 net.train([x, y], algo="adam", epochs=2)
 expected = net.predict(x)
 refused(lambda: net.predict(x))
@@ -53,11 +58,8 @@ refused(lambda: pickle.loads(pickle.dumps(net)).predict(x))
 # as much in a process that this one forks.
 assert forked(lambda: forked(lambda: net.predict(x)))[0] == "ForkedError"
 np.testing.assert_array_equal(net.predict(x), expected)
-""")
-
-
-def test_what_lies_on_the_device_can_be_read():
-    run("""
+""",
+    "what lies on the device can be read": """
 net.train([x, y], algo="adam", epochs=2)
 expected = [p.get_value() for p in net.params]
 
@@ -68,11 +70,8 @@ def read():
 for values in forked(read)[:2]:
     for value, before in zip(values, expected):
         np.testing.assert_array_equal(value, before)
-""")
-
-
-def test_theano_runs_all_the_same():
-    run("""
+""",
+    "theano runs all the same": """
 net.train([x, y], algo="adam", epochs=2)
 expected = net.predict(x)
 
@@ -85,19 +84,8 @@ def by_theano():
 found, is_better, count = forked(by_theano)
 np.testing.assert_allclose(found, expected, rtol=1e-5)
 assert is_better and count == 4
-""")
-
-
-def test_a_process_that_was_forked_before_works():
-    run("""
-assert forked(lambda: net.predict(x).shape) == (50, 1)
-assert forked(lambda: net.train([x, y], algo="sgd", epochs=2) and forked(lambda: net.predict(x))[0]) == "ForkedError"
-net.predict(x)
-""")
-
-
-def test_locks_of_other_threads_are_open():
-    run("""
+""",
+    "locks of other threads are open": """
 theanets.set_mode("FAST_COMPILE")
 expected = net.predict(x)
 from theanets import modes
@@ -117,11 +105,8 @@ np.testing.assert_array_equal(forked(lambda: net.predict(x)), expected)
 assert forked(lambda: other.predict(x)).shape == (50, 1)
 done.set()
 thread.join()
-""")
-
-
-def test_processes_of_joblib_and_new_ones_work():
-    run("""
+""",
+    "processes of joblib and new ones work": """
 from joblib import Parallel, delayed
 from sklearn.model_selection import cross_val_score
 from theanets.estimators import NetworkRegressor
@@ -131,12 +116,9 @@ for found in Parallel(n_jobs=2)(delayed(net.predict)(part) for part in (x, x)):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 scores = cross_val_score(NetworkRegressor(hidden=(3,), epochs=2), x, y[:, 0], cv=2, n_jobs=2)
 assert np.isfinite(scores).all()
-""")
-
-
-def test_a_process_forked_in_the_middle_of_training_reads_whole_values():
-    """Whatever locks other threads hold, and whatever they have given to XLA."""
-    run("""
+""",
+    # whatever locks other threads hold, and whatever they have given to XLA.
+    "a process forked in the middle of training reads whole values": """
 done = threading.Event()
 
 def train():
@@ -162,4 +144,29 @@ try:
 finally:
     done.set()
     thread.join()
-""")
+""",
+}
+
+RUN = """
+for name, code in {pieces!r}.items():
+    theanets.set_mode(None)
+    scope = dict(globals(), net=theanets.Regressor([4, 5, 1]), other=theanets.Regressor([4, 5, 1]))
+    try:
+        exec(compile(code, name, "exec"), scope)
+    except Exception:
+        print("RESULT", json.dumps([name, traceback.format_exc()]), flush=True)
+    else:
+        print("RESULT", json.dumps([name, ""]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    """What has gone wrong in each piece."""
+    written, _ = python(SETUP + RUN.format(pieces=PIECES))
+    return dict(json.loads(line[len("RESULT "):]) for line in written.splitlines() if line.startswith("RESULT "))
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_in_forked_processes(name, outcomes):
+    assert not outcomes[name], outcomes[name]

@@ -97,15 +97,17 @@ class Positive(theano.Op):
 
 
 def test_an_op_of_other_shapes_than_before_moves_the_function_to_the_host():
-    """It would run twice in each call for ever."""
+    """The first of these calls begins by XLA, and goes on by Theano with what the Op has given."""
     x = TT.fvector("x")
     f = theano.function([x], Positive()(x) * 2, mode="XLA")
     calls_of(f, 2, np.asarray([1, 2, -1], "float32"))
     with pytest.raises(ArithmeticError):
         f(np.asarray([1, 2, 99], "float32"))
     assert not f.fn.code.stays_on_host, "an error is no reason"
+    before = Positive.calls
     with pytest.warns(FallbackWarning, match=r"Positive.* gave results of shapes \[\(1,\)\], expected \[\(2,\)\]"):
         np.testing.assert_array_equal(f(np.asarray([1, -1, -1], "float32")), [2])
+    assert Positive.calls == before + 1, "what it gave in that call is used"
     before = Positive.calls
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -113,6 +115,20 @@ def test_an_op_of_other_shapes_than_before_moves_the_function_to_the_host():
         np.testing.assert_array_equal(f(np.asarray([1, 2, 3], "float32")), [2, 4, 6])
     assert Positive.calls == before + 2
 
+
+def test_an_op_does_not_run_again_when_another_one_fails():
+    x, counter = TT.fvector("x"), Counter()
+    f = theano.function([x], [Positive()(x), x[0] + counter(x)], mode="XLA")
+    arrays = [np.asarray(values, "float32") for values in ([1, 2, -1], [1, 2, -1], [1, -1, -1], [1, 2, 3])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FallbackWarning)
+        assert [float(f(array)[1]) for array in arrays] == [1, 11, 21, 31]
+    index = TT.lscalar("index")
+    f = theano.function([x, index], [x[index], counter(x)], mode="XLA")
+    calls = counter.calls
+    with pytest.raises(IndexError):
+        f(X, 5)
+    assert counter.calls <= calls + 1
 
 def test_every_op_without_a_translation_is_named(monkeypatch):
     monkeypatch.setattr("theanets.xla.host._warned", set())

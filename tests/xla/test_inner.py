@@ -107,8 +107,16 @@ def test_sums_of_products_and_the_values_before_the_last_one(steps, kept):
         lambda a, b, c, total: total + TT.dot(a, b) + c, sequences=[x, y, extra], outputs_info=[start]
     )
     arrays = [normal(steps, 2, 3), normal(steps, 3, 4), normal(steps, 2, 4)]
-    wanted = [total[-back] for total in (sums, mixed) for back in range(1, min(kept, steps) + 1)]
+    rows, _ = theano.scan(lambda c, total: total + c.sum(axis=0), sequences=[extra], outputs_info=[start[0]])
+    wanted = [total[-back] for total in (sums, mixed, rows) for back in range(1, min(kept, steps) + 1)]
     helpers.agree([x, y, extra], wanted, arrays, rtol=1e-5, atol=1e-5)
+
+
+def test_rows_are_summed_after_the_loop_that_adds_up_matrices():
+    x = TT.tensor3("x")
+    total, _ = theano.scan(lambda a, total: total + (a**2).sum(axis=0), sequences=[x], outputs_info=[TT.zeros(4)])
+    function = theano.function([x], total[-1], mode="XLA")
+    assert steps_of(function, normal(5, 3, 4)) == [["add"]]
 
 
 def test_a_value_that_is_needed_twice_is_collected_once():

@@ -160,13 +160,16 @@ def test_single_precision_is_decomposed_in_double_as_numpy_does(kind):
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4)])
 def test_least_squares(shape):
-    a, b = TT.dmatrix("a"), TT.dmatrix("b")
+    a, b, threshold = TT.dmatrix("a"), TT.dmatrix("b"), TT.dscalar("threshold")
     rng = np.random.RandomState(3)
     arrays = [rng.randn(*shape), rng.randn(shape[0], 2)]
-    results = helpers.run([a, b], nlinalg.lstsq()(a, b, -1), arrays)
-    for result, expected, rtol in zip(results, np.linalg.lstsq(*arrays, rcond=-1), (1e-5, 1e-9, 0, 1e-9)):
-        np.testing.assert_allclose(result, expected, rtol=rtol)
-    assert results[0].dtype == FLOAT
+    f = theano.function([a, b, threshold], nlinalg.lstsq()(a, b, threshold), mode="XLA")
+    # LAPACK takes 1 and more for the precision, too.
+    for rcond in (-1, 0, 1, 2.5):
+        results = f(*arrays, rcond)
+        for result, expected, rtol in zip(results, np.linalg.lstsq(*arrays, rcond=rcond), (1e-5, 1e-9, 0, 1e-9)):
+            np.testing.assert_allclose(result, expected, rtol=rtol)
+        assert results[0].dtype == FLOAT
 
 
 def test_gradients_by_ops_of_their_own():

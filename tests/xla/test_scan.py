@@ -110,19 +110,19 @@ def test_until_a_condition_holds():
         assert len(values) == min(20, sum(2.0 ** np.arange(20) <= end))
 
 
-def test_loops_that_end_within_loops():
+def test_all_values_of_loops_that_end_within_loops():
     x, limit = TT.vector("x"), TT.scalar("limit")
 
     def double(h, limit):
         return h * 2, theano.scan_module.until(h * 2 > limit)
 
     def outer(start, limit):
-        return theano.scan(double, outputs_info=start, non_sequences=limit, n_steps=20)[0][-1]
+        return theano.scan(double, outputs_info=start, non_sequences=limit, n_steps=20)[0].sum()
 
     y, _ = theano.scan(outer, sequences=x, non_sequences=limit)
     f = theano.function([x, limit], y, mode="XLA")
     with pytest.warns(FallbackWarning, match="a loop within a loop"):
-        np.testing.assert_array_equal(f([1, 3], 10), [16, 12])
+        np.testing.assert_array_equal(f([1, 3], 10), [30, 18])
 
 
 def test_the_last_values_of_a_loop_that_ends_by_a_condition():
@@ -289,3 +289,49 @@ def test_whole_numbers():
     x, y = TT.vector("x"), TT.ivector("y")
     total, _ = theano.scan(lambda a, b, h: h + b * 2, sequences=[x, y], outputs_info=TT.as_tensor(np.int32(0)))
     helpers.agree([x, y], [total], [normal(4), np.arange(4, dtype="int32")], exact=True)
+
+
+def growing(x, limit, w):
+    """Return the states and other values of a loop that ends when the states are large."""
+
+    def step(h):
+        h = h * w + 0.1 * x
+        return (h, h * x[0]), theano.scan_module.until(h.sum() > limit)
+
+    return theano.scan(step, outputs_info=[x, None], n_steps=20)[0]
+
+
+def test_loops_that_end_by_a_condition_within_a_loop():
+    x, w = TT.vector("x"), TT.scalar("w")
+    array, factor = np.array([0.5, 0.7], FLOAT), np.asarray(1.3, FLOAT)
+
+    def step(limit, state):
+        h, other = growing(state, limit, w)
+        return h[-1] / 3 + 0.1 * other[-1, 0]
+
+    results, _ = theano.scan(step, sequences=[TT.arange(2, 6).astype(FLOAT)], outputs_info=[x])
+    helpers.agree([x, w], [results], [array, factor])
+
+
+def test_the_end_of_a_loop_that_ends_by_a_condition_is_found_at_once():
+    x, w, index = TT.vector("x"), TT.scalar("w"), TT.lscalar("index")
+    h, other = growing(x, 4.0, w)
+    f = theano.function([x, w, index], [h[-1], other[-1], h[-1][index]], mode="XLA")
+    g = theano.function([x, w, index], [h[-1], other[-1], h[-1][index]], mode=helpers.REFERENCE)
+    for factor in (1.2, 1.5, 0.1):
+        arguments = np.array([0.5, 0.7], FLOAT), np.asarray(factor, FLOAT), 1
+        for ours, theirs in zip(f(*arguments), g(*arguments)):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    assert f.fn.code.entries is None, "one program for any number of steps"
+    with pytest.raises(IndexError):
+        f(np.array([0.5, 0.7], FLOAT), np.asarray(1.2, FLOAT), 2)
+
+
+def test_gradients_of_loops_that_end_by_a_condition():
+    x, w = TT.vector("x"), TT.scalar("w")
+    h, _ = growing(x, 4.0, w)
+    gradient = TT.grad(TT.sqr(h).sum(), [x, w])
+    second = TT.grad(gradient[0].sum() + gradient[1], [x, w])
+    check = helpers.both([x, w], [*gradient, *second])
+    for factor in (1.2, 1.5):
+        check(np.array([0.5, 0.7], FLOAT), np.asarray(factor, FLOAT), rtol=1e-4)

@@ -4,11 +4,14 @@ import gc
 
 import jax
 import numpy as np
+import pytest
 import theano
 import theano.tensor as TT
 from theanets.xla import shapes
 
 FLOAT = theano.config.floatX
+
+pytestmark = pytest.mark.usefixtures("only_new_garbage")
 
 
 def live():

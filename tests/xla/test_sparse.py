@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets.xla.host import FallbackWarning
 from theano.sparse import basic
+from theano.sparse.sandbox import sp2
 
 from . import helpers
 
@@ -196,3 +197,26 @@ def test_sums_of_matrices_with_entries_in_the_same_places():
     matrix = draw((4, 5))
     results = helpers.run([x, y], [basic.add_s_s_data(x, y)], [matrix, 2 * matrix])
     np.testing.assert_array_equal(dense(results[0]), 3 * dense(matrix))
+
+
+def test_random_matrices():
+    """The numbers of NumPy's global generator, in Theano's order, at each call."""
+    x, p, n, q = SS.csc_matrix("x", FLOAT), SS.csr_matrix("p", FLOAT), TT.lscalar("n"), TT.dscalar("q")
+    rows = draw((4, 5))
+    rows.data[:] = 1
+    rows = scipy.sparse.csr_matrix(rows / np.maximum(rows.sum(axis=1), 1)).astype(FLOAT)
+    arrays = [abs(draw((4, 6), "csc")), rows, 20, 0.3]
+    shape = TT.stack([n % 7, TT.constant(5)])
+    outputs = [sp2.poisson(x * 2.0), sp2.csr_dbinomial(n, q, shape), sp2.multinomial(n, p)]
+    outputs.append(SS.dense_from_sparse(outputs[0]).sum())
+    results = []
+    for mode in ("XLA", helpers.REFERENCE):
+        f = theano.function([x, p, n, q], outputs[:1] + outputs[3:], mode=mode, on_unused_input="ignore")
+        others = [theano.function([x, p, n, q], output, mode=mode, on_unused_input="ignore") for output in outputs[1:3]]
+        np.random.seed(4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FallbackWarning)
+            results.append([dense(value) for _ in range(2) for value in (*f(*arrays), *(g(*arrays) for g in others))])
+    for ours, theirs in zip(*results):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(results[0][0], results[0][4])

@@ -13,6 +13,8 @@ from theanets import xla
 
 FLOAT = theano.config.floatX
 
+pytestmark = pytest.mark.usefixtures("only_new_garbage")
+
 
 def counter(size=1 << 14):
     """A shared variable, and a function that adds one to it."""

@@ -12,6 +12,7 @@ beside it hold the repairs:
 ``numerics``       other results than on the NumPy that Theano was written for
 ``python_code``    Python implementations that NumPy and SciPy broke
 ``wrong_results``  what Theano computes wrongly anywhere
+``ctc``            connectionist temporal classification without its library
 ``pickling``       copies and pickles of large graphs
 ``c_code``         C code that does not compile any more
 ``blas``           a BLAS to link with
@@ -38,6 +39,7 @@ _REPAIRS = (
     "numerics",
     "python_code",
     "wrong_results",
+    "ctc",
     "pickling",
     "c_code",
     "first_compile",

@@ -87,6 +87,17 @@ class Slot:
             and 0 not in value.strides
         )
 
+    def has_labels(self, value):
+        """Tell, quickly, whether a value is an array of class labels that are integers, for a slot that holds such."""
+        return (
+            type(value) is np.ndarray
+            and self.dtype.kind == "i"
+            and value.dtype.kind in "iu"
+            and value.ndim == self.ndim
+            and self.format is None
+            and not self.per_example
+        )
+
     def fits(self, value):
         """Tell, quickly, whether a value is an array that needs no cast, and has the expected shape."""
         if not self.takes(value) or self.shape is None:
@@ -250,6 +261,11 @@ def _fit_dimensions(value, slot):
         value = value.reshape(value.shape + (1,) * (slot.ndim - value.ndim))
     if value.ndim != slot.ndim:
         single = "; write x[None] for a single example" if value.shape == slot.shape and value.ndim else ""
+        if slot.is_target and slot.is_sequence and value.ndim == slot.ndim - 1:
+            single = (
+                "; for one target per sequence, rather than per step, put a layer of the form 'last', 'mean', 'max' or "
+                "'attention' before the last layer, as in [20, (32, 'gru'), 'last', 5]"
+            )
         raise util.DataError(
             f"array {slot.name!r} has {value.ndim} dimension{'s' * (value.ndim != 1)} (shape {value.shape}), "
             f"expected {slot.expectation()}{single}"
@@ -352,6 +368,10 @@ def cast(value, slot, axis=0):
     if slot.takes(value):
         _check_shape(value, slot, axis)
         return value
+    if slot.has_labels(value):
+        value = _read_labels(value, slot)
+        _check_shape(value, slot, axis)
+        return _required(value, slot)
     value = _unpack(value)
     if _is_list_of_sequences(value, slot) and len({len(item) for item in value}) > 1:
         value = _pad(_cast_each(value, slot.of_step()))
@@ -372,7 +392,13 @@ def cast(value, slot, axis=0):
     _check_shape(value, slot, axis)
     if scipy.sparse.issparse(value):
         return value.astype(slot.dtype, copy=False)
+    return _required(value, slot)
+
+
+def _required(value, slot):
     # Theano refuses arrays that are not aligned in memory, and copies batches of broadcast ones again and again.
+    if value.dtype == slot.dtype and value.flags.aligned and 0 not in value.strides:
+        return value
     return np.require(value, slot.dtype, ["A", "C"] if 0 in value.strides else ["A"])
 
 
@@ -391,8 +417,12 @@ def is_finite(array):
     numbers = numbers_of(array)
     if numbers.dtype.kind != "f":
         return True
-    if numbers.flags.forc:
-        flat = numbers if numbers.flags.c_contiguous else numbers.ravel("K")
+    flags = numbers.flags
+    # vdot() takes arrays of any rank, and copies those that do not lie in the order of C.
+    if flags.c_contiguous and math.isfinite(np.vdot(numbers, numbers)):
+        return True
+    if flags.f_contiguous:
+        flat = numbers.ravel("K")
         if math.isfinite(np.vdot(flat, flat)):
             return True
     return bool(np.isfinite(numbers).all())
@@ -704,6 +734,30 @@ def lengths_of(arrays, slots, surplus=False):
                 f"array {slot.name!r}: expected a list of sequences of the same lengths as those of {name!r}"
             )
     return lengths
+
+
+def cast_batch(batch, slots, surplus=False):
+    """Cast a batch; quickly if nothing has to be done, as a small network may compute it in microseconds.
+
+    Parameters
+    ----------
+    batch, slots, surplus
+        As for :func:`cast_all`.
+
+    Returns
+    -------
+    arrays : list
+    lengths : list of int or None
+        The lengths of the sequences, see :func:`lengths_of`.
+    """
+    if type(batch) in (list, tuple) and len(batch) == len(slots):
+        for value, slot in zip(batch, slots):
+            if not (slot.fits(value) or slot.has_labels(value)) or len(value) != len(batch[0]):
+                break
+        else:
+            # labels are always looked at.
+            return [cast(value, slot) if slot.holds_labels else value for value, slot in zip(batch, slots)], None
+    return cast_all(batch, slots, surplus=surplus), lengths_of(batch, slots, surplus)
 
 
 def cast_sequences(arrays, slots, check=True):

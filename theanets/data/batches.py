@@ -10,7 +10,9 @@ __all__ = [
     "MixedRows",
     "Ordered",
     "Trimmed",
+    "filled_up",
     "describe_batches",
+    "inner_dataset",
     "number_of_batches",
     "padded_length",
     "read_shuffle",
@@ -53,6 +55,15 @@ def read_shuffle(value):
         f"shuffle={value!r}, expected 'batches' (fixed slices of the data, in another order each epoch), 'rows' (mixed "
         "anew each epoch; True is the same) or False (in the order of the data)"
     )
+
+
+def inner_dataset(dataset):
+    """Unwrap a dataset to its downhill.Dataset; None if it has none."""
+    while not isinstance(dataset, downhill.Dataset):
+        dataset = getattr(dataset, "dataset", None) or getattr(dataset, "batches", None)
+        if dataset is None:
+            return None
+    return dataset
 
 
 class MixedRows(downhill.Dataset):
@@ -112,6 +123,47 @@ class Ordered:
 
     def __iter__(self):
         return self.dataset.iterate(shuffle=False)
+
+
+#: Maximum size in bytes of data that are filled up.
+FILLED = 1 << 24
+
+
+def filled_up(arrays, size, weights):
+    """Fill arrays up with rows of zero weight, so that all batches are full, and a power of two in number.
+
+    A program that is compiled for such arrays serves data of other lengths, too.
+
+    Parameters
+    ----------
+    arrays : list of ndarray (num-rows, ...)
+        The data.
+    size : int
+        Number of rows in a batch.
+    weights : collection of int
+        Positions of the arrays that hold weights.
+
+    Returns
+    -------
+    arrays : list of ndarray
+        The same arrays if they would become larger than :data:`FILLED`, or if there is only one batch.
+
+    Examples
+    --------
+    >>> values, weights = filled_up([np.array([5, 6, 7]), np.ones(3)], 2, {1})
+    >>> values.tolist(), weights.tolist()
+    ([5, 6, 7, 7], [1.0, 1.0, 1.0, 0.0])
+    >>> [len(filled_up([np.ones(length)], 2, {0})[0]) for length in (2, 4, 5, 7, 9)]
+    [2, 4, 8, 8, 16]
+    """
+    length = len(arrays[0])
+    total = size << max(-(-length // size) - 1, 0).bit_length()
+    if total == length or length <= size or sum(array[:1].nbytes for array in arrays) * total > FILLED:
+        return arrays
+    # copies of a row, as the error for a row of zeros might be infinite, and no weight makes that zero.
+    rows = [np.repeat(array[-1:], total - length, axis=0) for array in arrays]
+    rows = [np.zeros_like(row) if i in weights else row for i, row in enumerate(rows)]
+    return [np.concatenate(pair) for pair in zip(arrays, rows)]
 
 
 def number_of_batches(dataset):

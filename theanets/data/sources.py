@@ -21,6 +21,7 @@ from .. import util
 from .arrays import (
     CountError,
     cast_all,
+    cast_batch,
     check,
     check_example,
     count_axes,
@@ -135,8 +136,7 @@ class ArraySource:
 
 def _prepare(batch, slots, surplus, masked):
     """Cast a batch, and append its mask if batches have one."""
-    arrays = cast_all(batch, slots, surplus=surplus)
-    lengths = lengths_of(batch, slots, surplus)
+    arrays, lengths = cast_batch(batch, slots, surplus)
     if masked:
         steps = next(array.shape[1] for array, slot in zip(arrays, slots) if slot.is_sequence)
         mask = make_mask(lengths or [steps] * len(arrays[0]))
@@ -240,7 +240,10 @@ class StreamSource:
     def __call__(self):
         """Return the next batch, cast and checked."""
         batch = self._next()
-        if batch is None or isinstance(batch, (str, bytes)) or np.isscalar(batch):
+        # lists first, as most batches are.
+        if not isinstance(batch, (list, tuple)) and (
+            batch is None or isinstance(batch, (str, bytes)) or np.isscalar(batch)
+        ):
             raise util.DataError(
                 f"{self.label} data: {_name(self.make)} has made {_words(batch)}, expected a list of arrays for a "
                 f"batch: {_expectation(self.slots)}"

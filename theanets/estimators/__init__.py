@@ -6,6 +6,7 @@ estimator                           what it does
 :class:`NetworkClassifier`          learns to tell classes apart
 :class:`NetworkRegressor`           learns to predict numbers
 :class:`AutoencoderTransformer`     learns to describe data by fewer numbers
+:class:`NetworkSearchCV`            searches for the best parameters of such an estimator
 ==================================  ===============================================
 
 The sizes of the first and of the last layer follow from the data. What is between them is given as layer specs, see
@@ -25,5 +26,6 @@ True
 from .autoencoder import AutoencoderTransformer
 from .classifier import NetworkClassifier
 from .regressor import NetworkRegressor
+from .search import NetworkSearchCV
 
-__all__ = ["AutoencoderTransformer", "NetworkClassifier", "NetworkRegressor"]
+__all__ = ["AutoencoderTransformer", "NetworkClassifier", "NetworkRegressor", "NetworkSearchCV"]

@@ -14,7 +14,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import arguments, logs, util
-from .examples import check_weights, in_chunks, merge, stratified
+from ..data.splitting import stratified
+from .examples import check_weights, in_chunks, merge
 
 __all__ = ["NetworkEstimator", "SupervisedEstimator", "WeightedScore", "answers_unknown", "quiet"]
 
@@ -78,7 +79,7 @@ class NetworkEstimator(BaseEstimator):
     ----------
     algo : str, optional
         The algorithm to train by, see :meth:`theanets.Network.itertrain`. Default ``'adam'``.
-    learning_rate : float, optional
+    learning_rate : float or 'auto', optional
         Its learning rate. Default 0.01.
     epochs : int, optional
         Number of passes over the data, at most. Default 100.
@@ -108,6 +109,8 @@ class NetworkEstimator(BaseEstimator):
             ("validation_fraction", Real, 0, 1),
         ):
             value = getattr(self, name)
+            if name == "learning_rate" and isinstance(value, str) and value == "auto":
+                continue
             if not isinstance(value, kind) or isinstance(value, bool) or not low <= value < high:
                 what = "an integer" if kind is Integral else "a number"
                 raise ValueError(f"{name}={value!r}, expected {what} from {low} to less than {high}")

@@ -1,11 +1,11 @@
-"""Arrays of examples for estimators: merging of equal ones, stratified choices, and checks of targets and weights."""
+"""Arrays of examples for estimators: merging of equal ones, and checks of targets and weights."""
 
 import numpy as np
 import scipy.sparse
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["check_classes", "check_indicators", "check_weights", "in_chunks", "merge", "stratified"]
+__all__ = ["check_classes", "check_indicators", "check_weights", "in_chunks", "merge"]
 
 #: Largest number of examples that outputs are computed for at a time.
 CHUNK = 1024
@@ -90,30 +90,6 @@ def in_chunks(function, x):
             filled = np.concatenate([filled, np.zeros((size - count, *x.shape[1:]), x.dtype)])
         results.append(function(filled)[:count])
     return np.concatenate(results)
-
-
-def stratified(labels, order, count):
-    """Choose examples from all classes in proportion to how often they occur, but not the last one of any.
-
-    Parameters
-    ----------
-    labels : ndarray of int (num-examples, )
-        The class of each example.
-    order : ndarray of int (num-examples, )
-        A permutation. Of each class, those that come first in it are chosen.
-    count : int
-        How many to choose. There are fewer if that would be all of some classes.
-
-    Returns
-    -------
-    chosen : ndarray of int
-    """
-    sizes = np.bincount(labels)
-    shares, room = sizes * (count / len(labels)), np.maximum(sizes - 1, 0)
-    quota = np.minimum(shares.astype(int), room)
-    while quota.sum() < count and (quota < room).any():
-        quota[np.argmax(np.where(quota < room, shares - quota, -np.inf))] += 1
-    return np.concatenate([order[labels[order] == label][:number] for label, number in enumerate(quota)])
 
 
 def check_indicators(y):

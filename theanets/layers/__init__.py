@@ -5,13 +5,16 @@ Each is a class; in the list of layers that a network is built from, its name in
 """
 
 from .. import arguments
-from . import base, convolution, embedding, feedforward, inputs, normalization, recurrent
+from . import attention, base, convolution, embedding, feedforward, gaussian, inputs, normalization, overtime, recurrent
+from .attention import *
 from .base import Layer
 from .convolution import *
 from .embedding import *
 from .feedforward import *
+from .gaussian import *
 from .inputs import Input
 from .normalization import *
+from .overtime import *
 from .recurrent import *
 
 # aliases: earlier releases had these classes in layers.base.

@@ -590,11 +590,13 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
         nin, nout : int, optional
             Shape of the matrix. Default: the sizes of the only input and of the output.
         mean, std, sparsity, diagonal : float, optional
-            See :func:`theanets.util.random_matrix`. A ``std`` argument of 0 stands for ``1 / sqrt(nin + nout)``.
+            See :func:`theanets.util.random_matrix`. A ``std`` argument of 0 stands for ``1 / sqrt(nin + nout)``, or for
+            what the activation needs, see :data:`theanets.activations.INITIAL`.
         """
         nin, nout = self.input_size if nin is None else nin, self.output_size if nout is None else nout
         mean = self._setting("mean", name, mean)
-        std = self._setting("std", name, std or 1 / np.sqrt(nin + nout))
+        of_weights, _ = self._initial()
+        std = self._setting("std", name, std or (1 / np.sqrt(nin + nout) if of_weights is None else of_weights(nin)))
         sparsity = self._setting("sparsity", name, sparsity)
         diagonal = self._setting("diagonal", name, diagonal)
         return self._add_param(
@@ -603,7 +605,12 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
             lambda: util.random_matrix(nin, nout, mean, std, sparsity=sparsity, diagonal=diagonal, rng=self.rng),
         )
 
-    def add_bias(self, name, size=None, mean=0, std=1):
+    def _initial(self):
+        """Return what the activation has to say of initial weights and biases, see ``activations.INITIAL``."""
+        name = self.activation.strip().lower() if isinstance(self.activation, str) else None
+        return activations.INITIAL.get(name if self.applies_activation else None, (None, None))
+
+    def add_bias(self, name, size=None, mean=0, std=None):
         """Create a bias vector.
 
         Its values are drawn from a normal distribution; they do not start at zero. Of the layer's options only those
@@ -616,8 +623,10 @@ class Layer(LayerType("Root", (util.ShapesGraph,), {"_kind": "layer form"})):  #
         size : int, optional
             Length of the vector. Default: the size of the output.
         mean, std : float, optional
-            Mean and standard deviation of the initial values. Defaults 0 and 1.
+            Mean and standard deviation of the initial values. Defaults 0 and 1; for the activation ``selu`` 0 and 0.
         """
+        if std is None:
+            std = 1 if self._initial()[1] is None else self._initial()[1]
         size = self.output_size if size is None else size
         mean = self._setting("mean", name, mean, general=False)
         std = self._setting("std", name, std, general=False)

@@ -1,6 +1,9 @@
 """The context of a graph: what layers and losses depend on beside their inputs, such as masks, states and training."""
 
 import copy
+import dis
+import functools
+import types
 from collections import OrderedDict
 
 import numpy as np
@@ -75,7 +78,7 @@ def may_be_input(part, name):
     """Tell whether a number of a loss or a regularizer can be an input of a graph, instead of a constant.
 
     Zero cannot, as a term with the factor zero is left out of the graph. Nor can a number that a user's method may
-    read, as it may be a condition of Python code there.
+    read, as it may be a condition of Python code there. Methods that plainly do not are recognized by their code.
 
     Parameters
     ----------
@@ -85,18 +88,63 @@ def may_be_input(part, name):
         The attribute that holds it.
     """
     number = vars(part).get(name)
-    return util.is_real(number) and number != 0 and not _has_own_methods(type(part))
+    return util.is_real(number) and number != 0 and not _may_read(type(part), name)
 
 
-def _has_own_methods(cls):
-    """Tell whether a class has, or inherits, methods that are not of this library."""
+def _may_read(cls, attribute):
+    """Tell whether methods of a class that are not of this library may read an attribute of its instances."""
     return any(
-        hasattr(type(member), "__get__") and not isinstance(member, staticmethod)
+        _code_may_read(member, attribute)
         for base in cls.__mro__
         if base.__module__.partition(".")[0] not in (__package__.partition(".")[0], "builtins")
         for name, member in vars(base).items()
-        if name not in APART
+        if name not in APART and hasattr(type(member), "__get__") and not isinstance(member, staticmethod)
     )
+
+
+def _code_may_read(member, attribute):
+    if isinstance(member, property):
+        return any(_code_may_read(part, attribute) for part in (member.fget, member.fset, member.fdel) if part)
+    if not isinstance(member, types.FunctionType):
+        return True
+    code = member.__code__
+    # without a name for its object, a method has it in a tuple of arguments.
+    return not code.co_argcount or attribute in _attributes_of(code, code.co_varnames[0])
+
+
+class _Anything:
+    def __contains__(self, name):
+        return True
+
+
+@functools.lru_cache(maxsize=256)
+def _attributes_of(code, variable):
+    """Return the names that code uses, if it uses a variable for nothing but its attributes; else all names there are.
+
+    Parameters
+    ----------
+    code : code object
+        That of a method, or of a function in it.
+    variable : str
+        The name of a variable.
+    """
+    names, instructions = set(code.co_names), list(dis.get_instructions(code))
+    for instruction, following in zip(instructions, instructions[1:]):
+        found = instruction.argval
+        if (found == variable or isinstance(found, tuple) and variable in found) and not (
+            instruction.opname in ("MAKE_CELL", "LOAD_CLOSURE")
+            or instruction.opname in ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF")
+            and following.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
+        ):
+            # it is passed on, to something that may read any attribute.
+            return _Anything()
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            inner = _attributes_of(constant, variable)
+            if isinstance(inner, _Anything):
+                return inner
+            names |= inner
+    return names
 
 
 class Context:

@@ -3,6 +3,7 @@
 import functools
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,12 @@ import theano.tensor as TT
 
 from .. import data, layers, modes, regularizers, store, util
 from ..layers.context import Context
+from ..xla import selection
 from ..xla.binding import Unbound
 from . import caching, padding, structure
 from .part import Part
 
 __all__ = ["Evaluation"]
-
-#: The slot and the function of an output that has no direct function.
-NOT_DIRECT = None, None
 
 
 class Guarded:
@@ -44,8 +43,14 @@ class Guarded:
         self.lock = util.anew_after_fork(threading.Lock())
 
     def __call__(self, *args):
-        with self.lock:
+        with self.lock, selection.within(self._plan(args)):
             return self.function(*args)
+
+    def _plan(self, args):
+        """Return the plan by which to compute; None for the default device."""
+        plan = modes.plan() if self.by_xla and args and selection.chosen() is not None else None
+        plan = None if plan is None else plan.local()
+        return None if plan is None else plan.suited(self.function.fn, args[0].shape[0])
 
 
 class Evaluation(Part):
@@ -179,22 +184,33 @@ class Evaluation(Part):
         value : ndarray or None
             None if that is not possible; the caller then uses :meth:`_evaluate`, which also raises errors for bad data.
         """
-        key = name, self._layers_memo.fingerprint(self.layers), modes.key()
-        slot, compute = self._direct_functions.get(key, NOT_DIRECT)
-        if slot is None or not slot.fits(x) or check and not data.is_finite(x):
+        kept = self._direct_functions.get(name)
+        if kept is None:
             return None
-        value = compute(x)
-        if check and value is not None:
+        key, slot, compute = kept
+        if not slot.fits(x):
+            return None
+
+        def is_valid():
+            return key == self._direct_key() and not (check and not data.is_finite(x))
+
+        value = compute(x, is_valid)
+        if check and value is not None and not data.is_finite(value):
             self._notice_nan((value,))
         return value
+
+    def _direct_key(self):
+        """Return what a function in :attr:`_direct_functions` depends on."""
+        return self._layers_memo.fingerprint(self.layers), modes.key()
 
     def _keep_direct(self, name, slot, function):
         """Cache the function for :meth:`_evaluate_directly`, if it can compute an output directly from an array."""
         compute = getattr(getattr(function.function, "fn", None), "compute_directly", None)
+        # a new dict, as other threads may be reading the old one; with two outputs at most.
+        kept = dict([item for item in self._direct_functions.items() if item[0] != name][-1:])
         if compute is not None:
-            key = name, self._layers_memo.fingerprint(self.layers), modes.key()
-            # a new dict, as other threads may be reading the old one; with two outputs at most.
-            self._direct_functions = dict([*self._direct_functions.items()][-1:]) | {key: (slot, compute)}
+            kept[name] = self._direct_key(), slot, compute
+        self._direct_functions = kept
 
     def _output_function(self, names, slots, regs, context, state=None):
         """Return the compiled function for some outputs and for the final states."""
@@ -245,6 +261,12 @@ class Evaluation(Part):
     def _is_known_by_row(self):
         """Tell whether each row of the outputs depends on the same row of the inputs alone, so that padding is safe."""
         return self._graphs.get(("by row", self._layers_memo.fingerprint(self.layers)), lambda: padding.is_ours(self))
+
+    def _ignores_rows_without_weight(self, regs):
+        """Tell whether rows whose weights are zero influence neither the loss in training nor its gradients."""
+        return (
+            not (self.statistics or self._overridden()) and padding.are_weighted(self, regs) and padding.is_ours(self)
+        )
 
     def _compute_filled(self, function, names, slots, masked, *arrays):
         """Compute outputs for arrays, which are padded to one of a few sizes so that XLA compiles for few shapes.
@@ -352,7 +374,7 @@ class Evaluation(Part):
 
     def _output(self, name, x, batch_size, kwargs, where, state=None, check=True):
         self._require_layers()
-        if state is None and batch_size is None and not kwargs:
+        if state is None and batch_size is None and not kwargs and selection.chosen() is None:
             value = self._evaluate_directly(name, x, check)
             if value is not None:
                 return value
@@ -405,6 +427,7 @@ class Evaluation(Part):
         state: dict[str, np.ndarray] | None = None,
         samples: int | None = None,
         check: bool = True,
+        devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> Any:
         """Compute the output of the last layer.
@@ -426,6 +449,9 @@ class Evaluation(Part):
             Refuse data that are infinite or not a number, after the cast to the type of the network. If the network
             puts out what is not a number for data that are finite, there is a warning, once for each network until it
             is trained again. With False all of this goes through. Default True.
+        devices : str, int or list, optional
+            The devices among which the examples are divided, see :func:`theanets.set_devices`. Default: what was set
+            there. Those of other processes take no part.
         **kwargs
             Regularizers, see :func:`theanets.regularizers.from_kwargs`. Without any, there is no noise and no dropout.
 
@@ -459,6 +485,10 @@ class Evaluation(Part):
         >>> mean.shape, std.shape, bool((std > 0).all())
         ((5, 1), (5, 1), True)
         """
+        if devices is not None:
+            modes.plan(devices, "predict()")
+            with selection.asked(devices, "predict()"):
+                return Evaluation.predict(self, x, batch_size, state, samples, check, **kwargs)
         self._require_layers()
         if samples is not None:
             if state is not None:
@@ -506,6 +536,8 @@ class Evaluation(Part):
             For data that do not fit, are not finite, or hold nothing; and for weights that are negative or all zero.
         """
         predicted = self.predict(x, batch_size=batch_size, **unless(check), **kwargs)
+        if self.losses:
+            predicted = map_sequences(self.losses[0].estimate, predicted)
         target, weights = align_targets(predicted, y, w, check)
         predicted = join_sequences(predicted)
         residual = (weights * (target - predicted) ** 2).sum()

@@ -104,7 +104,7 @@ def _is_ours(loss):
     """Tell whether a loss is one of the library's own, so that it is known how it uses its target."""
     kernel = getattr(loss, "kernel", None)
     return (
-        type(loss).__module__ == losses.__name__
+        type(loss).__module__.partition(".")[0] == __package__.partition(".")[0]
         and not isinstance(loss, losses.Formula)
         and (kernel is None or isinstance(kernel, losses.GaussianKernel))
     )

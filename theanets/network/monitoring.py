@@ -76,20 +76,20 @@ def check_patterns(network, regularizers, monitors):
         The message lists the names that there are.
     """
     wanted = [
-        (f"regularizer {type(reg).__name__}: pattern", reg.pattern, reg.watches)
+        (f"regularizer {type(reg).__name__}: pattern", reg.pattern, reg.watches, reg.takes_vectors)
         for reg in regularizers
         if reg.pattern != reg.DEFAULT_PATTERN
     ]
-    wanted += [("monitors", pattern, None) for pattern, _ in read(monitors)]
-    for where, patterns, watches in wanted:
+    wanted += [("monitors", pattern, None, True) for pattern, _ in read(monitors)]
+    for where, patterns, watches, takes_vectors in wanted:
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
-            _check_pattern(network, where, pattern, watches)
+            _check_pattern(network, where, pattern, watches, takes_vectors)
 
 
-def _check_pattern(network, where, pattern, watches):
+def _check_pattern(network, where, pattern, watches, takes_vectors):
     params = [param for layer in network.layers for param in layer.params]
-    # vectors are penalized by none of the regularizers that watch parameters.
-    names = [param.name for param in params if watches is None or param.ndim > 1] if watches != "outputs" else []
+    takes_vectors = takes_vectors or watches is None
+    names = [param.name for param in params if takes_vectors or param.ndim > 1] if watches != "outputs" else []
     outputs = [layer.full_name(output) for layer in network.layers for output in layer.shapes]
     outputs = [] if watches == "parameters" else outputs
     if isinstance(pattern, util.ExactName) or util._matches_any([*names, *outputs], pattern):

@@ -11,10 +11,10 @@ other rows. Nothing is known about those of users.
 
 import numpy as np
 
-from .. import layers, util
+from .. import layers, losses, regularizers, util
 from ..activations import FUNCTIONS, Compose
 
-__all__ = ["Sizes", "cut", "fill", "is_ours", "takes_masks"]
+__all__ = ["Sizes", "are_weighted", "cut", "fill", "is_ours", "takes_masks"]
 
 #: Number of shapes that are not padded.
 EXACT = 8
@@ -79,10 +79,22 @@ def is_ours(network):
     )
 
 
+def are_weighted(network, regs):
+    """Tell whether all terms of the loss of a network are weighted means over the rows, or depend on no data."""
+    return all(
+        _is_known(loss)
+        and not isinstance(loss, losses.Formula)
+        and loss._weights is not None
+        and not loss.has_own_formula
+        for loss in network.losses
+    ) and all(_is_known(reg) and (reg.watches == "parameters" or regularizers.modifies_graphs(reg)) for reg in regs)
+
+
 def takes_masks(network, slots):
     """Tell whether a network has sequences that can be padded along time, with a mask, without changing the results."""
     return any(slot.is_sequence for slot in slots) and all(
-        layer.stepwise or isinstance(layer, layers.Bidirectional) for layer in network.layers
+        layer.stepwise or isinstance(layer, (layers.Bidirectional, layers.OverTime, layers.SelfAttention))
+        for layer in network.layers
     )
 
 

@@ -104,7 +104,7 @@ def _unknown_form(form, who):
     known = [
         key
         for key, cls in layers.Layer._registry.items()
-        if key not in ("layer", "recurrent", "convolution", "pooling") and not cls.is_deprecated
+        if key not in ("layer", "recurrent", "convolution", "pooling", "overtime") and not cls.is_deprecated
     ]
     hint = arguments.HINTS_FORMS.get(form.lower()) if isinstance(form, str) else None
     if hint is None and isinstance(form, str) and all(map(activations.is_known, form.split("+"))):

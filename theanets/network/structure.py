@@ -45,7 +45,7 @@ WITHOUT_GRAPH = frozenset(["setup", "__repr__", "to_spec", "log", "describe"])
 FORMALITIES = frozenset(
     ["__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"]
     + ["__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__abstractmethods__"]
-    + ["_abc_impl", "__parameters__", "__orig_bases__", "_registry"]
+    + ["_abc_impl", "__parameters__", "__orig_bases__", "_registry", "__slotnames__"]
 )
 
 

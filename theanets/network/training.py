@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import arguments, data, logs, storage, trainer, util
-from ..data import balance, sources
+from .. import arguments, data, logs, modes, regularizers, storage, trainer, util
+from ..data import balance, sources, splitting
 from ..data.batches import read_shuffle
 from ..trainer import progress
 from ..trainer.history import History
-from . import monitoring
+from ..trainer.sweeps import rates
+from ..xla import processes
+from . import agreement, monitoring
 from .part import Part
 
 __all__ = ["Training"]
@@ -96,13 +98,14 @@ class Training(Part):
         train_batches: int | None = None,
         valid_batches: int | None = None,
         iteration_size: int | None = None,
+        validation_split: float = 0,
         shuffle: str | bool = "batches",
         axis: int = 0,
         rng: int | np.random.RandomState | None = None,
         epochs: int | None = None,
         max_updates: int | None = None,
         max_seconds: float | None = None,
-        learning_rate: float = 1e-4,
+        learning_rate: float | str = 1e-4,
         momentum: float = 0,
         nesterov: bool = False,
         patience: int = 5,
@@ -110,6 +113,9 @@ class Training(Part):
         min_improvement: float = 0,
         max_gradient_norm: float = 0,
         max_gradient_elem: float = 0,
+        max_gradient_total_norm: float = 0,
+        average_weights: float = 0,
+        accumulate: int = 1,
         monitors: Any = None,
         monitor_gradients: bool = False,
         average: str = "examples",
@@ -121,10 +127,12 @@ class Training(Part):
         class_weight: str | dict | Sequence[float] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float | None = None,
+        save_best: str | os.PathLike[str] | None = None,
         save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
         verbose: bool | int | str | None = None,
+        devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Train until the loss stops improving, or until told to stop.
@@ -181,13 +189,14 @@ class Training(Part):
         train_batches: int | None = None,
         valid_batches: int | None = None,
         iteration_size: int | None = None,
+        validation_split: float = 0,
         shuffle: str | bool = "batches",
         axis: int = 0,
         rng: int | np.random.RandomState | None = None,
         epochs: int | None = None,
         max_updates: int | None = None,
         max_seconds: float | None = None,
-        learning_rate: float = 1e-4,
+        learning_rate: float | str = 1e-4,
         momentum: float = 0,
         nesterov: bool = False,
         patience: int = 5,
@@ -195,6 +204,9 @@ class Training(Part):
         min_improvement: float = 0,
         max_gradient_norm: float = 0,
         max_gradient_elem: float = 0,
+        max_gradient_total_norm: float = 0,
+        average_weights: float = 0,
+        accumulate: int = 1,
         monitors: Any = None,
         monitor_gradients: bool = False,
         average: str = "examples",
@@ -206,10 +218,12 @@ class Training(Part):
         class_weight: str | dict | Sequence[float] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float | None = None,
+        save_best: str | os.PathLike[str] | None = None,
         save_errors: str = "warn",
         resume: bool = False,
         progress: bool | None = None,
         verbose: bool | int | str | None = None,
+        devices: str | int | Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
         """Train as a generator, which yields the values of the monitors after each epoch.
@@ -231,8 +245,10 @@ class Training(Part):
             Data to validate on. Default: the training data.
         algo : str or trainer, optional
             How to train: the name of an algorithm of downhill (``sgd``, ``nag``, ``rprop``, ``rmsprop``, ``adagrad``,
-            ``adadelta``, ``esgd``, ``adam``); ``layerwise``, ``pretrain`` or ``sample``, see :mod:`theanets.trainer`;
-            or an object with a method ``itertrain(train, valid, **kwargs)``. Default ``'rmsprop'``.
+            ``adadelta``, ``esgd``, ``adam``) or of this library (``adamw``, ``nadam``, ``amsgrad``, ``adamax``,
+            ``lion``, ``nesterov``, ``lbfgs``, see :mod:`theanets.trainer.optimizers`); ``layerwise``, ``pretrain`` or
+            ``sample``, see :mod:`theanets.trainer`; or an object with a method
+            ``itertrain(train, valid, **kwargs)``. Default ``'rmsprop'``.
         subalgo : str, optional
             The algorithm that ``layerwise`` and ``pretrain`` use. Default ``'rmsprop'``.
         save_every : int or float, optional
@@ -243,6 +259,10 @@ class Training(Part):
             Number of examples in a batch; 0 for all of them. Default 32.
         train_batches, valid_batches, iteration_size : int, optional
             Number of batches in an epoch, for either dataset or for both. Default: all.
+        validation_split : float, optional
+            Share of the training data, if these are arrays, that is left out of training and used for validation
+            instead. The choice depends on ``rng`` only; of labels, it is from all classes in proportion. Default 0:
+            none.
         shuffle : str or bool, optional
             The order of the training data. ``'batches'``: batches are fixed slices of consecutive rows, which are taken
             in another order each epoch. ``'rows'``, or True: rows are shuffled in each epoch. False: all come in the
@@ -256,8 +276,10 @@ class Training(Part):
             Stop after so many passes over the training data.
         max_seconds : float, optional
             Stop after so many seconds.
-        learning_rate : float, optional
+        learning_rate : float or 'auto', optional
             The size of a step. Default 1e-4, which is small: 0.001 to 0.01 is usual for ``rmsprop`` and ``adam``.
+            ``'auto'`` tries 16 of them, from 1e-5 to 1, on copies of the network, with 200 batches each, and takes the
+            one with the lowest loss; the log tells, and ``rate_test`` of the :attr:`history`.
         momentum : float, optional
             Share of the last step that is added to this one. Default 0.
         nesterov : bool, optional
@@ -270,6 +292,15 @@ class Training(Part):
             Relative gain that counts as an improvement. Default 0.
         max_gradient_norm, max_gradient_elem : float, optional
             Limits for the length of each parameter's gradient, and for each of its elements. Default 0: none.
+        max_gradient_total_norm : float, optional
+            Limit for the length of the gradient of all parameters together, which is scaled down as a whole. Default
+            0: none.
+        average_weights : float, optional
+            Keep a running mean of the parameters, in which those of a step count this much less than those of the next
+            one; 0.999 is usual. Validations use it, and the network is left with it. Default 0: none.
+        accumulate : int, optional
+            Make a step only after so many batches, by the mean of their gradients, as if batches were so many times as
+            large. Batches that are left at the end of an epoch count for the next one. Default 1.
         monitors : dict, optional
             See :meth:`monitors`.
         monitor_gradients : bool, optional
@@ -305,8 +336,11 @@ class Training(Part):
             that the arguments set. See docs/guide/training.md.
         checkpoint_every : int or float, optional
             Write it after so many epochs (int) or minutes (float). Default: after each epoch.
+        save_best : str or pathlib.Path, optional
+            A file that the network is saved to after each validation that is the best so far; see
+            :meth:`theanets.Network.save`. Default: none.
         save_errors : str, optional
-            What to do if one of these two files cannot be written during training, as on a full disk: ``'warn'`` and go
+            What to do if one of these files cannot be written during training, as on a full disk: ``'warn'`` and go
             on, with another warning at the end if it still fails; or ``'raise'`` the error, which ends training.
             Default ``'warn'``.
         resume : bool, optional
@@ -322,6 +356,9 @@ class Training(Part):
             How much this training says: False or 0 for nothing but warnings, and no bar; True or 1 for a line when it
             begins, one for each epoch and each validation, and one when it ends; 2 for all settings as well; or a
             level for :func:`theanets.set_log`. Default: what was chosen there.
+        devices : str, int or list, optional
+            The devices among which the examples of each batch are divided, see :func:`theanets.set_devices`. Default:
+            what was set there.
         **kwargs
             Further options of the algorithm, see :mod:`theanets.trainer`, and regularizers, see
             :func:`theanets.regularizers.from_kwargs`.
@@ -364,12 +401,22 @@ class Training(Part):
         trainer.check_free(self)
         self._ensure_loss()
         before = self._training_before(kwargs)
+        is_tested = isinstance(kwargs.get("learning_rate"), str) and kwargs["learning_rate"] == rates.AUTO
+        tried = None
         if before is not None:
+            if is_tested:
+                # it goes on with the one that was found.
+                del kwargs["learning_rate"]
             algo = before.algo if algo is DEFAULT_ALGO else algo
             kwargs = {**before.options, **kwargs}
         self._nan_noticed = False
         kwargs.setdefault("rng", self.rng)
         monitoring.read(kwargs.get("monitors"))
+        is_tested = is_tested and before is None
+        if is_tested:
+            # until all arguments have been checked.
+            kwargs["learning_rate"] = None
+        asked = dict(kwargs)
         shuffle = _read_shuffle(kwargs)
         total = kwargs.get("epochs")
         if before is not None and util.is_int(total):
@@ -377,6 +424,7 @@ class Training(Part):
         bar = {"progress": kwargs.pop("progress", None), "total": total}
         level = _read_verbose(kwargs.pop("verbose", None), bar)
         save_errors = kwargs.pop("save_errors", None)
+        plan = modes.plan(kwargs.pop("devices", None), "train()")
         runner = trainer.build(algo, subalgo, self)
         if before is not None:
             if not isinstance(runner, trainer.DownhillTrainer):
@@ -385,10 +433,18 @@ class Training(Part):
                 )
             runner.before = before
         make, found = self._dataset_maker(train, valid, runner, shuffle, kwargs)
-        saver = storage.Saver(self, save_progress, save_every, save_errors)
-        session = self._make_session(runner, found, shuffle, kwargs, save_errors)
-        session.is_incremental = is_incremental
-        session.history.has_validation_data = valid is not None
+        is_shared = plan is not None and plan.is_distributed
+        if is_shared:
+            agreement.check(self, found, kwargs)
+        if is_tested:
+            kwargs["learning_rate"], tried = rates.find(self, train, algo, asked)
+        is_first = not is_shared or processes.is_first()
+        saver = storage.Saver(self, save_progress if is_first else None, save_every, save_errors)
+        session = self._make_session(runner, found, shuffle, kwargs, save_errors, is_shared)
+        bar["progress"] = bar["progress"] if is_first else False
+        session.is_incremental, session.plan = is_incremental, plan
+        session.history.has_validation_data = valid is not None or bool(kwargs.get("validation_split"))
+        session.history.rate_test = tried
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session, **bar, level=level))
 
@@ -463,13 +519,25 @@ class Training(Part):
         options = {key: kwargs[key] for key in trainer.DATA_KEYWORDS if key in kwargs}
         trainer.check_numbers(options)
         axis = options.get("axis") or 0
+        if valid is not None and options.get("validation_split"):
+            raise util.ConfigurationError(
+                f"validation_split={options['validation_split']!r}: there are data to validate on already, as valid="
+            )
         train_source, valid_source = sources.build_both(train, valid, slots, axis, surplus)
+        if options.get("validation_split"):
+            seed = self.seed if kwargs["rng"] is self.rng else regularizers.seed_of(kwargs["rng"])
+            train_source, valid_source = splitting.split(
+                train_source, options["validation_split"], lambda: self._strata(train_source), seed
+            )
         sources.check_shuffle(train_source, shuffle)
         if isinstance(runner, trainer.Trainer) and kwargs.get("class_weight") is not None:
             kwargs["class_weight"] = balance.resolve(
                 kwargs["class_weight"], self, lambda variable: _labels(train_source, variable)
             )
-        batch_size = 32 if options.get("batch_size") is None else int(options["batch_size"])
+        batch_size = options.get("batch_size")
+        batch_size = (
+            getattr(runner, "batch_size", trainer.Trainer.batch_size) if batch_size is None else int(batch_size)
+        )
         if kwargs.get("stateful"):
             shuffle = False
         elif shuffle != "rows" and not isinstance(runner, trainer.SampleTrainer):
@@ -497,6 +565,15 @@ class Training(Part):
 
         return make_both, {"train": train_source, "valid": valid_source}
 
+    def _strata(self, source):
+        """Return the class of each example, if each has one; else None."""
+        shapes = {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}
+        for loss in self.losses:
+            target = loss.variables[0]
+            if loss.num_classes(shapes) is not None and target.ndim == 1:
+                return np.asarray(_labels(source, target))
+        return None
+
     def _takes_masks(self):
         """Tell whether the graph of the network can be built with a mask of padded sequences."""
         try:
@@ -518,7 +595,7 @@ class Training(Part):
                 util.warn(f"{found}; give shuffle='rows', which mixes the rows anew each epoch, or mix them yourself")
                 return
 
-    def _make_session(self, runner, found, shuffle, kwargs, save_errors=None):
+    def _make_session(self, runner, found, shuffle, kwargs, save_errors=None, is_shared=False):
         """Make the session of a training: its history, callbacks, stop condition and checkpoint."""
         if not isinstance(runner, trainer.Trainer):
             # a user-defined trainer gets all arguments but these, which work with any trainer.
@@ -531,10 +608,14 @@ class Training(Part):
             # the default is left out, so that checkpoints of earlier releases still match.
             options["shuffle"] = None if shuffle == "batches" else shuffle
             identity = trainer.identify(self, runner, found, options, kwargs)
-            checkpoint = trainer.Checkpoint(path, 1 if every is None else every, identity, kwargs, save_errors)
+            checkpoint = trainer.Checkpoint(
+                path, 1 if every is None else every, identity, kwargs, save_errors, is_shared
+            )
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)
+        if kwargs.get("save_best") is not None:
+            runner.session.best_file = storage.BestFile(self, kwargs["save_best"], save_errors)
         return runner.session
 
     def _run(self, runner, make_datasets, saver, session, kwargs):

@@ -14,12 +14,13 @@ out is sound. :mod:`theanets.storage.legacy` does the same for files of the refe
 from .files import check_target, write_atomically
 from .objects import TRANSIENT, register_network
 from .reading import load, load_all, load_sections
-from .saver import Attempts, Saver
+from .saver import Attempts, BestFile, Saver
 from .writing import save
 
 __all__ = [
     "TRANSIENT",
     "Attempts",
+    "BestFile",
     "Saver",
     "check_target",
     "load",

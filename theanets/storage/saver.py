@@ -8,7 +8,7 @@ from .. import util
 from ..arguments import Range
 from .files import check_binary, check_target, is_handle
 
-__all__ = ["Attempts", "Saver"]
+__all__ = ["Attempts", "BestFile", "Saver"]
 
 #: What may be done when a file cannot be written during training.
 SAVE_ERRORS = ("warn", "raise")
@@ -65,6 +65,40 @@ class Attempts:
                 f"{util.number_of(self.failed, 'attempt')} to write it failed ({self.error}); save it elsewhere",
                 RuntimeWarning,
             )
+
+
+class BestFile:
+    """The file that a network is saved to whenever a validation is the best so far.
+
+    Parameters
+    ----------
+    network : Network
+        What to save.
+    path : str or pathlib.Path
+        Where to.
+    errors : str, optional
+        See :class:`Attempts`.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no folder for it, or it is read-only.
+    """
+
+    def __init__(self, network, path, errors=None):
+        if not isinstance(path, (str, os.PathLike)):
+            raise util.ConfigurationError(f"save_best={path!r}, expected a path")
+        try:
+            check_target(str(path))
+        except OSError as error:
+            raise util.ConfigurationError(f"save_best={str(path)!r}: {error}") from error
+        self.network = network
+        self.path = path
+        self.attempts = Attempts(f"the file {str(path)!r}", errors)
+
+    def save(self):
+        """Save the network as it is."""
+        self.attempts.make(lambda: self.network.save(self.path))
 
 
 class Saver:

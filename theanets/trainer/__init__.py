@@ -2,32 +2,37 @@
 
 A trainer is chosen by the argument ``algo`` of :meth:`theanets.Network.train`:
 
-==============================  ===============================================================================
-algo                            trainer
-==============================  ===============================================================================
-an algorithm of downhill        :class:`DownhillTrainer`: minimize the loss by a gradient method
-``layerwise``, ``supervised``   :class:`SupervisedPretrainer`: one hidden layer after the other, then all
-``pretrain``, ``unsupervised``  :class:`UnsupervisedPretrainer`: the hidden layers, as those of an autoencoder
-``sample``                      :class:`SampleTrainer`: fill the weights with samples of the data
-==============================  ===============================================================================
+====================================  =========================================================================
+      algo                            trainer
+====================================  =========================================================================
+      an algorithm of downhill        :class:`DownhillTrainer`: minimize the loss by a gradient method
+``layerwise``                ised``   :class:`SupervisedPretrainer`: one hidden layer after the other, then all
+``pretrain``                 vised``  :class:`UnsupervisedPretrainer`: the hidden layers, as those of an autoencoder
+``sample``                            :class:`SampleTrainer`: fill the weights with samples of the data
+====================================  =========================================================================
 
-The package downhill defines the updates, when to validate, and when patience has run out. Its algorithms
-are ``sgd``, ``nag``, ``rprop``, ``rmsprop``, ``adagrad``, ``adadelta``, ``esgd`` and ``adam``; all of them take these
-options:
+      The package downhill defines the updates, when to validate, and when patience has run out. Its algorithms
+are ``sgd``, ``nag``, ``rprop``, ``rmsprop``, ``adagrad``, ``adadelta``, ``esgd`` and ``adam``;
+:mod:`theanets.trainer.optimizers` adds ``adamw``, ``nadam``, ``amsgrad``, ``adamax``, ``lion``, ``nesterov`` and
+``lbfgs``. All of them take these options:
 
-=====================  ========  ======================================================================================
-option                 default
-=====================  ========  ======================================================================================
-``learning_rate``      1e-4      size of a step
-``momentum``           0         share of the last step that is added to this one
-``nesterov``           False     look ahead along the momentum
-``validate_every``     10        epochs from one validation to the next
-``patience``           5         how many validations in a row may fail to improve the loss; the next one that fails
-                                 ends the training, ``(patience + 1) * validate_every`` epochs after the best one
-``min_improvement``    0         relative gain that counts as an improvement (meant for losses above zero)
-``max_gradient_norm``  0         limit for the length of each parameter's gradient; 0 is none
-``max_gradient_elem``  0         limit for each element of a gradient; 0 is none
-=====================  ========  ======================================================================================
+===========================  ========  ================================================================================
+option                       default
+===========================  ========  ================================================================================
+``learning_rate``            1e-4      size of a step
+``momentum``                 0         share of the last step that is added to this one
+``nesterov``                 False     look ahead along the momentum
+``validate_every``           10        epochs from one validation to the next
+``patience``                 5         how many validations in a row may fail to improve the loss; the next one that
+                                       fails ends the training, ``(patience + 1) * validate_every`` epochs after the
+                                       best one
+``min_improvement``          0         relative gain that counts as an improvement (meant for losses above zero)
+``max_gradient_norm``        0         limit for the length of each parameter's gradient; 0 is none
+``max_gradient_elem``        0         limit for each element of a gradient; 0 is none
+``max_gradient_total_norm``  0         limit for the length of the gradient of all parameters together; 0 is none
+``average_weights``          0         keep a running mean of the parameters, such as with 0.999; validate and keep it
+``accumulate``               1         make a step after so many batches only, by the mean of their gradients
+===========================  ========  ================================================================================
 
 On top of that, ``epochs`` (or ``max_updates``, which counts epochs, too) and ``max_seconds`` say when to stop. The
 clock starts when the functions are compiled.
@@ -44,6 +49,8 @@ from .checkpoint import Checkpoint
 from .closing import closed_at_exit, renew
 from .gradient import DownhillTrainer
 from .identity import identify
+from .lbfgs import LBFGS
+from .optimizers import Adamax, AdamW, AMSGrad, Lion, NAdam, Nesterov
 from .options import DATA_KEYWORDS, check_numbers, keywords
 from .pretraining import SupervisedPretrainer, UnsupervisedPretrainer
 from .sampling import SampleTrainer
@@ -57,6 +64,13 @@ __all__ = [
     "DATA_KEYWORDS",
     "check_numbers",
     "keywords",
+    "AMSGrad",
+    "AdamW",
+    "Adamax",
+    "LBFGS",
+    "Lion",
+    "NAdam",
+    "Nesterov",
     "Trainer",
     "DownhillTrainer",
     "SampleTrainer",

@@ -32,6 +32,9 @@ class Trainer:
     #: Whether patterns of regularizers and monitors are for names in the network itself.
     checks_patterns = True
 
+    #: Number of examples in a batch if none is asked for; 0 for all of them.
+    batch_size = 32
+
     def __init__(self, network):
         self.network = network
         self.session = None

@@ -9,15 +9,16 @@ import contextlib
 import json
 import os
 import pathlib
+import tempfile
 import time
 from collections import OrderedDict
 
-import downhill
 import numpy as np
 
 from .. import storage, util
-from ..data.batches import Ordered
+from ..data.batches import Ordered, inner_dataset
 from ..storage import archive, objects
+from ..xla import processes
 from . import identity as identities
 from . import states
 from .compiled import updated
@@ -34,15 +35,6 @@ SETTINGS = ("epochs", "max_updates", "patience", "validate_every", "min_improvem
 
 def _rng_state(rng):
     return rng.get_state(legacy=False) if isinstance(rng, np.random.RandomState) else None
-
-
-def inner_dataset(dataset):
-    """Unwrap a dataset to its downhill.Dataset; None if it has none."""
-    while not isinstance(dataset, downhill.Dataset):
-        dataset = getattr(dataset, "dataset", None) or getattr(dataset, "batches", None)
-        if dataset is None:
-            return None
-    return dataset
 
 
 def _callable_of(dataset):
@@ -165,6 +157,10 @@ class Checkpoint:
         See :func:`theanets.trainer.identity.identify`.
     settings : dict
         The arguments of the training, of which those count that decide when it is done.
+    errors : str, optional
+        See :class:`theanets.storage.Attempts`.
+    is_shared : bool, optional
+        Whether other processes take part in the training: the first of them reads and writes the file. Default False.
 
     Attributes
     ----------
@@ -179,8 +175,9 @@ class Checkpoint:
         If the file cannot be read or written, or belongs to another training.
     """
 
-    def __init__(self, path, every, identity, settings, errors=None):
-        self.path = _check_path(path)
+    def __init__(self, path, every, identity, settings, errors=None, is_shared=False):
+        self.is_written = not is_shared or processes.is_first()
+        self.path = _check_path(path) if self.is_written else pathlib.Path(path)
         RANGES["checkpoint_every"].check("checkpoint_every, a number of epochs (int) or minutes (float)", every)
         self.attempts = storage.Attempts(f"the checkpoint {str(self.path)!r}", errors)
         self.every = every
@@ -188,12 +185,23 @@ class Checkpoint:
         self.settings = json.loads(json.dumps({key: settings.get(key) for key in SETTINGS}, default=identities.plain))
         self.state = self.result = self.pending = None
         self.last_time = time.monotonic()
-        if self.path.exists():
-            self._load()
+        if is_shared:
+            self._load_shared()
+        elif self.path.exists():
+            self._load(self.path)
 
-    def _load(self):
+    def _load_shared(self):
+        content = processes.share(self.path.read_bytes() if self.is_written and self.path.exists() else None)
+        if content is None:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = pathlib.Path(folder, "checkpoint")
+            copy.write_bytes(content)
+            self._load(copy)
+
+    def _load(self, path):
         try:
-            training = storage.load_sections(self.path)["training"]
+            training = storage.load_sections(path)["training"]
             saved, state, result = training["identity"], training["state"], training["result"]
         except util.LoadError as error:
             raise util.LoadError(f"checkpoint {error}; remove the file to start anew, or choose another one") from error
@@ -247,7 +255,9 @@ class Checkpoint:
         util.log(f"training is done already, according to the checkpoint {str(self.path)!r}: {session.history.stopped}")
 
     def write(self, network, state, result=None):
-        """Write the file."""
+        """Write the file, if that is up to this process."""
+        if not self.is_written:
+            return
         training = {"identity": self.identity, "state": state, "result": result}
         content = archive.pack(network, {"training": training}, partly=True)
         self.attempts.make(lambda: storage.write_atomically(self.path, content))

@@ -18,7 +18,8 @@ from theano.gof.link import Container
 
 from .. import modes, regularizers
 from ..xla import binding
-from .options import numbers_of, with_inputs
+from .options import prepare, with_inputs
+from .steps import extended
 
 __all__ = ["Compiled", "Loops", "Template", "updated"]
 
@@ -130,7 +131,7 @@ class Compiled:
         self.own, self.initial, self.drawn = [], [], []
         self.seeds = None
 
-    def compile(self, optimizer, options, draws, known):
+    def compile(self, optimizer, options, draws, known, changes=()):
         """Compile the functions of an optimizer.
 
         Parameters
@@ -143,14 +144,17 @@ class Compiled:
             The seeds of noise and dropout.
         known : list of theano shared variables
             The variables that belong to the network.
+        changes : sequence of callable, optional
+            What is made of the parameters after each step, see :func:`theanets.trainer.steps.extended`.
         """
         # all arrays of the data are inputs, including those that the loss does not depend on.
         with (
             modes.used(),
             theano.change_flags(on_unused_input="ignore"),
             with_inputs(optimizer, self.values),
+            extended(optimizer, changes),
         ):
-            optimizer._compile(**options, learning_rate=self.rate)
+            _compile(optimizer, dict(options, learning_rate=self.rate))
         # variables with a lower number than the learning rate were made before the optimizer, and are not part of it;
         # variables of the network may have any number, as unpickled ones do.
         others, first = {id(variable) for variable in known}, _number(self.rate)
@@ -231,8 +235,7 @@ class Compiled:
             # nothing changes, and nothing is logged.
             return
         # this also logs them.
-        self.optimizer._prepare(**options, learning_rate=self.rate)
-        self.values.set(numbers_of(self.optimizer))
+        self.values.set(prepare(self.optimizer, options, self.rate))
         self.options = options
 
     def start_anew(self, rate, draws):
@@ -250,6 +253,8 @@ class Compiled:
         optimizer._best_loss = 1e100
         for variable, value in zip(self.own, self.initial):
             variable.set_value(_whole(value))
+        for average, param in zip(optimizer.averages_of_weights or (), optimizer._params):
+            average.set_value(param.get_value())
         for steps in rate.steps:
             # step sizes start from the learning rate, as in downhill.
             steps.set_value(np.full_like(steps.get_value(borrow=True), rate.value))
@@ -300,6 +305,8 @@ class Template:
         The seeds of these streams.
     values : list of tuple
         Keys of the numbers that the functions take as inputs.
+    weights : list of int or None
+        Positions of the averaged parameters among the variables of the optimizer; None if there are none.
     """
 
     def __init__(self, algorithm, step, evaluation, *, params, names, averages, own, initial, drawn, streams, **more):
@@ -315,6 +322,7 @@ class Template:
         self.streams = streams
         self.seeds = more["seeds"]
         self.values = more["values"]
+        self.weights = more["weights"]
 
     @classmethod
     def take(cls, compiled, roles):
@@ -335,6 +343,7 @@ class Template:
         evaluation = binding.Unbound.take(optimizer.f_eval, roles)
         if step is None or evaluation is None:
             return None
+        weights = optimizer.averages_of_weights
         return cls(
             type(optimizer),
             step,
@@ -348,6 +357,7 @@ class Template:
             streams=streams,
             seeds=list(compiled.seeds),
             values=list(compiled.values.variables),
+            weights=weights and [places[id(variable)] for variable in weights],
         )
 
     def make_optimizer(self, variables):
@@ -357,11 +367,30 @@ class Template:
         optimizer._params = [variables[role] for role in self.params]
         optimizer._monitor_names = list(self.names)
         optimizer.averages = self.averages
+        optimizer.averages_of_weights = self.weights and [variables["own", place] for place in self.weights]
         optimizer.f_step = self.step.bind(variables)
         optimizer.f_eval = self.evaluation.bind(variables)
         optimizer._curr_iter = optimizer._best_iter = 0
         optimizer._best_loss, optimizer._best_params = 1e100, []
         return optimizer
+
+
+def _compile(optimizer, options):
+    """Compile the functions of an optimizer; with averaged weights, validations use these."""
+    if not options.get("average_weights"):
+        optimizer._compile(**options)
+        return
+    # first, as it makes the variables of the averages.
+    updates = list(optimizer.get_updates(**options))
+    outputs, others = optimizer._monitor_exprs, list(optimizer._updates)
+    optimizer.f_step = theano.function(
+        optimizer._inputs, outputs, updates=[*others, *updates], name=type(optimizer).__name__
+    )
+    replaced = dict(zip(optimizer._params, optimizer.averages_of_weights))
+    values = theano.clone([*outputs, *(value for _, value in others)], replace=replaced)
+    outputs = values[: len(outputs)]
+    others = [(variable, value) for (variable, _), value in zip(others, values[len(outputs) :])]
+    optimizer.f_eval = theano.function(optimizer._inputs, outputs, updates=others, name="evaluation")
 
 
 def _maker(variable):

@@ -9,14 +9,16 @@ import downhill
 import numpy as np
 import theano
 
-from .. import modes, regularizers, store, util
+from .. import latent, modes, regularizers, store, util
 from ..data import balance
 from ..layers import means
 from ..layers.context import Context, Values
 from ..layers.selection import select, statistics_of
+from ..regularizers import changes_parameters
 from . import schedules
 from .averages import AVERAGES, Averages, check_average
 from .base import Trainer
+from .checkpoint import inner_dataset
 from .compiled import Compiled
 from .options import (
     COMMON_OPTIONS,
@@ -24,7 +26,9 @@ from .options import (
     GRADIENT_OPTIONS,
     LOOP_OPTIONS,
     algorithms,
+    defaults_of,
     get_algorithm,
+    is_known,
     options_of,
     structure_of,
 )
@@ -35,8 +39,8 @@ from .session import INTERRUPTED, Session
 
 __all__ = ["DownhillTrainer"]
 
-#: Name of the library, as it begins the names of its modules.
-PACKAGE = __package__.partition(".")[0]
+#: Options that limit gradients.
+LIMITS = ("max_gradient_elem", "max_gradient_norm", "max_gradient_total_norm")
 
 #: The learning rate of downhill, where none is given.
 DEFAULT_RATE = 1e-4
@@ -55,8 +59,14 @@ DEFAULTS = {"monitors": None, "monitor_gradients": False, "average": AVERAGES[0]
 USUAL_RATES = {
     "adagrad": "0.01",
     "adam": "0.001 to 0.01",
+    "adamax": "0.002",
+    "adamw": "0.001",
+    "amsgrad": "0.001",
     "esgd": "0.001 to 0.01",
+    "lion": "0.0001",
+    "nadam": "0.002",
     "nag": "0.01 to 0.1",
+    "nesterov": "0.01 to 0.1",
     "rmsprop": "0.001 to 0.01",
     "rprop": "0.01 to 0.1, for the first steps",
     "sgd": "0.01 to 0.1",
@@ -111,6 +121,7 @@ class DownhillTrainer(Trainer):
         self._schedule(kwargs)
         if self.network.params and self.has_nothing_to_train(kwargs):
             raise util.ConfigurationError(f"freeze={kwargs['freeze']!r} leaves no parameter to train")
+        self._check_whole(kwargs)
         stateful = kwargs.get("stateful", False)
         if stateful not in (True, False, "keep"):
             raise util.ConfigurationError(f"stateful={stateful!r}, expected True, False or 'keep'")
@@ -122,6 +133,31 @@ class DownhillTrainer(Trainer):
                         f"stateful={stateful!r}: layer {layer.name!r} takes its initial state from "
                         f"{', '.join(layer.initial_sources())}, and cannot go on from the batch before as well"
                     )
+
+    def _check_whole(self, kwargs):
+        """Refuse what an algorithm that uses all data in each step cannot do."""
+        if not self.takes_all:
+            return
+        for name in ("batch_size", "accumulate", "average_weights", "momentum", "stateful", *LIMITS):
+            if kwargs.get(name) and not (name == "accumulate" and kwargs[name] == 1):
+                raise util.ConfigurationError(
+                    f"{name}={kwargs[name]!r}: algo={self.algo!r} makes each step by all data at once, by a line "
+                    "search, and has no use for it; leave it out"
+                )
+        changing = [reg for reg in regularizers.from_kwargs(self.network, **kwargs) if changes_parameters(reg)]
+        if changing:
+            raise util.ConfigurationError(
+                f"{type(changing[0]).__name__}: algo={self.algo!r} finds its steps by a line search, which another "
+                "change of the parameters after each step would undo; choose another algorithm"
+            )
+
+    def _check_data(self, train):
+        """Refuse data in several batches for an algorithm that uses all of them in each step."""
+        inner = inner_dataset(train) if self.takes_all else None
+        if self.takes_all and (inner is None or inner._inputs is None or len(inner._slices) != 1):
+            raise util.ConfigurationError(
+                f"algo={self.algo!r} makes each step by all data at once: give arrays, not batches of them"
+            )
 
     def _schedule(self, kwargs):
         """Make the schedule of the learning rate; None if there is none."""
@@ -153,6 +189,31 @@ class DownhillTrainer(Trainer):
         layers = self.network.layers if whole is None else [*whole[0], *self.network.layers]
         chosen = select(layers, freeze, "freeze")
         return frozenset([*chosen, *statistics_of(layers, chosen)])
+
+    @property
+    def takes_all(self):
+        """Whether each step of the algorithm uses all training data at once."""
+        return getattr(algorithms()[self.algo], "takes_all", False)
+
+    @property
+    def batch_size(self):
+        """Number of examples in a batch if none is asked for; 0 for all of them."""
+        return 0 if self.takes_all else super().batch_size
+
+    def _with_defaults(self, kwargs):
+        """Return arguments with the defaults of the algorithm, where none are given."""
+        given = {key for key, value in kwargs.items() if value is not None}
+        return {**kwargs, **{key: value for key, value in defaults_of(self.algo).items() if key not in given}}
+
+    def _changes(self, regs, context):
+        """Return functions by which regularizers change parameters after each step; see :mod:`.steps`."""
+        found = []
+        for reg in regularizers.with_inputs(regs, context):
+            if changes_parameters(reg):
+                names = {id(param): name for name, param in util.params_matching(self.network.layers, reg.pattern)}
+                found.append((reg.is_projection, functools.partial(_change, reg, names)))
+        # the ones that restrict parameters to some set come last.
+        return [change for _, change in sorted(found, key=operator.itemgetter(0))]
 
     def has_nothing_to_train(self, kwargs):
         """Tell whether all parameters are frozen."""
@@ -186,8 +247,8 @@ class DownhillTrainer(Trainer):
         """Return the structure (the key in the store) of the training; None if it is not to be stored."""
         # random streams that have been used already give each new graph other numbers; and the code of a user's
         # optimizer is not part of the key.
-        is_known = shaping["algorithm"].__module__.partition(".")[0] in (downhill.__name__, PACKAGE)
-        return self.network._structure(regs, **shaping) if draws.are_new and is_known else None
+        is_stored = draws.are_new and is_known(shaping["algorithm"]) and not self.takes_all
+        return self.network._structure(regs, **shaping) if is_stored else None
 
     def _algorithm_options(self, kwargs):
         """Return those arguments that are options of the algorithm."""
@@ -212,6 +273,10 @@ class DownhillTrainer(Trainer):
         if before is not None and before.description == description and before.mode == modes.key():
             return before.compiled
         return self.network._compiled_for(description, make)
+
+    def _regularizers(self, kwargs):
+        """Return the regularizers that are asked for, and what layers need in training."""
+        return [*regularizers.from_kwargs(self.network, **kwargs), *latent.draws(self.network, kwargs)]
 
     def _graph(self, kwargs, regs, context):
         """Return the expressions of the loss, the updates and the monitors, and the inputs of a batch."""
@@ -279,14 +344,16 @@ class DownhillTrainer(Trainer):
         """
         weights = balance.resolve(kwargs.get("class_weight"), self.network)
         context = self._context(stateful, masked, kwargs, weights)
-        regs = regularizers.from_kwargs(self.network, **kwargs)
+        regs = self._regularizers(kwargs)
         loss, updates, monitors, inputs = self._graph(kwargs, regs, context)
         names, expressions = zip(("loss", loss), *monitors)
         averages = self._averages(names, expressions, inputs, context, kwargs)
         with modes.used():
             function = theano.function(inputs, averages.outputs, updates=updates, on_unused_input="ignore")
         follow = Carrier(self.network, keep=False).follower() if stateful else None
-        rows = list(itertools.chain.from_iterable(Pass(function, valid, follow=follow).run()))
+        session = self.session or self.network._session
+        plan = None if session is None else session.plan
+        rows = list(itertools.chain.from_iterable(Pass(function, valid, follow=follow, plan=plan).run()))
         return averages(rows)[0] if rows else averages.nothing()
 
     def _context(self, stateful, masked, kwargs, class_weights, training=None, values=None):
@@ -335,6 +402,8 @@ class DownhillTrainer(Trainer):
         train, valid : pair of dicts
             Values of the monitors in this epoch, and in the last validation before it.
         """
+        kwargs = self._with_defaults(kwargs)
+        self._check_data(train)
         limits = [int(limit) for limit in (epochs, max_updates) if limit is not None]
         schedule = self._schedule(dict(kwargs, epochs=epochs, max_updates=max_updates))
         start = kwargs.get("learning_rate")
@@ -343,7 +412,7 @@ class DownhillTrainer(Trainer):
             if schedule is not None and start is not None:
                 schedule.start = start
         kwargs["class_weight"] = balance.resolve(kwargs.get("class_weight"), self.network)
-        regs = regularizers.from_kwargs(self.network, **kwargs)
+        regs = self._regularizers(kwargs)
         with util.as_details():
             for reg in regs:
                 reg.log()
@@ -380,6 +449,7 @@ class DownhillTrainer(Trainer):
             run.phase = compiled.phase
             run.loops = compiled.loops
             run.statistics = self.network.statistics
+            run.weights = self._filling_weights(regs, kwargs, masked, stateful)
             run.before = self.before
             if self.network._whole is None and session.network is self.network:
                 run.memory = Trained(self.algo, session.options, description, compiled)
@@ -391,6 +461,16 @@ class DownhillTrainer(Trainer):
                 self.outcome = run.outcome
                 if run.memory is not None:
                     self.network._trained = run.memory
+
+    def _filling_weights(self, regs, kwargs, masked, stateful):
+        """Return the positions of the arrays of weights, if rows whose weights are zero make no difference; else none.
+
+        They are the arrays with which :func:`theanets.data.batches.filled_up` fills batches up.
+        """
+        if masked or stateful or kwargs.get("monitors") or not self.network._ignores_rows_without_weight(regs):
+            return frozenset()
+        variables = list(self.variables or self.network.variables)
+        return frozenset(variables.index(loss._weights) for loss in self.network.losses)
 
     def _in_session(self, kwargs):
         """Return a context manager with the session that this training is part of, or with a new one."""
@@ -455,7 +535,7 @@ class DownhillTrainer(Trainer):
         with util.compiling():
             optimizer = self._build_optimizer(kwargs, regs, context)
             self._begin_stage(optimizer, rate, session, kwargs)
-            compiled.compile(optimizer, options, draws, self._owned())
+            compiled.compile(optimizer, options, draws, self._owned(), self._changes(regs, context))
         template = None if structure is None else compiled.take_template(*variables)
         if template is not None:
             store.TRAININGS.put(structure.key, template)
@@ -473,3 +553,8 @@ class DownhillTrainer(Trainer):
             *(network._carried or {}).values(),
             *(value for value in [*held, *inner] if isinstance(value, theano.compile.SharedVariable)),
         ]
+
+
+def _change(reg, names, param, value, rate):
+    """Return what a regularizer makes of a parameter after a step; None if its pattern does not match the name."""
+    return reg.after_step(param, value, rate) if id(param) in names else None

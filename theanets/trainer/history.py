@@ -40,6 +40,9 @@ class History(collections.abc.Sequence):
         None while training goes on, and after trainers that do not report it.
     stopped : str or None
         Why training stopped; None if it goes on.
+    rate_test : list of dict or None
+        With ``learning_rate='auto'``, each ``learning_rate`` that was tried, and the ``loss`` that it led to; the one
+        that was chosen is in the rows.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class History(collections.abc.Sequence):
         self.validations = []
         self.best = None
         self.stopped = None
+        self.rate_test = None
 
     def __len__(self):
         return len(self.rows)
@@ -204,6 +208,7 @@ class History(collections.abc.Sequence):
             "validations": [dict(entry) for entry in self.validations],
             "best": None if self.best is None else dict(self.best),
             "stopped": self.stopped,
+            **({} if self.rate_test is None else {"rate_test": [dict(row) for row in self.rate_test]}),
         }
 
     def restore(self, state, is_own=False):
@@ -226,6 +231,7 @@ class History(collections.abc.Sequence):
         if is_own:
             self.rows, self.validations = list(map(dict, state["rows"])), list(map(dict, state["validations"]))
             self.best, self.stopped = state["best"] and dict(state["best"]), state["stopped"]
+            self.rate_test = state.get("rate_test")
             return
         try:
             rows = [_checked(row, "epoch", "stage", "learning_rate", "stopped") for row in state["rows"]]
@@ -234,9 +240,12 @@ class History(collections.abc.Sequence):
             best = state.get("best")
             best = None if best is None else _checked(best, "epoch", "stage", "loss")
             stopped = _checked({"stopped": state["stopped"]})["stopped"]
+            rates = state.get("rate_test")
+            rates = None if rates is None else [_checked(row, "learning_rate", "loss") for row in rates]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise util.LoadError(f"it holds no history of a training ({error})") from error
         self.rows, self.validations, self.best, self.stopped = rows, validations, best, stopped
+        self.rate_test = rates
 
 
 def _plain(value):

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import logging
 
 import downhill
 import numpy as np
@@ -17,7 +18,10 @@ __all__ = [
     "keywords",
     "get_algorithm",
     "check_numbers",
+    "defaults_of",
+    "is_known",
     "numbers_of",
+    "prepare",
     "structure_of",
     "with_inputs",
 ]
@@ -33,8 +37,14 @@ COMMON_OPTIONS = frozenset(
         "min_improvement",
         "max_gradient_norm",
         "max_gradient_elem",
+        "max_gradient_total_norm",
+        "average_weights",
+        "accumulate",
     ]
 )
+
+#: Those that the library adds to downhill's, with their defaults; see :mod:`theanets.trainer.steps`.
+ADDED = {"max_gradient_total_norm": 0, "average_weights": 0, "accumulate": 1}
 
 #: Those that are no part of the updates. The learning rate is a shared variable.
 OPTIMIZER_SETTINGS = frozenset(["learning_rate", "patience", "validate_every", "min_improvement"])
@@ -45,16 +55,25 @@ NUMBERS = {
     "momentum": ("momentum", lambda number: number != 0),
     "max_gradient_elem": ("max_gradient_elem", lambda number: number > 0),
     "max_gradient_norm": ("max_gradient_norm", lambda number: number > 0),
+    "max_gradient_total_norm": ("max_gradient_total_norm", lambda number: number > 0),
+    "average_weights": ("average_weights", lambda number: number > 0),
+    "accumulate": ("accumulate", lambda number: number > 1),
     "rms_halflife": ("ewma", None),
     "rms_regularizer": ("epsilon", None),
     "beta1_decay": ("beta1_decay", None),
     "beta1_halflife": ("beta1", None),
     "beta2_halflife": ("beta2", None),
+    "beta1": ("beta1", None),
+    "beta2": ("beta2", None),
+    "momentum_decay": ("momentum_decay", None),
     "rprop_increase": ("step_increase", None),
     "rprop_decrease": ("step_decrease", None),
     "rprop_min_step": ("min_step", None),
     "rprop_max_step": ("max_step", None),
 }
+
+#: Numbers of which Python asks whether they are above a limit before it computes with them.
+ASKED = frozenset(["max_gradient_elem", "max_gradient_norm", *ADDED])
 
 #: Options that say when to stop, what to report, and what to carry on.
 LOOP_OPTIONS = frozenset(
@@ -72,13 +91,24 @@ LOOP_OPTIONS = frozenset(
 )
 
 #: Options of training by gradients, whatever the algorithm.
-GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every"])
+GRADIENT_OPTIONS = frozenset(["schedule", "freeze", "class_weight", "checkpoint", "checkpoint_every", "save_best"])
 
 #: Options that trainers do not get to see.
 CALL_OPTIONS = frozenset(["progress", "resume", "save_errors", "verbose"])
 
 #: Keywords that describe data rather than training. A ``name`` is accepted, and has no effect.
-DATA_KEYWORDS = frozenset(["batch_size", "train_batches", "valid_batches", "iteration_size", "shuffle", "axis", "name"])
+DATA_KEYWORDS = frozenset(
+    [
+        "batch_size",
+        "train_batches",
+        "valid_batches",
+        "iteration_size",
+        "validation_split",
+        "shuffle",
+        "axis",
+        "name",
+    ]
+)
 
 
 #: The range of every option that is a number or a flag. A learning rate of 0 is allowed: training then only
@@ -89,6 +119,7 @@ RANGES = {
     "train_batches": Range(0, kind="integer"),
     "valid_batches": Range(0, kind="integer"),
     "iteration_size": Range(0, kind="integer"),
+    "validation_split": Range(0, 1, open_high=True),
     "epochs": Range(0, kind="integer"),
     "max_updates": Range(0, kind="integer"),
     "max_seconds": Range(0),
@@ -100,6 +131,9 @@ RANGES = {
     "min_improvement": arguments.FINITE,
     "max_gradient_norm": Range(0, open_high=True),
     "max_gradient_elem": Range(0, open_high=True),
+    "max_gradient_total_norm": Range(0, open_high=True),
+    "average_weights": Range(0, 1, open_high=True),
+    "accumulate": Range(1, kind="integer"),
     "monitor_gradients": Range(kind="flag"),
     "resume": Range(kind="flag"),
     "checkpoint_every": Range(0, open_low=True, open_high=True),
@@ -109,6 +143,10 @@ RANGES = {
     "beta1_decay": Range(0, 1),
     "beta1_halflife": Range(0, open_low=True, open_high=True),
     "beta2_halflife": Range(0, open_low=True, open_high=True),
+    "beta1": Range(0, 1, open_high=True),
+    "beta2": Range(0, 1, open_high=True),
+    "momentum_decay": Range(0, open_high=True),
+    "memory": Range(1, kind="integer"),
     "rprop_increase": Range(1, open_high=True),
     "rprop_decrease": Range(0, 1, open_low=True),
     "rprop_min_step": Range(0, open_high=True),
@@ -165,7 +203,7 @@ def _is_same(one, two):
 def _defaults_of(algorithm):
     parameters = [
         parameter
-        for cls in algorithm.__mro__
+        for cls in reversed(algorithm.__mro__)
         if "_prepare" in vars(cls)
         for parameter in inspect.signature(cls._prepare).parameters.values()
     ]
@@ -188,9 +226,14 @@ def get_algorithm(algo):
     return name
 
 
-def _is_downhills(algorithm):
+def is_known(algorithm):
     """Tell whether it is known what an algorithm makes of its options: a subclass of the user's own may read any."""
-    return algorithm.__module__.partition(".")[0] == downhill.__name__
+    return algorithm.__module__.partition(".")[0] in (downhill.__name__, __package__.partition(".")[0])
+
+
+def defaults_of(algo):
+    """Return the arguments of ``train`` that an algorithm has other defaults for, as a dict."""
+    return getattr(algorithms()[algo], "defaults", {})
 
 
 def structure_of(algorithm, options):
@@ -208,7 +251,7 @@ def structure_of(algorithm, options):
     structure : dict
         Options by name. Of a number that updates take as an input there is left, if anything, that it is in use.
     """
-    if not _is_downhills(algorithm):
+    if not is_known(algorithm):
         return dict(options)
     options = {key: value for key, value in options.items() if key not in OPTIMIZER_SETTINGS}
     for option, (_, is_used) in NUMBERS.items():
@@ -232,7 +275,7 @@ def numbers_of(optimizer):
     numbers : dict
         Numbers by key, see :class:`theanets.layers.context.Values`.
     """
-    if not _is_downhills(type(optimizer)):
+    if not is_known(type(optimizer)):
         return {}
     held = {name: (vars(optimizer)[name], is_used) for name, is_used in NUMBERS.values() if name in vars(optimizer)}
     found = {name: (_constant(value), is_used) for name, (value, is_used) in held.items()}
@@ -241,6 +284,46 @@ def numbers_of(optimizer):
         for name, (number, is_used) in found.items()
         if number is not None and (is_used is None or is_used(number))
     }
+
+
+def prepare(optimizer, options, rate):
+    """Give an optimizer its options, those that the library adds to downhill's included; return its :func:`numbers_of`.
+
+    The expressions that downhill makes of options are kept, and used again for the same ones.
+
+    Parameters
+    ----------
+    optimizer : downhill.Optimizer
+        The optimizer.
+    options : dict
+        Options of the algorithm.
+    rate : theano shared variable
+        The learning rate.
+    """
+    cls, is_heard = type(optimizer), logging.getLogger("downhill").isEnabledFor(logging.INFO)
+    own = {key: value for key, value in options.items() if key not in ADDED}
+    # downhill logs options, and options of a user's optimizer may be anything.
+    if is_heard or not is_known(cls) or not all(isinstance(value, (int, float)) for value in own.values()):
+        cls._prepare(optimizer, **own, learning_rate=rate)
+        numbers = None
+    else:
+        attributes, numbers = _prepared(cls, tuple(sorted(own.items())))
+        vars(optimizer).update(attributes, learning_rate=rate)
+    for name, default in ADDED.items():
+        value = options.get(name)
+        setattr(optimizer, name, default if value is None else value)
+    if numbers is None:
+        return numbers_of(optimizer)
+    added = {name: getattr(optimizer, name) for name in ADDED}
+    return {**numbers, **{("algorithm", name): value for name, value in added.items() if NUMBERS[name][1](value)}}
+
+
+@functools.lru_cache(maxsize=64)
+def _prepared(cls, items):
+    """Return the attributes of an optimizer with some options, and its numbers, but for :data:`ADDED` ones."""
+    bare = cls.__new__(cls)
+    bare._prepare(**dict(items), learning_rate=0)
+    return vars(bare), numbers_of(bare)
 
 
 def _constant(value):
@@ -256,7 +339,7 @@ def _constant(value):
 
 
 class _Limit:
-    """A limit of gradients, of which downhill wants to know whether it is above zero before it computes with it."""
+    """A number in use, of which it is asked whether it is above zero, or one, before it is computed with."""
 
     def __init__(self, variable):
         self.variable = variable
@@ -281,15 +364,15 @@ def with_inputs(optimizer, values):
     """
     numbers = {}
 
-    def prepare(**options):
-        type(optimizer)._prepare(optimizer, **options)
-        values.add(numbers_of(optimizer))
-        for key in numbers_of(optimizer):
+    def prepare_with_inputs(learning_rate, **options):
+        found = prepare(optimizer, options, learning_rate)
+        values.add(found)
+        for key in found:
             name, variable = key[1], values.variables[key]
             numbers[name] = getattr(optimizer, name)
-            setattr(optimizer, name, _Limit(variable) if name.startswith("max_gradient") else variable)
+            setattr(optimizer, name, _Limit(variable) if name in ASKED else variable)
 
-    optimizer._prepare = prepare
+    optimizer._prepare = prepare_with_inputs
     try:
         yield
     finally:

@@ -9,7 +9,8 @@ import downhill
 import numpy as np
 
 from .. import util
-from ..data.batches import MixedRows, Ordered
+from ..data.batches import MixedRows, Ordered, filled_up, inner_dataset
+from ..xla import processes, selection
 from .compiled import Loops
 
 __all__ = ["Pass"]
@@ -56,18 +57,34 @@ class Pass:
         Called before a batch is run, with the number of its sequences, and whether it is the first one of the pass; it
         is called once only for a loop, whose batches all have the same number of sequences. See
         :class:`theanets.trainer.run.Carrier`.
+    weights : set of int, optional
+        Positions of the arrays that hold weights, if rows of zero weight change no result. Data that lie on the device
+        are then filled up with them, see :func:`theanets.data.batches.filled_up`. Default none: they would change it.
+    plan : theanets.xla.sharding.Plan, optional
+        The devices among which the examples of each batch are divided. Default: the default device.
     """
 
-    def __init__(self, function, dataset, loops=None, is_passing=False, follow=None):
+    def __init__(self, function, dataset, loops=None, is_passing=False, follow=None, weights=frozenset(), plan=None):
         self.function = function
         self.dataset = dataset
         self.loops = Loops() if loops is None else loops
         self.is_passing = is_passing
         self.follow = follow
+        self.weights = weights
+        self.plan = plan.for_parts() if plan is not None and self._makes_batches() else plan
         self.axis = 0
         self.shapes = set()
-        self.puts_together = _by_xla(function)
+        # whether batches of a form are small.
+        self.forms = {}
+        self.is_distributed = plan is not None and plan.is_distributed
+        # a group that is due after some time would be of another size in each process.
+        self.puts_together = _by_xla(function) and not self.is_distributed
         self.loop = self._make_loop()
+
+    def _makes_batches(self):
+        """Tell whether batches are made one by one, by each process its part; arrays are the same in all of them."""
+        inner = inner_dataset(self.dataset)
+        return inner is None or inner._callable is not None
 
     def _make_loop(self):
         if not _by_xla(self.function):
@@ -84,7 +101,10 @@ class Pass:
         if self.follow is not None and self.axis == 0 and len(sizes) > 1:
             # follow() raises an error for a batch with another number of sequences when it is its turn.
             return None
-        return self._loop_over(inner._inputs, max(sizes), self.axis, isinstance(inner, MixedRows))
+        arrays, size = inner._inputs, max(sizes)
+        if self.weights and self.axis == 0 and all(type(array) is np.ndarray for array in arrays):
+            arrays = filled_up(arrays, size, self.weights)
+        return self._loop_over(arrays, size, self.axis, isinstance(inner, MixedRows))
 
     def _loop_over(self, arrays, size, axis=0, is_mixed=False):
         """Put data on the device, and return a compiled loop over them; None if that is not possible."""
@@ -92,11 +112,12 @@ class Pass:
 
         def make():
             try:
-                return epochs.FusedLoop(self.function, arrays, size, axis, is_mixed)
+                return epochs.FusedLoop(self.function, arrays, size, axis, is_mixed, plan)
             except epochs.Unfusable:
                 return None
 
-        key = self.function, epochs.describe(arrays), size, axis, is_mixed
+        plan = self._plan_for(arrays[0].shape[0] if axis else size)
+        key = self.function, epochs.describe(arrays), size, axis, is_mixed, plan and plan.key
         try:
             return self.loops.get(key, make, lambda loop: loop.take(arrays), self.is_passing)
         except epochs.Unfusable:
@@ -130,13 +151,16 @@ class Pass:
             yield from self._run_as_they_come(deadline)
         else:
             for batch in self._followed():
-                yield [self.function(*batch)]
+                yield [self._call(batch)]
 
     def _followed(self):
+        """Return an iterator of the batches, before each of which :attr:`follow` is called."""
+        return iter(self.dataset) if self.follow is None else self._following()
+
+    def _following(self):
         is_first = True
         for batch in self.dataset:
-            if self.follow is not None:
-                self.follow(batch[0].shape[0], is_first)
+            self.follow(batch[0].shape[0], is_first)
             is_first = False
             yield batch
 
@@ -144,6 +168,8 @@ class Pass:
 
     def _run_as_they_come(self, deadline):
         batches, group, pending = self._followed(), None, None
+        if self.is_distributed:
+            batches = self._agreed(batches)
         while True:
             batch = error = None
             try:
@@ -151,8 +177,9 @@ class Pass:
             except Exception as raised:
                 # raised again after all earlier batches have been run.
                 error = raised
-            is_small = batch is not None and self._is_small(batch)
-            if group is not None and not (is_small and group.takes(batch)):
+            form = None if batch is None else _form(batch)
+            is_small = batch is not None and self._is_small(batch, form)
+            if group is not None and not (is_small and group.form == form):
                 yield from self._run_group(group, deadline)
                 group = None
             started = None if batch is None or is_small else self._start(batch)
@@ -164,20 +191,41 @@ class Pass:
             if batch is None:
                 return
             if is_small:
-                group = group or _Group(batch)
+                group = group or _Group(batch, form)
                 group.add(batch)
                 if group.is_due():
                     yield from self._run_group(group, deadline)
                     group = None
 
-    def _is_small(self, batch):
+    def _agreed(self, batches):
+        """Yield batches as long as all processes have one, of the same shape."""
+        while True:
+            batch = next(batches, None)
+            shapes = None if batch is None else [list(array.shape) for array in batch]
+            found = processes.together(shapes)
+            if None in found:
+                return
+            if any(item != shapes for item in found):
+                raise util.DataError(
+                    f"the processes give batches of different shapes, {' and '.join(map(str, found))}; each has to "
+                    "give a part of the same size"
+                )
+            yield batch
+
+    def _is_small(self, batch, form):
         """Tell whether to run a batch in a group. This depends on shapes only, so that results are reproducible."""
-        shapes = tuple([array.shape for array in batch])
-        if shapes not in self.shapes:
-            self.shapes.add(shapes)
-            self._warn_of_shapes(shapes)
-        if not self.puts_together or len(self.shapes) > FEW_SHAPES:
-            return False
+        is_small = self.forms.get(form)
+        if is_small is None:
+            shapes = tuple([array.shape for array in batch])
+            if shapes not in self.shapes:
+                self.shapes.add(shapes)
+                self._warn_of_shapes(shapes)
+            is_small = len(self.shapes) <= FEW_SHAPES and self._computes_quickly(batch, shapes)
+            if len(self.forms) < 2 * MANY_SHAPES:
+                self.forms[form] = is_small
+        return is_small and self.puts_together and len(self.shapes) <= FEW_SHAPES
+
+    def _computes_quickly(self, batch, shapes):
         if not all(isinstance(array, np.ndarray) and array.ndim for array in batch) or len(set(map(len, batch))) != 1:
             return False
         steps = max(math.prod(shape[:-1] if len(shape) > 1 else shape) for shape in shapes)
@@ -198,9 +246,24 @@ class Pass:
         program = self.function.fn
         program.deferred = True
         try:
-            return self.function(*batch)
+            return self._call(batch)
         finally:
             program.deferred = False
+
+    def words(self):
+        """Say on which devices batches are run, as far as that is known before the first of them."""
+        program = self.plan if self.loop is None else self.loop.program.code.plan
+        return "no other ones, as it does not pay for this network" if program is None else program.words()
+
+    def _plan_for(self, rows):
+        """Return the plan for batches of so many examples; None for the default device."""
+        return None if self.plan is None else self.plan.suited(self.function.fn, rows)
+
+    def _call(self, batch):
+        if self.plan is None:
+            return self.function(*batch)
+        with selection.within(self._plan_for(batch[0].shape[0])):
+            return self.function(*batch)
 
     def _run_group(self, group, deadline):
         loop = self._loop_over(group.arrays, group.size)
@@ -269,7 +332,7 @@ class Pass:
                     self.loops.give_up(loop)
                     loop = None
             if not values:
-                values = [self.function(*take(done))]
+                values = [self._call(take(done))]
             yield values
             done += len(values)
         return loop
@@ -280,6 +343,11 @@ class Pass:
         return [x[i] for x, i in zip(inner._inputs, where)] if order is None else inner.take(where, order)
 
 
+def _form(batch):
+    """Return what batches that run in one loop have in common."""
+    return tuple([(type(array), array.shape, array.dtype) for array in batch])
+
+
 class _Group:
     """A group of batches of one shape, collected in arrays, to be run in one loop.
 
@@ -287,21 +355,17 @@ class _Group:
     ----------
     batch : list of ndarray
         A batch, of which only the shapes and dtypes are used.
+    form : tuple
+        The form of the batches, as :func:`_form` returns it.
     """
 
-    def __init__(self, batch):
+    def __init__(self, batch, form):
+        self.form = form
         self.size = len(batch[0])
         self.count = 0
         self.capacity = min(TOGETHER, max(1, BYTES // sum(array.nbytes for array in batch)))
         self.arrays = [np.zeros((self.capacity * self.size, *array.shape[1:]), array.dtype) for array in batch]
         self.ends = time.monotonic() + COLLECTING
-
-    def takes(self, batch):
-        """Tell whether a batch has the shapes and types of the others."""
-        return len(batch[0]) == self.size and all(
-            array.shape[1:] == found.shape[1:] and array.dtype == found.dtype
-            for array, found in zip(self.arrays, batch)
-        )
 
     def add(self, batch):
         """Append a batch."""

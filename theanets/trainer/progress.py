@@ -1,5 +1,6 @@
 """The progress bar of a training, in terminals and notebooks."""
 
+import contextlib
 import functools
 import sys
 import threading
@@ -10,7 +11,7 @@ import numpy as np
 
 from .. import logs, util
 
-__all__ = ["shown"]
+__all__ = ["counted", "shown"]
 
 #: Seconds after which a bar appears: quick work needs none.
 DELAY = 1.0
@@ -83,12 +84,16 @@ def shown(epochs, session, progress=None, total=None, level=None):
     ConfigurationError
         If ``progress`` is neither of True, False and None.
     """
-    if progress not in (True, False, None):
-        raise util.ConfigurationError(f"progress={progress!r}, expected True, False or None")
-    wanted = _is_watched() if progress is None else progress
+    wanted = _is_wanted(progress)
     if level is not None:
         epochs = _at_level(epochs, level)
     return _with_bar(epochs, session, total, 0.0 if progress else DELAY) if wanted else epochs
+
+
+def _is_wanted(progress):
+    if progress not in (True, False, None):
+        raise util.ConfigurationError(f"progress={progress!r}, expected True, False or None")
+    return _is_watched() if progress is None else progress
 
 
 def _at_level(epochs, level):
@@ -228,3 +233,49 @@ def _make_bar():
             return {**super().format_dict, "rate": rate}
 
     return EpochBar
+
+
+class Counter:
+    """A bar that counts what is done, or nothing if there is none.
+
+    Parameters
+    ----------
+    bar : tqdm.tqdm or None
+        The bar.
+    """
+
+    def __init__(self, bar):
+        self.bar = bar
+
+    def advance(self, words):
+        """Count one more, and show some words beside the number."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(words, refresh=False)
+            self.bar.update(1)
+
+
+@contextlib.contextmanager
+def counted(what, unit, total, progress=None):
+    """Context manager that shows a bar, and gives the :class:`Counter` that moves it.
+
+    Parameters
+    ----------
+    what, unit : str
+        What is going on, and what is counted.
+    total : int
+        How many there will be.
+    progress : bool, optional
+        As for :func:`shown`.
+    """
+    if not _is_wanted(progress):
+        yield Counter(None)
+        return
+    from tqdm.auto import tqdm
+
+    bar = tqdm(total=total, desc=what, unit=unit, delay=0.0 if progress else DELAY, dynamic_ncols=True)
+    beside, logs.ConsoleHandler.beside = logs.ConsoleHandler.beside, bar.external_write_mode
+    try:
+        yield Counter(bar)
+    finally:
+        logs.ConsoleHandler.beside = beside
+        bar.close()

@@ -9,6 +9,7 @@ import numpy as np
 from .. import util, xla
 from ..data import sources
 from ..data.batches import describe_batches, number_of_batches
+from ..xla import processes
 from . import standstill
 from .compiled import Loops
 from .passes import Pass
@@ -59,6 +60,8 @@ class Run:
         Carries the states of recurrent layers on from batch to batch.
     loops : Loops
         Cache of compiled loops over data.
+    weights : set of int
+        Positions of the arrays of weights, if data may be filled up with rows of zero weight.
     before, memory : Trained or None
         The training that this run resumes, and the object that keeps the state of this one for the next training.
     """
@@ -83,6 +86,7 @@ class Run:
         self.carrier = None
         self.passes = {}
         self.loops = Loops()
+        self.weights = frozenset()
         self.before = self.memory = None
         self.best_loss = np.inf
         self.best = self.best_params = None
@@ -101,6 +105,15 @@ class Run:
             self.before.go_on(self)
         self.optimizer.validation_name = self.session.noun
         self._announce()
+        with processes.training() if self.is_distributed else contextlib.nullcontext():
+            yield from self._all_epochs()
+
+    @property
+    def is_distributed(self):
+        """Whether other processes take part in the training."""
+        return self.session.plan is not None and self.session.plan.is_distributed
+
+    def _all_epochs(self):
         try:
             yield from self._epochs()
         except KeyboardInterrupt:
@@ -162,7 +175,7 @@ class Run:
             is_finite = self._is_finite(training)
             self.is_whole = is_complete and self.outcome is not DIVERGED and is_finite
             self._look_ahead()
-            outcome = self.session.ask()
+            outcome = self._ask()
             self.outcome = self.outcome or outcome
             yield training, self.validation
             if self.outcome is None and self.pending is not None and not self.pending.is_past:
@@ -172,6 +185,21 @@ class Run:
                 self._diverges(training, "training")
             if self.outcome is None and self.session.checkpoint is not None:
                 self.session.checkpoint.epoch_ends(self)
+
+    def _ask(self):
+        """Call the callbacks, and return the reason to stop: that of the first process that has one."""
+        outcome = self.session.ask()
+        if not self.is_distributed:
+            return outcome
+        found = processes.together(outcome and [outcome.words, outcome.is_final, outcome.is_done, outcome.is_limit])
+        return next((Outcome(*item) for item in found if item is not None), None)
+
+    def _is_late(self):
+        """Tell whether the time is up, by the clock of the first process."""
+        if self.deadline is None:
+            return False
+        is_late = time.monotonic() >= self.deadline
+        return processes.decide(is_late) if self.is_distributed else is_late
 
     def _is_due(self):
         return self.epoch % self.optimizer.validate_every == 0
@@ -189,9 +217,11 @@ class Run:
             for some in self._pass(self.optimizer.f_step, self.train).run(self.deadline):
                 values.extend(some)
                 self.session.does("training", len(values), number_of_batches(self.train))
-                if self.deadline is not None and time.monotonic() >= self.deadline:
+                if self._is_late():
                     self.outcome = self._out_of_time()
                     break
+            if getattr(self.optimizer, "has_converged", False):
+                self.outcome = self.outcome or Outcome("the algorithm has converged", is_done=True)
             is_complete = self.outcome is None or len(values) == getattr(self.train, "iteration_size", None)
         except sources.Exhausted:
             # the batches that came before the end still make an epoch.
@@ -219,7 +249,12 @@ class Run:
         key = id(function), id(dataset)
         if key not in self.passes:
             follow = None if self.carrier is None else self.carrier.follower(reset)
-            self.passes[key] = Pass(function, dataset, self.loops, self.session.is_incremental, follow)
+            plan = self.session.plan
+            self.passes[key] = Pass(
+                function, dataset, self.loops, self.session.is_incremental, follow, self.weights, plan
+            )
+            if plan is not None and function is self.optimizer.f_step:
+                util.log(f"devices: each batch is divided among {self.passes[key].words()}")
         return self.passes[key]
 
     def _out_of_time(self):
@@ -263,7 +298,8 @@ class Run:
         return self.pending
 
     def _keep(self, monitors, entry):
-        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics])
+        averages = self.optimizer.averages_of_weights
+        return Validation(self.epoch, monitors, entry, [*self.optimizer._params, *self.statistics], averages or ())
 
     def _validate(self):
         """Validate on schedule, and stop if patience has run out."""
@@ -293,6 +329,24 @@ class Run:
             self.best = dict(validation.entry)
         if is_better:
             self.best_loss = loss
+            self._save_best(validation)
+
+    def _save_best(self, validation):
+        """Save the network with the parameters of a validation, if that is asked for."""
+        best_file = self.session.best_file
+        # the parameters that training begins with need no file.
+        if best_file is None or not validation.epoch or not self._trains_whole_network():
+            return
+        variables = validation.variables
+        now = [variable.get_value() for variable in variables]
+        if not validation.holds() or self.optimizer.averages_of_weights:
+            xla.assign(zip(variables, validation.values))
+            try:
+                best_file.save()
+            finally:
+                xla.assign(zip(variables, now))
+        else:
+            best_file.save()
 
     def forget_best(self):
         """Reset the best loss and parameters, so that the next validation is the best one so far."""
@@ -334,6 +388,10 @@ class Run:
                     self._note(validation)
         finally:
             is_restored = self.best_params is not None and self._restores_best()
+            if self.is_distributed and self.outcome not in (None, LEFT):
+                # no process leaves while others may still wait for it.
+                with contextlib.suppress(processes.LostError, KeyboardInterrupt):
+                    processes.agree(None)
             if is_restored:
                 # all under one lock, as other threads may be using the network.
                 variables = [*self.optimizer._params, *self.statistics]
@@ -372,25 +430,30 @@ class Validation:
         Their entry in the history.
     variables : list of theano shared variables
         Parameters and statistics.
+    averages : sequence of theano shared variables, optional
+        Averaged parameters, which are validated in the place of the first variables. Default: there are none.
 
     Attributes
     ----------
+    values : list of ndarray
+        The values that were validated.
     is_past : bool
         Whether another epoch has been trained since.
     """
 
-    def __init__(self, epoch, monitors, entry, variables):
+    def __init__(self, epoch, monitors, entry, variables, averages=()):
         self.epoch = epoch
         self.is_past = False
         self.monitors = monitors
         self.entry = entry
         self.variables = variables
-        self.values = [variable.get_value() for variable in variables]
+        self.seen = [variable.get_value() for variable in variables]
+        self.values = [*(variable.get_value() for variable in averages), *self.seen[len(averages) :]]
         self.stored = [variable.container.storage[0] for variable in variables]
 
     def holds(self):
         """Tell whether the variables still have the validated values, as callers and callbacks may change them."""
-        return all(map(self._is_same, self.variables, self.stored, self.values))
+        return all(map(self._is_same, self.variables, self.stored, self.seen))
 
     @staticmethod
     def _is_same(variable, stored, value):

@@ -316,7 +316,7 @@ class LearningRate:
     """
 
     #: Algorithms that find the size of their steps without one.
-    WITHOUT = frozenset(["adadelta"])
+    WITHOUT = frozenset(["adadelta", "lbfgs"])
 
     def __init__(self, algo, value=1e-4, schedule=None, variable=None):
         self.algo = algo

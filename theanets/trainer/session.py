@@ -202,6 +202,10 @@ class Session:
         Whether the monitors that the trainer yields are measured, and not placeholders.
     measure : callable or None
         Computes the monitors of the network on the validation data.
+    plan : theanets.xla.sharding.Plan or None
+        The devices among which batches are divided; None for one device.
+    best_file : :class:`theanets.storage.BestFile` or None
+        Where the network is saved to whenever a validation is the best so far.
     bar : :class:`theanets.trainer.progress.Bar` or None
         The progress bar, which is told what is being done; None if there is none.
     """
@@ -222,7 +226,7 @@ class Session:
         self.began = time.perf_counter()
         self.is_open = False
         self.is_whole = self.is_measured = True
-        self.measure = self.bar = None
+        self.measure = self.bar = self.plan = self.best_file = None
         self.thread, self.trained = None, frozenset()
         # whether there was a warning that no parameter changes.
         self.has_warned = False

@@ -27,8 +27,10 @@ def remember(run):
     values : list of ndarray, or None
     """
     session = run.session
-    rows = [row for row in session.history if row["stage"] == session.stage]
-    if session.has_warned or run.rate.value == 0 or any(row["learning_rate"] != 0 for row in rows):
+    if session.has_warned or run.rate.value == 0:
+        return None
+    # from the end, where there is one at once after the first epoch.
+    if any(row["stage"] == session.stage and row["learning_rate"] != 0 for row in reversed(session.history.rows)):
         return None
     return [param.get_value() for param in run.optimizer._params]
 

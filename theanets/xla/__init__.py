@@ -16,14 +16,18 @@
 ``registry``     translations by the class of an Op
 ``translations`` the translations, a module for each kind of Op
 ``values``       values between Theano's types and JAX
-``streams``      functions of NumPy's random generators
+``streams``      functions of random generators, lists, and whatever else is no array
 ``importing``    importing JAX without side effects
 ``accumulators`` sums with a given accumulator type
 ``state``        shared variables that stay on the device, and how others read them
 ``locks``        locks of shared variables, so that threads see whole values
 ``shapes``       compiled code for the shapes that a function has met last
 ``binding``      compiled programs, bound to other shared variables
+``variants``     values that must be known before a function is traced
+``crossing``     how values get from compiled functions to Python and back
 ``host``         Theano's own implementations, for what XLA cannot run
+``selection``    which devices the user has chosen; ``sharding`` divides batches among them
+``processes``    several processes that train one network, what they agree on, and how they notice that one is lost
 ``devices``      devices, XLA's options, and the cache of compiled code
 ``programs``     programs that are read from disk instead of being traced, or kept there; ``folder`` has the files
 ``fingerprint``  cache keys of programs on disk: texts that are equal for equal graphs, in any process
@@ -45,19 +49,24 @@ import theano
 from .forking import ForkedError
 from .forking import check as check_process
 from .linker import NAME, XLALinker, is_available, register
+from .processes import LostError, connect
 from .registry import scalar, translates
+from .selection import set_devices
 from .state import assign, read, shape_of, snapshot, together
 
 __all__ = [
     "NAME",
     "ForkedError",
+    "LostError",
     "XLALinker",
     "assign",
     "check_process",
+    "connect",
     "is_available",
     "read",
     "register",
     "scalar",
+    "set_devices",
     "shape_of",
     "snapshot",
     "together",

@@ -5,6 +5,7 @@ arguments, and returns values. So the function of a graph that differs from anot
 as that of a second network of the same structure does, need not be built, rewritten, traced or compiled.
 """
 
+from theano import Constant
 from theano.compile import SharedVariable
 from theano.gof.link import Container
 
@@ -136,15 +137,18 @@ class Bound:
 
 def updated(function):
     """Return the shared variables that a function updates, in the order of its inputs."""
-    if isinstance(function, Bound):
-        return list(function.updated)
+    found = getattr(function, "updated", None)
+    if found is not None:
+        return list(found)
     return [place.variable for place in function.maker.inputs if place.update is not None]
 
 
 def forget(fgraph):
     """Remove from a compiled graph all references to values of shared variables, and the tags of its variables."""
     for variable in as_it_is(fgraph).variables:
-        vars(variable.tag).clear()
+        # Theano reads the tags of constants when it rewrites the graph, which may be postponed.
+        if not isinstance(variable, Constant):
+            vars(variable.tag).clear()
     for variable in fgraph.inputs:
         if isinstance(variable, SharedVariable):
             # graphs hold copies of shared variables, which have the same containers as the originals.

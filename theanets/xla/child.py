@@ -45,21 +45,24 @@ def compile_module(payload, options, configuration, bound=()):
         # JAX looks at the settings of its cache once.
         importlib.import_module("jax.experimental.compilation_cache.compilation_cache").reset_cache()
 
-    def lower(inputs, outputs):
-        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        places = itertools.chain((device if is_bound else None for is_bound in bound), itertools.repeat(None))
-        arrays = [jax.ShapeDtypeStruct(shape, "float32", sharding=place) for shape, place in zip(inputs, places)]
-        function = jax.jit(lambda *_: [jax.numpy.zeros(shape) for shape in outputs], keep_unused=True)
-        return function.lower(*arrays)
-
-    module = lower((), ()).compiler_ir("stablehlo")
+    module = lower((), (), bound).compiler_ir("stablehlo")
     with module.context:
         module = type(module).parse(payload)
     (main,) = [part for part in module.body.operations if getattr(part.name, "value", "") == "main"]
     # a function of as many arguments and results, whose code is replaced.
-    lowered = lower(*[[item.shape for item in items] for items in (main.type.inputs, main.type.results)])
+    lowered = lower(*[[item.shape for item in items] for items in (main.type.inputs, main.type.results)], bound)
     lowered._lowering._hlo = module
     lowered.compile(compiler_options=options)
+
+
+def lower(inputs=(), outputs=(), bound=()):
+    """Lower a function of arrays of given shapes, which returns zeros of given shapes."""
+    jax = importlib.import_module("jax")
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    places = itertools.chain((device if is_bound else None for is_bound in bound), itertools.repeat(None))
+    arrays = [jax.ShapeDtypeStruct(shape, "float32", sharding=place) for shape, place in zip(inputs, places)]
+    function = jax.jit(lambda *_: [jax.numpy.zeros(shape) for shape in outputs], keep_unused=True)
+    return function.lower(*arrays)
 
 
 def serve(requests, answers):
@@ -76,6 +79,8 @@ def serve(requests, answers):
     sys.path[:] = jobs.get()[0]["path"]
     importlib.import_module("jax")
     _answer(answers, ready=True)
+    # what JAX does once in a process, such as to start the backend, need not wait for the first job.
+    lower()
     while True:
         try:
             job, payload = jobs.get(timeout=IDLE)

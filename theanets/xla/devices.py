@@ -13,7 +13,7 @@ import jax.experimental
 import jaxlib
 import theano
 
-from . import trials
+from . import forking, selection, trials
 
 __all__ = ["EIGEN", "compiled", "default", "describe", "enable_x64", "is_surveyed", "precision", "use_cache"]
 
@@ -41,7 +41,7 @@ def default():
 
 def describe():
     """Describe the device that functions run on, for people: ``cpu``, or ``cuda:0 (NVIDIA H100)``."""
-    device = jax.devices()[0]
+    device = jax.local_devices()[0]
     if device.platform == "cpu":
         return "cpu"
     # JAX's name of the platform is "gpu", whoever made the device.
@@ -82,7 +82,14 @@ def compiled(function, choices=None, **options):
 
 def may_have(choices):
     """Tell whether functions may be compiled with these options."""
-    return bool(choices) and jax.devices()[0].platform == "cpu" and is_surveyed(choices) and not flags()
+    return bool(choices) and jax.local_devices()[0].platform == "cpu" and is_surveyed(choices) and not flags()
+
+
+def prepare_cores():
+    """Let JAX, which must not have started yet, have a device for each core of the processor."""
+    is_set = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if jax.config.jax_num_cpu_devices < 1 and not is_set and not forking.is_at_work():
+        jax.config.update("jax_num_cpu_devices", selection.cores())
 
 
 @functools.cache

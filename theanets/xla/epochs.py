@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import util
-from . import devices, examples, forking
+from . import devices, examples, forking, processes
 from .program import Program
 from .tracing import GiveUp, NeedsValue
 
@@ -81,7 +81,9 @@ class LoopCode:
         for item, number in zip(cutters, room or ()):
             item.capacity = number
         about = "epoch", [item.settings() for item in cutters], self.size, self.length, room
-        return self.code.compiled(self._make_run(cutters), about, donate_argnums=0)
+        plan = self.code.plan
+        places = {} if plan is None else {"out_shardings": plan.replicated}
+        return self.code.compiled(self._make_run(cutters), about, donate_argnums=0, **places)
 
     def _outputs(self, capacity):
         """Return an array of zeros (capacity, num-outputs) for the outputs of so many batches."""
@@ -102,6 +104,8 @@ class LoopCode:
             else:
                 chosen = jax.lax.dynamic_slice_in_dim(rows, start, size)
                 batch = [item.rows(parts, chosen) for item, parts in zip(cutters, data)]
+            if code.plan is not None:
+                batch = map(code.plan.divide, batch)
             batch = iter(batch)
             others = iter(rest)
             kept = [next(batch) if place < len(cutters) else next(others) for place in code.kept]
@@ -160,6 +164,8 @@ class FusedLoop:
     mixed : bool, optional
         Whether the rows are shuffled: a batch consists of rows gathered from anywhere along axis 0. Default False:
         batches are contiguous slices of the data.
+    plan : theanets.xla.sharding.Plan, optional
+        The devices among which the examples of each batch are divided. Default: the default device.
 
     Attributes
     ----------
@@ -174,10 +180,11 @@ class FusedLoop:
         If the function cannot run in such a loop, or if the data are too large.
     """
 
-    def __init__(self, function, arrays, size, axis=0, mixed=False):
+    def __init__(self, function, arrays, size, axis=0, mixed=False, plan=None):
         program = getattr(function, "fn", None)
         if not isinstance(program, Program) or program.code.entries is not None:
             raise Unfusable("the function does not simply run by XLA")
+        program = program.on(plan)
         code = program.code
         if len(code.kept) - len(set(code.shared) - set(code.updated)) != len(arrays):
             raise Unfusable("the function has other inputs than the data")
@@ -205,7 +212,7 @@ class FusedLoop:
             raise Unfusable("the data are too large to lie on the device")
         with devices.enable_x64(True):
             for item in placed:
-                item.place()
+                item.place(self.program.code.plan)
         self.examples = placed
         self.code = self._find_code()
 
@@ -297,6 +304,15 @@ class FusedLoop:
             except (NeedsValue, GiveUp, Unfusable):
                 del self.code.functions[key]
 
+    def _compile(self, function, rows):
+        """Compile the function that is to be called now."""
+        order = self._make_order(0, ())
+        with devices.enable_x64(True), jax.transfer_guard_host_to_device("allow"):
+            try:
+                function.compile(self.program.locked(self._arguments, order, rows))
+            except (NeedsValue, GiveUp) as error:
+                raise Unfusable(str(error)) from error
+
     def run(self, starts, seconds=SECONDS, rows=None):
         """Run batches for at most about a given time, and return the outputs for each of them.
 
@@ -308,6 +324,7 @@ class FusedLoop:
             Target duration of the call. Default :data:`SECONDS`.
         rows : ndarray of uint32 (num-rows, ), optional
             A permutation of the rows, if they are mixed: a batch consists of the rows ``rows[start : start + size]``.
+            Rows at the end of the data that it leaves out follow in their order.
 
         Returns
         -------
@@ -326,14 +343,21 @@ class FusedLoop:
             raise Unfusable("the function runs on the host")
         self._make_capacity(len(starts))
         starts = starts[: self.capacity]
+        if rows is not None and len(rows) < self.length:
+            rows = np.concatenate([rows, np.arange(len(rows), self.length, dtype=rows.dtype)])
         key = self.capacity, None if rows is None else self._make_room(rows)
         function, is_new = self._find(key)
         thread = self.code.threads.pop(key, None)
         if thread is not None:
             with util.compiling():
                 thread.join()
-        rate = self.code.rate
+        rate, plan = self.code.rate, program.code.plan
         count = min(len(starts), FIRST if rate is None else max(1, int(seconds * rate)))
+        if plan is not None and plan.is_distributed:
+            if is_new:
+                # before the others wait for it within a program, where nothing tells them why.
+                self._compile(function, rows)
+            count = processes.decide(count)
         order = self._make_order(count, starts)
         began = time.perf_counter()
         with devices.enable_x64(True):
@@ -345,8 +369,13 @@ class FusedLoop:
                     _, outputs, done = program.start(function, make_arguments, operator.itemgetter(0))
             except (NeedsValue, GiveUp) as error:
                 raise Unfusable(str(error)) from error
-        with jax.transfer_guard_device_to_host("allow"):
-            outputs, done = map(np.asarray, (outputs, done))
+        try:
+            with jax.transfer_guard_device_to_host("allow"):
+                outputs, done = map(np.asarray, (outputs, done))
+        except jax.errors.JaxRuntimeError as error:
+            if plan is not None and plan.is_distributed:
+                processes.raise_lost(error)
+            raise
         values = outputs[: int(done)].tolist()
         if values and not is_new:
             # the time of the first call includes compiling, and is no measure of the rate.
@@ -366,7 +395,7 @@ def power_of_two(number):
 
 def budget():
     """Return how many bytes of data may lie on the device."""
-    limits = jax.devices()[0].memory_stats() or {}
+    limits = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in limits:
         return SHARE * limits["bytes_limit"]
     # a CPU has no limit, as its arrays are not copied to a device.

@@ -49,9 +49,9 @@ class Examples:
         """Shapes and dtypes of the parts, which are part of the cache key of a loop."""
         return [(part.shape, part.dtype) for part in self.parts]
 
-    def place(self):
-        """Copy the parts to the device; on a CPU without a copy."""
-        self.parts = tuple(jax.device_put(self.parts))
+    def place(self, plan=None):
+        """Copy the parts to the device, or to all devices of a plan; on a CPU without a copy."""
+        self.parts = tuple(jax.device_put(self.parts) if plan is None else plan.place(self.parts))
 
     def bare(self):
         """Return what takes batches out of such data, without the data."""

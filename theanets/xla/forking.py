@@ -19,7 +19,7 @@ import numpy as np
 from .. import util
 from . import locks
 
-__all__ = ["ForkedError", "check", "check_readable", "hold", "is_stranded", "watch"]
+__all__ = ["ForkedError", "check", "check_readable", "hold", "is_at_work", "is_stranded", "watch"]
 
 
 class ForkedError(util.Error, RuntimeError):
@@ -73,7 +73,7 @@ def check_readable(array):
         check()
 
 
-def _is_at_work():
+def is_at_work():
     """Tell whether JAX has initialized a backend, by this library or by the user's own code."""
     bridge = sys.modules.get("jax._src.xla_bridge")
     return bridge is not None and bool(getattr(bridge, "_backends", True))
@@ -91,7 +91,7 @@ def _before():
     for lock in locks.all_locks():
         if lock.acquire(timeout=PATIENCE):
             _held.append(lock)
-    _Process.will_be_stranded = _Process.is_stranded or _is_at_work()
+    _Process.will_be_stranded = _Process.is_stranded or is_at_work()
     if _Process.is_stranded or not _Process.will_be_stranded:
         return
     for program in list(_programs):

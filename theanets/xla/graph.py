@@ -6,7 +6,7 @@ See :mod:`theanets.xla.tracing` for what translations may do meanwhile.
 import jax
 import theano
 
-from . import host
+from . import drawn, host
 from .registry import LAZY, NEVER_ON_HOST, Untranslated, belongs, translate, untranslated
 from .tracing import (
     LARGE,
@@ -137,6 +137,7 @@ class Graph:
                 return on_host(node, arguments)
             results = translate(node.op, node, *arguments)
             results = results if isinstance(results, tuple) else (results,)
+            results = drawn.followed(arguments, results)
             return [check(node, output, result) for output, result in zip_all(node, results)]
         except NeedsValue as need:
             if need.leaves is not None:

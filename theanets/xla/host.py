@@ -1,16 +1,20 @@
 """Fallbacks to Theano's own implementations, in Python on the host, where XLA cannot run an Op or a graph."""
 
+import copy
+import itertools
 import threading
 
 import jax
 import jax.experimental
-import jax.numpy as jnp
 import numpy as np
 import theano
+import theano.gof.destroyhandler
+import theano.sparse
 from theano.compile.ops import FromFunctionOp
 from theano.gof.vm import VM_Linker
 
 from .. import util
+from .crossing import SparseCrossing, crossing_for, is_object
 from .registry import untranslated
 from .tracing import (
     Call,
@@ -24,6 +28,7 @@ from .tracing import (
     runs_in_python,
     shapes_of,
 )
+from .values import SparseArray
 
 __all__ = ["HostProgram", "call_back", "is_pure", "warn_once"]
 
@@ -64,6 +69,10 @@ class HostProgram:
 
     def __init__(self, fgraph):
         copied, equivalent = fgraph.clone_get_equiv(check_integrity=False)
+        self.is_in_place = any(getattr(node.op, "destroy_map", None) for node in copied.apply_nodes)
+        if self.is_in_place:
+            # what is written over is read first.
+            copied.attach_feature(theano.gof.destroyhandler.DestroyHandler())
         only_c = [node.op for node in copied.apply_nodes if has_only_c(node.op)]
         if only_c and not theano.config.cxx:
             raise NotImplementedError(
@@ -75,6 +84,11 @@ class HostProgram:
         self.untranslated = {equivalent[node]: node for node in fgraph.apply_nodes if untranslated(node.op) is not None}
         #: Shapes of their results in the last call, as :func:`~theanets.xla.tracing.shapes_of` looks for them.
         self.shapes = {}
+        for place, copied_node in enumerate(self.function.nodes):
+            if copied_node in self.untranslated:
+                self.function.thunks[place] = self._with_given(self.function.thunks[place], copied_node)
+        #: What nodes have computed in this call already, by the compiled function: their results, or an exception.
+        self.given = {}
         # it keeps its values in one place.
         self.lock = util.anew_after_fork(threading.Lock())
 
@@ -85,18 +99,43 @@ class HostProgram:
                 # some Ops give NumPy's scalars, and the compiled body of a loop does not take them for arrays.
                 storage_map[variable][0] = np.asarray(storage_map[variable][0])
         if node in self.untranslated:
-            found = [np.shape(storage_map[variable][0]) for variable in node.outputs]
+            found = [
+                () if is_object(variable.type) else np.shape(storage_map[variable][0]) for variable in node.outputs
+            ]
             self.shapes[self.untranslated[node], "shapes"] = found
 
-    def __call__(self, values):
-        """Return the list of outputs for a list of inputs, which are NumPy arrays and stay as they are."""
-        with self.lock:
-            return self._run(values)
+    def _with_given(self, thunk, node):
+        """Return a thunk that takes what the node has computed in this call already."""
+        key, computed = self.untranslated[node], self.function.compute_map
 
-    def _run(self, values):
-        self.shapes = {}
+        def run():
+            if key not in self.given:
+                return thunk()
+            found = self.given.pop(key)
+            if isinstance(found, Exception):
+                raise found
+            for cell, variable, value in zip(thunk.outputs, node.outputs, found):
+                cell[0], computed[variable][0] = value, True
+
+        vars(run).update(vars(thunk))
+        return run
+
+    def __call__(self, values, given=None):
+        """Return the list of outputs for a list of inputs, which are NumPy arrays and stay as they are.
+
+        ``given`` has what some nodes without a translation have computed in this call already.
+        """
+        with self.lock:
+            return self._run(values, given or {})
+
+    def _run(self, values, given):
+        self.shapes, self.given = {}, given
         for container, value in zip(self.inputs, values):
-            container.storage[0] = value.copy() if isinstance(value, np.ndarray) else value
+            if isinstance(value, np.ndarray):
+                value = value.copy()
+            elif self.is_in_place:
+                value = copy.copy(value)
+            container.storage[0] = value
         try:
             self.function()
             return [container.storage[0] for container in self.outputs]
@@ -135,21 +174,23 @@ def output_shapes(node, values):
     -------
     shapes : list of tuples of int
     """
-    shapes = [np.shape(value) for value in values]
+    shapes = [None if is_object(item.type) else np.shape(value) for item, value in zip(node.inputs, values)]
+    if all(is_object(output.type) for output in node.outputs):
+        return [()] * len(node.outputs)
     infer = getattr(node.op, "infer_shape", None)
     try:
         if infer is None:
             raise NotImplementedError
         # infer_shape may ask for the value of an input: pass known values as constants.
         inputs = [
-            variable.type.make_constant(value) if is_known(value) else variable
+            variable.type.make_constant(value) if is_known(value) and not is_object(variable.type) else variable
             for variable, value in zip(node.inputs, values)
         ]
         symbolic = infer(
             node.clone_with_new_inputs(inputs, strict=False),
-            [tuple(theano.tensor.constant(length, dtype="int64") for length in shape) for shape in shapes],
+            [shape and tuple(theano.tensor.constant(length, dtype="int64") for length in shape) for shape in shapes],
         )
-        return [tuple(int(theano.tensor.get_scalar_constant_value(item)) for item in shape) for shape in symbolic]
+        return [tuple(int(theano.tensor.get_scalar_constant_value(item)) for item in shape or ()) for shape in symbolic]
     except (NotImplementedError, theano.tensor.ShapeError, theano.tensor.NotScalarConstantError):
         return shapes_of(node)
 
@@ -162,7 +203,7 @@ def name_of(op):
     return f"{op} ({kind.__module__}.{kind.__name__})", kind
 
 
-def call_back(node, values, op):
+def call_back(node, values, op, shapes=None, capacities=(), quiet=False, has_effects=None):
     """Let the running function call an Op's own implementation; return the tuple of its outputs.
 
     Parameters
@@ -173,98 +214,88 @@ def call_back(node, values, op):
         Its inputs.
     op : theano Op
         What there is no translation of: the node's Op, or the scalar Op that it applies.
+    shapes : list of tuples of int, optional
+        Shapes of its outputs; anything for those that are no arrays. Default: what the Op says, or has given before.
+    capacities : sequence of int, optional
+        For how many entries of each output there is room, if all of them are sparse matrices.
+    quiet : bool, optional
+        Whether to warn of it is not worthwhile. Default False.
+    has_effects : bool, optional
+        Whether the Op must run once whenever the function does. Default: as :func:`is_pure` says.
     """
-    for variable in (*node.inputs, *node.outputs):
-        if not isinstance(variable.type, (theano.tensor.TensorType, theano.scalar.Scalar)):
-            raise Dynamic(f"{node}: there is no XLA translation, and {variable.type} cannot be handed over")
+    name, key = name_of(op)
+    if any(isinstance(output.type, theano.sparse.SparseType) for output in node.outputs) and not capacities:
+        raise Dynamic(f"{node}: there is no XLA translation, and the number of entries of its result depends on data")
     if has_only_c(node.op):
         raise Dynamic(f"{node.op} has C code only")
     try:
-        shapes = output_shapes(node, values)
+        shapes = output_shapes(node, values) if shapes is None else shapes
     except GiveUp:
         raise
     except Exception as error:
         raise TranslationError(f"{node}: no XLA translation, and no shapes of its results: {error}") from error
-    declared = [jax.ShapeDtypeStruct(shape, output.dtype) for shape, output in zip(shapes, node.outputs)]
-    name, key = name_of(op)
-    warn_once(
-        key,
-        f"no XLA translation for {name}: it runs by its own implementation, in Python and on the host; "
-        "theanets.xla.translates registers a translation",
-    )
-
-    arguments = [jax.ShapeDtypeStruct(np.shape(value), value.dtype) for value in values]
+    if not quiet:
+        warn_once(
+            key,
+            f"no XLA translation for {name}: it runs by its own implementation, in Python and on the host; "
+            "theanets.xla.translates registers a translation",
+        )
     level = current()
     call = level.calls.setdefault(node, Call(node))
+    call.is_outermost = level.is_outermost
+    has_effects = not is_pure(op, node) if has_effects is None else has_effects
+    there = [
+        None if is_object(variable.type) and is_known(value) else _crossing(variable.type, level.objects, value)
+        for variable, value in zip(node.inputs, values)
+    ]
+    back = [
+        crossing_for(variable.type, level.objects, shape, capacity)
+        for variable, shape, capacity in itertools.zip_longest(node.outputs, shapes, capacities)
+    ]
+    sent = [
+        way.send(SparseArray.of(value) if isinstance(way, SparseCrossing) and is_known(value) else value)
+        for way, value in zip(there, values)
+        if way is not None
+    ]
 
     def run(*arrays):
         # an exception here would lose donated buffers: report failure, and let the whole function run again and raise.
+        arrays = iter(map(np.asarray, arrays))
         try:
-            results = on_host(node, [_unpack_on_host(*item) for item in zip(map(np.asarray, arrays), arguments)])
-            if all(np.shape(result) == expected.shape for result, expected in zip(results, declared)):
-                results = [np.asarray(result, expected.dtype) for result, expected in zip(results, declared)]
-                return (True, *map(_pack_on_host, results))
-            call.problem = f"results of shapes {[np.shape(result) for result in results]}, expected {shapes}"
+            arguments = [
+                value if way is None else way.arrive([next(arrays) for _ in way.declared])
+                for way, value in zip(there, values)
+            ]
+            results = on_host(node, arguments)
         except Exception as error:
-            call.problem = f"{type(error).__name__}: {error}"
-        return (False, *(np.zeros(*_packed_type(expected)) for expected in declared))
+            call.found, call.problem = error, f"{type(error).__name__}: {error}"
+        else:
+            call.found = results if has_effects else None
+            travelling = [way.send_back(result) for way, result in zip(back, results)]
+            if None not in travelling:
+                return (True, *itertools.chain(*travelling))
+            call.found = results
+            call.problem = f"results of shapes {[np.shape(result) for result in results]}, expected {shapes}"
+        return (False, *(np.zeros(*declared) for way in back for declared in way.declared))
 
-    travelling = [jax.ShapeDtypeStruct(*_packed_type(expected)) for expected in declared]
-    if is_pure(op, node):
-        callback = jax.pure_callback
-    else:
+    travelling = [jax.ShapeDtypeStruct(*declared) for way in back for declared in way.declared]
+    if has_effects:
         # XLA must neither leave it out nor call it more often than the graph says.
         callback = jax.experimental.io_callback
         level.effects.append(node)
+    else:
+        callback = jax.pure_callback
     succeeded, *results = callback(
-        run,
-        (jax.ShapeDtypeStruct((), np.dtype(bool)), *travelling),
-        *(_pack(jnp.asarray(value)) for value in values),
+        run, (jax.ShapeDtypeStruct((), np.dtype(bool)), *travelling), *itertools.chain(*sent)
     )
     guard(succeeded)
-    return tuple(_unpack(result, expected) for result, expected in zip(results, declared))
+    results = iter(results)
+    return tuple(way.arrive_back([next(results) for _ in way.declared]) for way in back)
 
 
-# JAX may make the call from a thread of its own, where 64-bit types are not enabled: it would round the values. So
-# they travel as pairs of 32-bit integers (and complex numbers of twice that as pairs of those).
-
-
-def _packed_type(value):
-    """Return the shape and dtype in which a value travels."""
-    dtype = np.dtype(value.dtype)
-    if dtype.itemsize < 8 or dtype == "complex64":
-        return value.shape, dtype
-    return (*value.shape, dtype.itemsize // 4), np.dtype("uint32")
-
-
-def _pack_on_host(array):
-    """Return a NumPy array as it travels."""
-    shape, dtype = _packed_type(array)
-    return np.ascontiguousarray(array).view(dtype).reshape(shape) if dtype != array.dtype else array
-
-
-def _unpack_on_host(array, declared):
-    """Undo :func:`_pack`, on the other side."""
-    if array.dtype != declared.dtype:
-        array = np.ascontiguousarray(array).reshape(-1).view(declared.dtype).reshape(declared.shape)
-    return array
-
-
-def _pack(array):
-    """Return a JAX array as it travels."""
-    shape, dtype = _packed_type(array)
-    if dtype == array.dtype:
-        return array
-    if array.dtype == "complex128":
-        array = jnp.stack([array.real, array.imag], axis=-1)
-    return jax.lax.bitcast_convert_type(array, dtype).reshape(shape)
-
-
-def _unpack(array, declared):
-    """Undo :func:`_pack_on_host`, on the other side."""
-    if array.dtype == declared.dtype:
-        return array
-    if declared.dtype == "complex128":
-        parts = jax.lax.bitcast_convert_type(array.reshape(*declared.shape, 2, 2), "float64")
-        return jax.lax.complex(parts[..., 0], parts[..., 1])
-    return jax.lax.bitcast_convert_type(array, declared.dtype)
+def _crossing(type_, objects, value):
+    """Return how an input of a node crosses."""
+    if isinstance(type_, theano.sparse.SparseType):
+        value = value if isinstance(value, SparseArray) else SparseArray.of(value)
+        return crossing_for(type_, objects, value.shape, value.data.shape[0], value.dtype)
+    return crossing_for(type_, objects, np.shape(value), dtype=getattr(value, "dtype", None))

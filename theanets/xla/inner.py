@@ -4,8 +4,11 @@
   the loop, by a few large operations: the gates of a recurrent layer, for example, when its gradient is computed.
 * Where products of matrices are summed over the steps, as for the gradient of a weight matrix, the loop only collects
   the factors, and one product after the loop computes the sum.
+* Where the rows of matrices are summed, as for the gradient of a bias, the loop only adds up the matrices, and the rows
+  of their sum are summed after it.
 """
 
+import dataclasses
 import functools
 import weakref
 
@@ -68,6 +71,25 @@ class Body:
         return theano.gof.FunctionGraph(*theano.gof.graph.clone(self.inputs, self.outputs), clone=False)
 
 
+@dataclasses.dataclass
+class Summed:
+    """What is added to a state in each step, and can as well be summed after the loop.
+
+    Parameters
+    ----------
+    has_rest : bool
+        Whether other terms are added as well.
+    factors : list of pair
+        Positions of the factors of matrix products among the outputs of the graph.
+    matrices : list of pair
+        Positions of matrices whose rows are summed, among these outputs, and the axes of the sum.
+    """
+
+    has_rest: bool
+    factors: list
+    matrices: list
+
+
 class Inner:
     """The body of a Scan, split into what is computed before, within and after the loop.
 
@@ -78,9 +100,8 @@ class Inner:
 
     Attributes
     ----------
-    sums : dict of int to pair
-        Recurrent outputs that sum up matrix products, by position: whether other terms are added as well, and pairs of
-        positions of the outputs of the graph that are the factors.
+    sums : dict of int to Summed
+        Recurrent outputs that sum up matrix products or rows, by position.
     histories : list of triple
         Products of a state by a matrix which the gradient of the loop needs as well: the number of the recurrent
         output, the variable of the matrix outside of the loop, and the position of the product among the outputs of the
@@ -127,14 +148,17 @@ class Inner:
         terms = [term for term in node.inputs if term is not state]
         products = [term for term in terms if term.owner is not None and isinstance(term.owner.op, basic.Dot)]
         products = [term for term in products if all(factor.ndim == 2 for factor in term.owner.inputs)]
-        if not products:
+        rows = [term for term in terms if _sums_rows(term)]
+        if not products and not rows:
             return
-        rest = [term for term in terms if term not in products]
+        rest = [term for term in terms if term not in products and term not in rows]
         factors = [tuple(len(wanted) + 2 * i + j for j in (0, 1)) for i in range(len(products))]
         wanted.extend(factor for term in products for factor in term.owner.inputs)
+        matrices = [(len(wanted) + i, term.owner.op.axis) for i, term in enumerate(rows)]
+        wanted.extend(term.owner.inputs[0] for term in rows)
         # the state need not be carried through the loop, unless something else is added to it there.
         wanted[place] = functools.reduce(basic.add, rest) if rest else state
-        self.sums[position] = bool(rest), factors
+        self.sums[position] = Summed(bool(rest), factors, matrices)
 
     @staticmethod
     def _histories(node, fgraph, wanted):
@@ -298,6 +322,20 @@ def _is_cheap(node):
 
 def _bytes(about):
     return about.size * np.dtype(about.dtype).itemsize
+
+
+def _sums_rows(term):
+    """Tell whether a term is a sum over the first axis of a matrix, of its type."""
+    op = term.owner.op if term.owner is not None else None
+    return (
+        isinstance(op, elemwise.CAReduce)
+        and type(op.scalar_op) is scalar.Add
+        and op.axis is not None
+        and tuple(op.axis) == (0,)
+        and term.owner.inputs[0].ndim == 2
+        and term.dtype == term.owner.inputs[0].dtype
+        and term.dtype.startswith("float")
+    )
 
 
 def inner_of(node):

@@ -6,8 +6,6 @@ import importlib.util
 import theano
 from theano.compile import mode as modes
 from theano.gof import Query, link
-from theano.gof.vm import VM_Linker
-from theano.tensor.raw_random import RandomStateType
 
 from . import accumulators, forking, loading, postponed, rewrites, state
 from .rewrites import NAME
@@ -70,11 +68,6 @@ class XLALinker(link.LocalLinker):
         """Make the function; see ``theano.gof.link.LocalLinker``."""
         forking.check()
         fgraph = self.fgraph
-        unsupported = self._unsupported(fgraph)
-        if unsupported is not None and not isinstance(unsupported.type, RandomStateType):
-            return self._make_by_theano(
-                unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
-            )
         order = list(fgraph.toposort())
         inputs, outputs, storage_map = link.map_storage(fgraph, order, input_storage, output_storage, storage_map)
         updated = [i for i, variable in enumerate(fgraph.inputs) if variable in self.updated]
@@ -85,11 +78,7 @@ class XLALinker(link.LocalLinker):
             for i, (variable, cell) in enumerate(zip(fgraph.inputs, inputs))
             if isinstance(variable, theano.compile.SharedVariable)
         }
-        run = self._build(unsupported, fgraph, inputs, outputs, updates, shared)
-        if run is None:
-            return self._make_by_theano(
-                unsupported, input_storage=input_storage, output_storage=output_storage, storage_map=storage_map
-            )
+        run = self._build(fgraph, inputs, outputs, updates, shared)
         run.storage_map = storage_map
         return (
             run,
@@ -100,31 +89,13 @@ class XLALinker(link.LocalLinker):
         )
 
     @staticmethod
-    def _build(unsupported, fgraph, *about):
-        """Return the program of a graph; None if it cannot be compiled."""
-        if unsupported is None:
+    def _build(fgraph, *about):
+        """Return the program of a graph."""
+        values = loading.load("values")
+        if all(values.is_supported(variable.type) for variable in (*fgraph.inputs, *fgraph.outputs)):
             return loading.load("program").build(fgraph, *about)
         postponed.settle(fgraph)
         return loading.load("streams").build(fgraph, *about)
-
-    def _unsupported(self, fgraph):
-        values = loading.load("values")
-        for variable in (*fgraph.inputs, *fgraph.outputs):
-            if not values.is_supported(variable.type):
-                return variable
-        return None
-
-    def _make_by_theano(self, variable, **storage):
-        host = loading.load("host")
-        host.warn_once(
-            str(variable.type),
-            f"a function of {variable}, which is of {variable.type}, cannot run by XLA: it runs by Theano's own "
-            "implementation, in Python",
-        )
-        linker = VM_Linker(use_cloop=False, c_thunks=False)
-        linker.accept(self.fgraph, self.no_recycling)
-        linker.accept_var_updates(self.updated)
-        return linker.make_all(**storage)
 
 
 #: Theano's rewrites that this mode alone excludes, as Theano's own modes gain by them. :mod:`theanets.compat.rewrites`

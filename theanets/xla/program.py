@@ -4,6 +4,7 @@
 """
 
 import collections
+import copy
 import functools
 import itertools
 import operator
@@ -20,14 +21,16 @@ from . import (
     forking,
     locks,
     programs,
+    selection,
+    sharding,
     state,
     translations,  # noqa: F401  (registers the translations)
     trials,
 )
+from .crossing import Objects, is_object
 from .graph import Graph
-from .host import HostProgram, is_pure, warn_once
+from .host import HostProgram, warn_once
 from .postponed import origin_of, settle
-from .registry import untranslated
 from .shapes import ByShape, Recent
 from .tracing import (
     LARGE,
@@ -35,17 +38,23 @@ from .tracing import (
     NeedsMeasurement,
     NeedsShapes,
     NeedsValue,
-    TranslationError,
     frame,
     is_known,
-    on_host,
 )
-from .values import DEVICE_TYPES, Increment, describe, from_device, prepare, settled, take_over, to_device
+from .values import (
+    DEVICE_TYPES,
+    Increment,
+    all_to_device,
+    describe,
+    from_device,
+    is_on_device,
+    prepare,
+    settled,
+    take_over,
+)
+from .variants import VARIANTS, Measurement, Requirement, Variant
 
 __all__ = ["Code", "Program", "build"]
-
-#: Maximum number of compiled variants that are kept per function, one for each set of values that tracing had to know.
-VARIANTS = 64
 
 #: Integer and boolean inputs of up to so many elements may determine shapes; their values are then known to the trace.
 SMALL = 64
@@ -67,131 +76,8 @@ class NoValue(Exception):
 
 state.on_device(jax.tree.leaves, functools.partial(jax.device_put, may_alias=False), *DEVICE_TYPES)
 devices.use_cache()
-
-
-class Requirement:
-    """A value that must be known before tracing: computed on the host from the inputs of the function.
-
-    Parameters
-    ----------
-    need : NeedsValue
-        The exception by which the trace has asked for the value.
-    """
-
-    def __init__(self, need):
-        self.variables = need.variables
-        self.key = need.key
-        self.compute = need.compute
-        self.concrete = need.concrete
-        #: Nodes with side effects that computed the value on the host: the compiled function must not run them again.
-        self.effects = set()
-
-    def find(self, inputs):
-        """Return the required values as a dict, given the inputs of the function by variable."""
-        values = dict(self.concrete)
-        found = [np.asarray(self._value(variable, values, inputs)) for variable in self.variables]
-        results = dict(zip(self.variables, found)) if self.key is None else {self.key: self.compute(*found)}
-        results.update((variable, np.asarray(values[variable])) for node in self.effects for variable in node.outputs)
-        return results
-
-    def _value(self, variable, values, inputs):
-        if variable not in values:
-            if variable in inputs:
-                values[variable] = state.fetch(inputs[variable])
-            elif isinstance(variable, theano.Constant):
-                values[variable] = variable.data
-            else:
-                node = variable.owner
-                arguments = [self._value(item, values, inputs) for item in node.inputs]
-                values.update(zip(node.outputs, on_host(node, arguments)))
-                missing = untranslated(node.op)
-                if missing is not None and not is_pure(missing, node):
-                    self.effects.add(node)
-        return values[variable]
-
-
-class Measurement:
-    """A value that must be known before tracing: computed on the device by the part of the graph that it depends on.
-
-    Parameters
-    ----------
-    code : Code
-        The graph.
-    key : hashable
-        The key of the value among the known values.
-    known : dict
-        The values that are known already.
-    """
-
-    def __init__(self, code, key, known):
-        self.code = code
-        self.key = key
-
-        def run(updated, kept, constants):
-            try:
-                code.trace(updated, kept, constants, known)
-            except NeedsMeasurement as need:
-                return need.value
-            raise TranslationError("a number that was needed is not needed any more")
-
-        self.function = code.compiled(run)
-
-    def find(self, inputs):
-        """Return the required value as a dict, given the inputs of the function by variable."""
-        code, variables = self.code, self.code.fgraph.inputs
-        updated = tuple([inputs[variables[i]] for i in code.updated])
-        kept = tuple([inputs[variables[i]] for i in code.kept])
-        return {self.key: int(self.function(updated, kept, tuple(code.constants.values())))}
-
-
-def _hashable(known):
-    return tuple((value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value for value in known.values())
-
-
-class Variant:
-    """The compiled function for inputs of certain shapes and certain known values.
-
-    Parameters
-    ----------
-    known : dict
-        The values that are constants in the trace.
-
-    Attributes
-    ----------
-    function : theanets.xla.shapes.ByShape or None
-        The compiled function; None before the first call.
-    requirement : Requirement, Measurement or None
-        Computes a further value that tracing needs; None if there is no such value.
-    variants : dict
-        The variants in which that value is known too, by the value; the one used last at the end.
-    on_host : bool
-        Whether the function runs by Theano's own implementations instead.
-    """
-
-    def __init__(self, known):
-        self.known = known
-        self.function = None
-        self.requirement = None
-        self.variants = collections.OrderedDict()
-        self.on_host = False
-
-    def narrow(self, inputs):
-        """Return the variant for given inputs, with all required values computed."""
-        if self.requirement is None or self.on_host:
-            return self
-        found = self.requirement.find(inputs)
-        key = _hashable(found)
-        if key not in self.variants:
-            self.variants[key] = Variant({**self.known, **found})
-            if len(self.variants) > VARIANTS:
-                self.variants.popitem(last=False)
-        self.variants.move_to_end(key)
-        return self.variants[key].narrow(inputs)
-
-    def has_effects(self):
-        """Tell whether required values are computed by Ops with side effects, which must run once per call."""
-        own = getattr(self.requirement, "effects", ())
-        return bool(own) or any(variant.has_effects() for variant in self.variants.values())
+if selection.chosen() == selection.CORES:
+    devices.prepare_cores()
 
 
 class Code:
@@ -221,7 +107,14 @@ class Code:
         needed any.
     loops : dict
         Compiled loops over batches of this graph, by the layout of the data, the one used last at the end.
+    plan : theanets.xla.sharding.Plan or None
+        The devices that the graph is compiled for; None for the default device.
     """
+
+    #: Attributes of which each plan has its own, or none.
+    OWN = ("choices", "factors", "wide", "plain", "entries", "loops", "calls", "stays_on_host")
+
+    plan = None
 
     def __init__(self, fgraph, updates, shared, same=None):
         self.fgraph = fgraph
@@ -246,12 +139,40 @@ class Code:
         self.passed_on = [variable.owner is None for variable in fgraph.outputs]
         self._graph = None
         self._host = None
+        #: The same graph compiled for other devices, by the key of their plan.
+        self.divided = {}
+        self._begin()
+
+    def _begin(self):
         self.plain = self._compile({})
         self.entries = None
         self.loops = collections.OrderedDict()
         #: Ops that compiled functions call on the host, by node.
         self.calls = {}
+        #: What is no array, such as random generators.
+        self.objects = Objects()
         self.stays_on_host = False
+
+    def on(self, plan):
+        """Return the same graph, compiled for the devices of a plan.
+
+        Parameters
+        ----------
+        plan : theanets.xla.sharding.Plan or None
+            The devices; None for the default device, which this method is to be called for on the original graph.
+        """
+        if plan is None:
+            return self
+        if plan.key not in self.divided:
+            code = copy.copy(self)
+            for name in self.OWN:
+                vars(code).pop(name, None)
+            # options that are tried by compiling for one device.
+            code.plan, code.choices = plan, None
+            code.constants = plan.place(self.constants)
+            code._begin()
+            self.divided[plan.key] = code
+        return self.divided[plan.key]
 
     def bind(self, cells):
         """Return a program that runs this compiled graph on the cells of other inputs and shared variables.
@@ -304,10 +225,19 @@ class Code:
         for position, other in self.same.items():
             values[position] = values[other]
         known = {**known, **dict(zip(self.constants, constants))}
-        with frame(known=known, calls=self.calls) as level, devices.precision():
+        with (
+            frame(known=known, calls=self.calls, objects=self.objects) as level,
+            devices.precision(),
+            selection.within(self.plan),
+        ):
             outputs = self.graph.unsettled(values)
             holds = level.holds()
-        results = [as_traced(settled(outputs[i]), type_) for i, type_ in zip(self.results, self.output_types)]
+        results = [
+            self.objects.keep(outputs[i])
+            if is_object(type_) and is_known(outputs[i])
+            else as_traced(settled(outputs[i]), type_)
+            for i, type_ in zip(self.results, self.output_types)
+        ]
         new = [
             self._new_state(outputs[i], self.types[j], old, holds)
             for i, j, old in zip(self.update_outputs, self.updated, updated)
@@ -331,7 +261,10 @@ class Code:
             return ByShape(lambda: devices.compiled(run, choices, donate_argnums=0))
         # known values are not part of the fingerprint that names the file, so variants are not kept on disk.
         about = None if known else ("batch",)
-        return ByShape(lambda: self.compiled(run, about, donate_argnums=0))
+        if self.plan is None:
+            return ByShape(lambda: self.compiled(run, about, donate_argnums=0))
+        places = self.plan.results(), self.plan.replicated, self.plan.replicated
+        return ByShape(lambda: self.compiled(run, about, donate_argnums=0, out_shardings=places), shape_of=np.shape)
 
     @functools.cached_property
     def is_direct(self):
@@ -356,7 +289,7 @@ class Code:
 
     def suited(self, kept):
         """Return the compiled function for arguments of such sizes: :attr:`wide` or :attr:`plain`."""
-        if not self.is_direct or not kept[0].ndim:
+        if not self.is_direct or not kept[0].ndim or self.plan is not None:
             return self.plain
         rows, sizes = kept[0].shape[0], {place: value.size for place, value in zip(self.kept[1:], kept[1:])}
         # finding the factors rewrites the graph, so that is only done for large enough batches.
@@ -384,8 +317,9 @@ class Code:
         options : dict
             More arguments of ``jax.jit``.
         """
-        if about is None or self.constants:
+        if about is None or self.constants or self.plan is not None and self.plan.is_distributed:
             return devices.compiled(function, self.choices, **options)
+        about = (self.plan.describe(), *about) if self.plan is not None else about
         about = self.updated, self.kept, self.update_outputs, sorted(self.same.items()), self.choices, *about
         return programs.compiled(function, self.fgraph, about, self.choices, **options)
 
@@ -429,7 +363,18 @@ class Program:
         #: For :meth:`compute_directly`: compiled functions by the shape of the input, and the types of their arguments.
         self.direct: dict = {}
         self.array_types: set[type] = set()
+        #: The programs that run the same on other devices, by the key of their plan.
+        self.divided: dict = {}
         forking.hold(self)
+
+    def on(self, plan):
+        """Return the program that runs the same, on the same cells, by the devices of a plan; None for this program."""
+        if plan is None:
+            return self
+        if plan.key not in self.divided:
+            program = self.divided[plan.key] = Program(self.code.on(plan), self.cells)
+            program.output_cells = self.output_cells
+        return self.divided[plan.key]
 
     def held_arrays(self):
         """Return the arrays on the device that shared variables hold."""
@@ -443,10 +388,16 @@ class Program:
 
     def place_shared(self):
         """Move shared variables to the device, where they stay, each with an array that no other one shares."""
+        plan = self.code.plan
+        elsewhere = [(cell, type_) for cell, type_ in self.shared_cells if not is_on_device(cell[0])]
+        if elsewhere:
+            placed = all_to_device([(type_, cell[0]) for cell, type_ in elsewhere], plan)
+            for (cell, _), value in zip(elsewhere, placed):
+                cell[0] = value
         seen = set()
-        for cell, type_ in self.shared_cells:
-            if not isinstance(cell[0], DEVICE_TYPES):
-                cell[0] = to_device(type_, cell[0])
+        for cell, _ in self.shared_cells:
+            if sharding.Plan.exists and sharding.is_elsewhere(cell[0], plan):
+                cell[0] = sharding.moved(cell[0], plan)
             elif id(cell[0]) in seen:
                 # old values are donated buffers, and one buffer cannot be donated twice.
                 cell[0] = jax.tree.map(jnp.copy, cell[0])
@@ -467,14 +418,22 @@ class Program:
             cell[0] = None
 
     def _outputs(self):
+        plan = selection.current()
+        if plan is not None and plan is not self.code.plan:
+            program = self.on(plan)
+            program.deferred = self.deferred
+            return program._outputs()
         forking.check()
-        with devices.enable_x64(True):
+        with devices.enable_x64(True), self.code.objects.in_use():
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.code.special:
-                kept[i] = prepare(self.code.types[self.code.kept[i]], kept[i])
+                type_ = self.code.types[self.code.kept[i]]
+                kept[i] = self.code.objects.put(kept[i]) if is_object(type_) else prepare(type_, kept[i])
             if self.deferred:
                 # the caller may overwrite the arrays before XLA has read them.
                 kept = [value.copy() if isinstance(value, np.ndarray) else value for value in kept]
+            if plan is not None:
+                kept = plan.batch(kept, {i for i, _ in self.kept_shared})
             try:
                 if self.code.stays_on_host or NOTHING in map(type, kept):
                     raise NoValue
@@ -504,9 +463,9 @@ class Program:
         if len(self.direct) >= VARIANTS:
             self.direct = {}
         self.array_types = {type(value) for value in kept}
-        self.direct[kept[0].shape] = function
+        self.direct[kept[0].shape] = function.find(kept)
 
-    def compute_directly(self, array):
+    def compute_directly(self, array, is_valid):
         """Compute the only output for the only input, with little overhead in Python.
 
         Cells are only read, and nothing is traced, so that several threads may do this at the same time.
@@ -515,18 +474,19 @@ class Program:
         ----------
         array : ndarray
             The input; its dtype and rank must be those of the input's type.
+        is_valid : callable
+            Tells whether the result is wanted at all. It is called while XLA computes.
 
         Returns
         -------
         value : ndarray or None
-            None where the program has to be called instead: if it has other inputs or outputs, or if nothing is
-            compiled for arrays of this shape yet.
+            None where the program has to be called instead: if it has other inputs or outputs, if nothing is compiled
+            for arrays of this shape yet, or if the result is not wanted.
         """
         function = self.direct.get(array.shape)
-        if function is None or self.deferred:
+        if function is None or self.deferred or forking.is_stranded():
             return None
-        forking.check()
-        arrived = []
+        arrived: list = []
         try:
             with devices.enable_x64(True):
                 self.tied.first(self._start_directly, function, array, arrived)
@@ -535,12 +495,16 @@ class Program:
         if not arrived:
             return None
         (value,), _, holds = arrived[0]
-        return take_over(self.code.output_types[0], value) if holds is None or holds else None
+        is_wanted = is_valid() and (holds is None or holds)
+        # what was started is waited for in any case, as it reads the caller's array in place.
+        result = take_over(self.code.output_types[0], value)
+        return result if is_wanted else None
 
     def _start_directly(self, function, array, arrived):
-        kept = (array, *[cell[0] for cell in self.kept_cells[1:]])
+        kept = [cell[0] for cell in self.kept_cells]
+        kept[0] = array
         if self.array_types.issuperset(map(type, kept)):
-            function.call(((), kept, ()), arrived)
+            function.call(((), tuple(kept), ()), arrived)
 
     def store(self, states):
         """Store new states in the cells, in a single bytecode call, which KeyboardInterrupt cannot interrupt."""
@@ -603,17 +567,21 @@ class Program:
     def _run(self, function, kept):
         constants = tuple(self.code.constants.values())
         # JAX may read NumPy arguments in place, and the caller may change them as soon as this returns.
-        waits = not self.code.results and any(isinstance(value, np.ndarray) for value in kept)
+        is_read = self.code.plan is not None or any(isinstance(value, np.ndarray) for value in kept)
+        waits = not self.code.results and is_read
         results, _, holds = self.start(
             function, lambda: (*self._take_under_lock(kept), constants), operator.itemgetter(1), waits
         )
         if holds is not None and not holds:
             return self._run_after_all(kept)
-        if self.deferred:
-            return [*results, *[None] * (self.code.count - len(self.code.results))]
+        for call in self.code.calls.values():
+            call.found = None
         outputs = [None] * self.code.count
         for position, type_, value in zip(self.code.results, self.code.output_types, results):
-            outputs[position] = take_over(type_, value)
+            if is_object(type_):
+                outputs[position] = self.code.objects.get(value)
+            else:
+                outputs[position] = value if self.deferred else take_over(type_, value)
         return outputs
 
     def _narrow_under_lock(self, kept, variant, first):
@@ -667,11 +635,13 @@ class Program:
         """
         calls = self.code.calls
         failed = [(call.node, call.problem) for call in calls.values() if call.problem is not None]
-        for node, _ in failed:
-            calls[node].problem = None
-        outputs = self._run_on_host(kept)
+        # what has run already, and once in a call, does not run again.
+        found = {node: call.found for node, call in calls.items() if call.found is not None and call.is_outermost}
+        for call in calls.values():
+            call.problem = call.found = None
+        outputs = self._run_on_host(kept, found)
         if failed:
-            # Theano raised no error; by XLA, the Op would run twice in each call from now on.
+            # Theano raised no error; by XLA, the same would happen in each call from now on.
             self.code.stays_on_host = True
             node, problem = failed[0]
             words = (
@@ -691,7 +661,7 @@ class Program:
                 return f"a shape depends on the {np.size(inputs[leaf])} values of {leaf}"
         return None
 
-    def _run_on_host(self, kept):
+    def _run_on_host(self, kept, found=None):
         code, values = self.code, [None] * len(self.cells)
         for position, value in zip(code.kept, kept):
             values[position] = value
@@ -699,7 +669,11 @@ class Program:
             values[position] = value
         for position, other in code.same.items():
             values[position] = values[other]
-        outputs = code.host([from_device(type_, value) for type_, value in zip(code.types, values)])
+        values = [
+            code.objects.get(value) if is_object(type_) else from_device(type_, value)
+            for type_, value in zip(code.types, values)
+        ]
+        outputs = code.host(values, found)
         self.locked(self.store, [outputs[position] for position in code.update_outputs])
         results = set(code.results)
         return [value if i in results else None for i, value in enumerate(outputs)]

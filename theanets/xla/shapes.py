@@ -55,15 +55,21 @@ class ByShape:
         cache key is the shapes of those arguments in the second tuple that are not shared variables.
     size : int, optional
         Maximum number of shapes in the cache. Default :data:`SHAPES`.
+    shape_of : callable, optional
+        Returns the part of the key for an argument. Default: the shape of an array, and None for what is on the device.
     """
 
-    def __init__(self, make, size=SHAPES):
+    def __init__(self, make, size=SHAPES, shape_of=None):
         self.make = make
         self.functions = Recent(size)
+        self.shape_of = shape_of or _shape
+
+    def _key(self, kept):
+        return tuple([self.shape_of(value) for value in kept])
 
     def find(self, kept):
         """Return the function for such arguments."""
-        return self.functions.find(_key(kept), self.make)
+        return self.functions.find(self._key(kept), self.make)
 
     def call(self, arguments, results):
         """See :meth:`theanets.xla.trials.Function.call`."""
@@ -77,7 +83,7 @@ class ByShape:
         """Compile for arguments of such shapes."""
         function = self.find(arguments[1])
         if function.compiled >= SHARED_SHAPES:
-            function = self.functions[_key(arguments[1])] = self.make()
+            function = self.functions[self._key(arguments[1])] = self.make()
         function.compile(arguments)
 
     def __call__(self, *arguments):
@@ -90,10 +96,6 @@ class ByShape:
     def lower(self, *arguments):
         """Lower the function for such arguments, as functions of ``jax.jit`` do."""
         return self.find(arguments[1]).lower(*arguments)
-
-
-def _key(kept):
-    return tuple([_shape(value) for value in kept])
 
 
 def _shape(value):

@@ -14,6 +14,7 @@ A translation may
 * give up by raising :class:`Dynamic`, where a shape depends on data. Theano's own implementation runs then, too.
 """
 
+import copy
 import threading
 
 import jax.numpy as jnp
@@ -98,11 +99,17 @@ class Call:
     ----------
     problem : str or None
         Why the last call that failed did; None if none has.
+    found : list, Exception or None
+        What the last call gave, if it should not be made once more.
+    is_outermost : bool
+        Whether there is one call whenever the function runs, and not one in each step of a loop.
     """
 
     def __init__(self, node):
         self.node = node
         self.problem = None
+        self.found = None
+        self.is_outermost = False
 
 
 class NeedsValue(Exception):
@@ -145,6 +152,8 @@ class Frame:
         Values found before tracing started, by key.
     calls : dict of node to Call, optional
         Filled with the Ops that are called on the host.
+    objects : theanets.xla.crossing.Objects, optional
+        What is no array.
 
     Attributes
     ----------
@@ -152,9 +161,10 @@ class Frame:
         Nodes traced so far, on this level and those around it, that must run once whenever the function does.
     """
 
-    def __init__(self, parent=None, known=None, calls=None):
+    def __init__(self, parent=None, known=None, calls=None, objects=None):
         self.known = known if known is not None else parent.known if parent else {}
         self.calls = calls if calls is not None else parent.calls if parent else {}
+        self.objects = objects if objects is not None else parent.objects if parent else None
         self.is_outermost = known is not None
         self.effects = parent.effects if parent and not self.is_outermost else []
         self.guards = []
@@ -341,7 +351,8 @@ def on_host(node, values):
     # an Op that works in place must not change a constant, or the value of another variable.
     for positions in getattr(node.op, "destroy_map", {}).values():
         for position in positions:
-            values[position] = values[position].copy()
+            value = values[position]
+            values[position] = value.copy() if hasattr(value, "copy") else copy.copy(value)
     params = node.run_params()
     node.op.perform(node, values, cells, *([] if params in (None, theano.gof.graph.NoParams) else [params]))
     return [cell[0] for cell in cells]

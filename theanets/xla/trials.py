@@ -97,15 +97,20 @@ class Function:
     ----------
     compiled : int
         How often it has been compiled.
+    is_slow : bool
+        Whether it was called for shapes that it had not been compiled for. JAX then calls it by a long way in Python
+        for these shapes, as it does for all functions whose trace has raised an error.
     """
 
     def __init__(self, function, options):
         compiling = self.compiling = _Compiling()
+        self.is_slow = False
 
         @functools.wraps(function)
         def traced(*arguments):
             # JAX runs this only while it traces, for new shapes: calls of compiled code do not pay for the check.
             if not compiling.is_now:
+                self.is_slow = True
                 raise NotCompiled
             return function(*arguments)
 
@@ -124,6 +129,8 @@ class Function:
         NotCompiled
             If it has not been compiled for such shapes. Nothing has been changed then.
         """
+        if not self.compiled and not self.compiling.is_now:
+            raise NotCompiled
         results.extend(itertools.starmap(self.jitted, [arguments]))
 
     def compile_and_call(self, arguments, results):
@@ -136,6 +143,10 @@ class Function:
         with self._tracing():
             self.jitted.lower(*arguments).compile()
         self.compiled += 1
+        if self.is_slow:
+            # only the ways of calling are forgotten: neither traces nor compiled code.
+            self.is_slow = False
+            self.jitted._clear_cache()
 
     def compile_beside(self, arguments):
         """Trace and lower now, and compile in a background thread; XLA's compiler does not hold the GIL.
@@ -151,6 +162,7 @@ class Function:
             The thread, to be joined before the next call. If it fails, that call compiles again.
         """
         thread = threading.Thread(target=self._compile_lowered, args=(self.lower(*arguments),), name="XLA's compiler")
+        self.compiled += 1
         thread.start()
         return thread
 

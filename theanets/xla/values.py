@@ -150,14 +150,44 @@ def prepare(type_, value):
     raise TypeError(f"{type_} is no type that XLA has")
 
 
-def to_device(type_, value):
-    """Return a copy on the device, which no NumPy array shares memory with.
+def is_on_device(value):
+    """Tell whether a value lies on the device: an array of JAX's, or a sparse one of such arrays."""
+    # a look at the types that have been there takes a fraction of the time of isinstance(), which asks JAX.
+    kind = type(value)
+    if kind in _placed_types:
+        return True
+    if isinstance(value, DEVICE_TYPES):
+        _placed_types.add(kind)
+        return True
+    return False
+
+
+_placed_types: set[type] = set()
+
+
+def to_device(type_, value, plan=None):
+    """Return a copy on the device, or on all devices of a plan, which no NumPy array shares memory with.
 
     It is bound to the device, as the results of programs on disk are: JAX compiles once more for arguments that are
     bound where they were not before.
     """
-    device = devices.default()
-    return jax.tree.map(lambda part: jax.device_put(part, device, may_alias=False), prepare(type_, value))
+    return all_to_device([(type_, value)], plan)[0]
+
+
+def all_to_device(pairs, plan=None):
+    """Return copies of many values on the device, in one call; see :func:`to_device`.
+
+    Parameters
+    ----------
+    pairs : list of tuple
+        A type of Theano's and a value, for each of them.
+    plan : theanets.xla.sharding.Plan, optional
+        The devices, all of which get the values. Default: the default device.
+    """
+    prepared = [prepare(type_, value) for type_, value in pairs]
+    if plan is not None:
+        return [plan.place(value, may_alias=False) for value in prepared]
+    return jax.device_put(prepared, devices.default(), may_alias=False)
 
 
 class _Memory:

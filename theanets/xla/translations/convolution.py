@@ -1,4 +1,7 @@
-"""Translations of convolutions and their gradients, to ``lax.conv_general_dilated``."""
+"""Translations of convolutions and their gradients, to ``lax.conv_general_dilated``.
+
+Convolutions with filters of their own at each place become products of matrices, one for each place.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +15,6 @@ from .elementwise import cast_array
 
 def _settings(op, ndim):
     """Return the padding mode, strides, dilation, flip and groups of an Op of any of Theano's classes."""
-    if getattr(op, "unshared", False):
-        raise TranslationError("a convolution whose filters differ from place to place")
     dilation = tuple(getattr(op, "filter_dilation", (1,) * ndim))
     # the Ops for C code compute cross-correlations: they do not flip the filters.
     flip = getattr(op, "filter_flip", False)
@@ -106,6 +107,48 @@ class Geometry:
             raise ValueError(f"a gradient of shape {gradient.shape}, expected {self.outputs}")
 
 
+class Unshared(Geometry):
+    """A convolution whose filters differ from place to place: filters (outputs, rows, columns, channels, ...)."""
+
+    def __init__(self, op, ndim, images, filters):
+        super().__init__(op, ndim, images, (filters[0], *filters[ndim + 1 :]))
+        if tuple(filters[1 : ndim + 1]) != self.outputs[2:]:
+            raise ValueError(f"filters for {tuple(filters[1 : ndim + 1])} places, expected {self.outputs[2:]}")
+        self.all_filters = tuple(filters)
+
+    def _windows(self, images):
+        """Return what each filter sees: (examples, groups, channels of a group, places in a filter, rows, columns)."""
+        images = jnp.pad(images, [(0, 0), (0, 0), *self.pad])
+        parts = []
+        for place in np.ndindex(self.filters[2:]):
+            starts = [i * step for i, step in zip(place, self.dilation)]
+            slices = [slice(i, i + length, step) for i, length, step in zip(starts, self.spread, self.strides)]
+            parts.append(images[(slice(None), slice(None), *slices)])
+        windows = jnp.stack(parts, axis=2)
+        return windows.reshape(windows.shape[0], self.groups, self.filters[1], *windows.shape[2:])
+
+    def convolve(self, images, filters):
+        """Return the outputs of the convolution."""
+        if self.flip:
+            filters = filters[..., ::-1, ::-1]
+        filters = filters.reshape(self.groups, -1, *self.all_filters[1:4], len(list(np.ndindex(self.filters[2:]))))
+        return jnp.einsum("bgckhw,gohwck->bgohw", self._windows(images), filters).reshape(self.outputs)
+
+    # it is linear in the images and in the filters.
+
+    def images_gradient(self, filters, gradient):
+        """Return the gradient for the images, given the gradient for the outputs."""
+        self._check(gradient)
+        images = jax.ShapeDtypeStruct(self.images, gradient.dtype)
+        return jax.linear_transpose(lambda images: self.convolve(images, filters), images)(gradient)[0]
+
+    def filters_gradient(self, images, gradient):
+        """Return the gradient for the filters, given the gradient for the outputs."""
+        self._check(gradient)
+        filters = jax.ShapeDtypeStruct(self.all_filters, gradient.dtype)
+        return jax.linear_transpose(lambda filters: self.convolve(images, filters), filters)(gradient)[0]
+
+
 def _product(images, filters, pad, strides=None, lhs_dilation=None, rhs_dilation=None, groups=1):
     """Cross-correlate images (examples, channels, ...) with filters (outputs, channels, ...), which are not flipped.
 
@@ -133,10 +176,14 @@ def _product(images, filters, pad, strides=None, lhs_dilation=None, rhs_dilation
     return jnp.moveaxis(result, -1, 1)
 
 
+def _kind(op):
+    return Unshared if getattr(op, "unshared", False) else Geometry
+
+
 def _forward(op, node, images, filters, ndim):
     dtype = node.outputs[0].dtype
     _check_declared(op, images.shape, filters.shape)
-    geometry = Geometry(op, ndim, images.shape, filters.shape)
+    geometry = _kind(op)(op, ndim, images.shape, filters.shape)
     return geometry.convolve(cast_array(images, dtype), cast_array(filters, dtype))
 
 
@@ -155,15 +202,16 @@ def _shape(values):
 
 def _weights_gradient(op, node, images, gradient, size, ndim):
     dtype = node.outputs[0].dtype
-    shape = (gradient.shape[1], images.shape[1] // getattr(op, "num_groups", 1), *size)
-    geometry = Geometry(op, ndim, images.shape, shape)
+    places = gradient.shape[2:] if _kind(op) is Unshared else ()
+    shape = (gradient.shape[1], *places, images.shape[1] // getattr(op, "num_groups", 1), *size)
+    geometry = _kind(op)(op, ndim, images.shape, shape)
     return geometry.filters_gradient(cast_array(images, dtype), cast_array(gradient, dtype))
 
 
 def _inputs_gradient(op, node, filters, gradient, size, ndim):
     dtype = node.outputs[0].dtype
-    shape = (gradient.shape[0], filters.shape[1] * getattr(op, "num_groups", 1), *size)
-    geometry = Geometry(op, ndim, shape, filters.shape)
+    shape = (gradient.shape[0], filters.shape[-ndim - 1] * getattr(op, "num_groups", 1), *size)
+    geometry = _kind(op)(op, ndim, shape, filters.shape)
     return geometry.images_gradient(cast_array(filters, dtype), cast_array(gradient, dtype))
 
 

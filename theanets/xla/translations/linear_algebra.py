@@ -6,6 +6,7 @@ import jax.scipy.linalg
 import numpy as np
 from theano.tensor import basic, blas, nlinalg, slinalg
 
+from .. import merged
 from ..registry import Untranslated, translates
 from ..tracing import TranslationError, guard
 from .elementwise import cast_array
@@ -24,7 +25,9 @@ def product(a, b):
 
 @translates(basic.Dot, blas.Dot22)
 def dot(op, node, a, b):
-    return product(*_cast(node, a, b))
+    a, b = _cast(node, a, b)
+    found = merged.multiplied(a, b) if a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0] else None
+    return product(a, b) if found is None else found
 
 
 @translates(blas.Dot22Scalar)
@@ -239,7 +242,8 @@ def least_squares(op, node, a, b, threshold):
         raise TranslationError(f"a solution for {b.ndim} dimensions, where a matrix is declared")
     (a, b), (rows, columns) = _double(a, b), a.shape
     u, sizes, v = jnp.linalg.svd(a, full_matrices=False)
-    threshold = jnp.where(threshold < 0, np.finfo("float64").eps, threshold)
+    # what is no part of 1 stands for the precision, as LAPACK has it.
+    threshold = jnp.where((threshold <= 0) | (threshold >= 1), np.finfo("float64").eps, threshold)
     large = sizes > threshold * sizes[:1]
     scaled = jnp.where(large, 1 / jnp.where(large, sizes, 1), 0)
     solution = v.conj().T @ (scaled[:, None] * (u.conj().T @ b))

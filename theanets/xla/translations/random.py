@@ -1,14 +1,18 @@
 """Translations of random numbers, which make the same draws as Theano's own implementations.
 
-The streams of ``theano.sandbox.rng_mrg`` are arrays of integers, and what follows computes all streams at once. For
-those of ``theano.tensor.shared_randomstreams``, which are generators of NumPy's, see :mod:`theanets.xla.streams`.
+The streams of ``theano.sandbox.rng_mrg`` are arrays of integers, and what follows computes all streams at once. Those
+of ``theano.tensor.shared_randomstreams`` are generators of NumPy's, which stay on the host: the compiled function calls
+them there, unless :mod:`theanets.xla.streams` has drawn before.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from theano.sandbox import multinomial, rng_mrg
+from theano.tensor import raw_random
 
+from .. import drawn
+from ..host import call_back
 from ..registry import translates
 from ..tracing import guard, known
 
@@ -87,8 +91,8 @@ def draw(state, count, dtype):
     parts = []
 
     def step(columns, _):
-        columns, drawn = next_value(columns)
-        return columns, as_uniform(drawn, dtype)
+        columns, integers = next_value(columns)
+        return columns, as_uniform(integers, dtype)
 
     if rounds > ROUNDS:
         columns, sample = jax.lax.scan(step, columns, None, length=rounds)
@@ -114,7 +118,7 @@ def mrg_uniform(op, node, state, size):
     if min(size, default=0) < 0 or count > M1 or count and not state.shape[0]:
         raise ValueError(f"cannot draw {size} numbers of {state.shape[0]} streams")
     state, sample = draw(jnp.asarray(state), count, op.output_type.dtype)
-    return state, sample.reshape(size)
+    return drawn.noted((state, sample.reshape(size)))
 
 
 def running_sums(probabilities, dtype):
@@ -217,3 +221,19 @@ def choice_from_uniform(op, node, probabilities, uniform, count):
 def dot_modulo(op, node, *values):
     halves = [(matrix * vector % modulus).sum(axis=1) % modulus for matrix, vector, modulus in (values[:3], values[3:])]
     return jnp.concatenate(halves).astype(node.outputs[0].dtype)
+
+
+@translates(raw_random.RandomFunction, on_host=False)
+def draw_on_host(op, node, generator, size, *arguments):
+    """Let NumPy draw; the generator is known by its number, and that of its new state is the first result."""
+    size = tuple(int(length) for length in known(size))
+    shapes = None
+    if op.fn is raw_random.permutation_helper:
+        shapes = [(), (*size, int(known(arguments[0])))]
+    elif op.fn is raw_random.multinomial_helper:
+        count, probabilities = (np.shape(value) for value in arguments)
+        shapes = [(), (*(size or np.broadcast_shapes(count, probabilities[:-1])), probabilities[-1])]
+    elif not op.ndim_added:
+        # without a size, there are as many numbers as parameters.
+        shapes = [(), size or np.broadcast_shapes(*map(np.shape, arguments))]
+    return call_back(node, [generator, np.asarray(size, node.inputs[1].dtype), *arguments], op, shapes, quiet=True)

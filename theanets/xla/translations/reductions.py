@@ -9,6 +9,7 @@ from theano import scalar as ts
 from theano.tensor import basic, elemwise, extra_ops
 from theano.tensor.sort import ArgSortOp, SortOp, TopKOp
 
+from .. import merged, selection
 from ..accumulators import is_given
 from ..registry import translates
 from ..tracing import Dynamic, TranslationError, guard, known
@@ -55,6 +56,9 @@ def reduce(op, node, x):
     if kind in (ts.Maximum, ts.Minimum) and 0 in [x.shape[axis] for axis in axes]:
         raise ValueError("a maximum or minimum of nothing")
     if kind is ts.Add and _is_tall(x, axes):
+        if selection.current() is not None:
+            x = merged.original(x)
+            return jnp.tensordot(jnp.ones(x.shape[:-1], x.dtype), x, x.ndim - 1)
         return jnp.ones((math.prod(x.shape[:-1]),), x.dtype) @ x.reshape(-1, x.shape[-1])
     return cast_array(FUNCTIONS[kind](x, axis=axes), dtype)
 
@@ -66,7 +70,7 @@ def _is_tall(x, axes):
         and sorted(axes) == list(range(x.ndim - 1))
         and math.prod(x.shape[:-1]) >= TALL
         and x.shape[-1] > 1
-        and jax.devices()[0].platform == "cpu"
+        and jax.local_devices()[0].platform == "cpu"
     )
 
 
@@ -147,6 +151,8 @@ def search(op, node, x, values, *order):
     if order:
         guard((order[0] >= 0) & (order[0] < x.shape[0]))
         x = x[order[0]]
+    # elsewhere, what is found depends on the order in which it is searched.
+    guard((x[1:] >= x[:-1]) | jnp.isnan(x[1:]))
     dtype = np.result_type(x.dtype, values.dtype)
     found = jnp.searchsorted(cast_array(x, dtype), cast_array(values, dtype), side=op.side)
     return found.astype(node.outputs[0].dtype)

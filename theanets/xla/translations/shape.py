@@ -5,6 +5,7 @@ import numpy as np
 from theano.compile.ops import DeepCopyOp, Rebroadcast, Shape, Shape_i, SpecifyShape, ViewOp
 from theano.tensor import basic, elemwise, extra_ops, opt
 
+from .. import merged
 from ..registry import translates
 from ..tracing import LARGE, Dynamic, guard, is_known, known
 from .elementwise import cast_array
@@ -28,9 +29,10 @@ def dimshuffle(op, node, x):
     for axis in op.drop:
         if x.shape[axis] != 1:
             raise ValueError(f"dimension {axis} to be dropped is of length {x.shape[axis]}")
-    x = jnp.transpose(x, list(op.shuffle) + list(op.drop))
-    lengths = iter(x.shape)
-    return x.reshape([1 if axis == "x" else next(lengths) for axis in op.new_order])
+    result = jnp.transpose(x, list(op.shuffle) + list(op.drop))
+    lengths = iter(result.shape)
+    result = result.reshape([1 if axis == "x" else next(lengths) for axis in op.new_order])
+    return merged.transposed(x, result) if tuple(op.new_order) == (1, 0) else result
 
 
 @translates(Shape_i, on_host=False)
@@ -103,7 +105,7 @@ def bartlett(op, node, length):
 
 @translates(basic.Reshape)
 def reshape(op, node, x, shape):
-    return jnp.reshape(x, [int(length) for length in known(shape)])
+    return merged.reshaped(x, tuple([int(length) for length in known(shape)]))
 
 
 @translates(basic.Flatten)

@@ -8,7 +8,9 @@ data: where it does in Theano, there is one entry for each element of the matrix
 import jax.numpy as jnp
 import numpy as np
 from theano.sparse import basic
+from theano.sparse.sandbox import sp2
 
+from ..host import call_back
 from ..registry import translates
 from ..tracing import Dynamic, is_known, known
 from ..values import Increment, SparseArray
@@ -388,3 +390,31 @@ def take_slices(op, node, x, *bounds):
     x = to_dense(sparse(x))
     bounds = [None if bound is None else int(bound) for bound in bounds]
     return from_dense(node, x[slice(*bounds[:3]), slice(*bounds[3:])])
+
+
+# -- random matrices --------------------------------------------------------------------------------------------------
+#
+# These Ops draw from NumPy's global generator, at each call; so does the host for the compiled function. Zeros among
+# what is drawn are no entries, so that there is room for as many as there may be.
+
+
+@translates(sp2.Poisson, on_host=False)
+def draw_poisson(op, node, x):
+    x = sparse(x)
+    return _drawn(node, [x], x.shape, x.data.shape[0])
+
+
+@translates(sp2.Binomial, on_host=False)
+def draw_binomial(op, node, count, probability, shape):
+    shape = tuple(int(length) for length in known(shape))
+    return _drawn(node, [count, probability, np.asarray(shape, node.inputs[2].dtype)], shape, shape[0] * shape[1])
+
+
+@translates(sp2.Multinomial, on_host=False)
+def draw_multinomial(op, node, count, probabilities):
+    probabilities = sparse(probabilities)
+    return _drawn(node, [count, probabilities], probabilities.shape, probabilities.data.shape[0])
+
+
+def _drawn(node, values, shape, capacity):
+    return call_back(node, values, node.op, [shape], [capacity], quiet=True, has_effects=True)
