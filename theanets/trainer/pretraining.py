@@ -42,6 +42,11 @@ class SupervisedPretrainer(Trainer):
         super().__init__(network)
         self.algo = get_algorithm(algo)
 
+    @property
+    def batch_size(self):
+        """Number of examples in a batch if none is asked for: what the algorithm of the stages has."""
+        return DownhillTrainer(self.algo, self.network).batch_size
+
     def keywords(self):
         return DownhillTrainer(self.algo, self.network).keywords()
 
@@ -205,6 +210,11 @@ class UnsupervisedPretrainer(Trainer):
     def __init__(self, algo, network):
         super().__init__(network)
         self.algo = get_algorithm(algo)
+
+    @property
+    def batch_size(self):
+        """Number of examples in a batch if none is asked for: what the algorithm of the stages has."""
+        return DownhillTrainer(self.algo, self.network).batch_size
 
     def keywords(self):
         return DownhillTrainer(self.algo, self.network).keywords()
