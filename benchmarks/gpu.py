@@ -78,7 +78,9 @@ def report(tests, rows, missing, difference):
     lines = [f"tests marked gpu: {'pass' if tests else 'FAIL'}"]
     for row in rows:
         words = "holds" if row["reached"] else "FALLS SHORT"
-        lines.append(f"{row['workload']} over {row['peer']}: {row['found']['median']:.2f}, wanted {row['wanted']}: {words}")
+        lines.append(
+            f"{row['workload']} over {row['peer']}: {row['found']['median']:.2f}, wanted {row['wanted']}: {words}"
+        )
     lines += [f"{beginning} over {mark.peer}: NOT MEASURED" for beginning, mark in missing]
     if difference is not None:
         lines.append(f"all GPUs and one differ by {difference:.1e}: {'holds' if difference < 1e-6 else 'FAILS'}")
