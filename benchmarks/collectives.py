@@ -123,7 +123,6 @@ Example.__doc__ = "A network with its data, how many weights multiply each row, 
 def networks():
     """Yield the networks of the table."""
     import numpy as np
-
     import theanets
 
     rng = np.random.RandomState(0)
