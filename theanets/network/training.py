@@ -446,7 +446,8 @@ class Training(Part):
         session = self._make_session(runner, found, shuffle, kwargs, save_errors, is_shared)
         bar["progress"] = bar["progress"] if is_first else False
         session.is_incremental, session.plan = is_incremental, plan
-        session.history.has_validation_data, session.history.rate_test = valid is not None, tried
+        session.history.has_validation_data = valid is not None or bool(kwargs.get("validation_split"))
+        session.history.rate_test = tried
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session, **bar, level=level))
 
