@@ -1,8 +1,14 @@
-"""Ctrl-C while JAX is imported does no harm."""
+"""Ctrl-C while JAX is imported does no harm, and the import leaves the process as it was."""
 
+import threading
+
+import numpy as np
 import pytest
+from theanets.xla import loading
 
 from tests.helpers import python
+
+from ..compat import support
 
 CODE = """
 import os, signal, sys, threading, time
@@ -52,13 +58,13 @@ assert results == [(20, 1)] * 3
 """)
 
 
-def test_every_thread_may_begin():
+def test_every_thread_may_import_it():
     python("""
 import sys, threading
 import theanets
 from theanets.xla import loading
 for _ in range(3):
-    threading.Thread(target=loading.begin).start()
+    threading.Thread(target=loading.load, args=("program",)).start()
 module = loading.load("program")
 assert module is sys.modules["theanets.xla.program"] is loading.load("program")
 import os
@@ -68,3 +74,55 @@ if not child:
     os._exit(7)
 assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 7
 """)
+
+
+def test_a_first_compilation_changes_nothing_for_other_code():
+    support.run(
+        """
+        import logging, os, random, signal, sys, threading, warnings
+        import numpy as np
+        import theanets, theano, theano.tensor as TT
+
+        def state():
+            return {
+                "NumPy's generator": [str(part) for part in np.random.get_state()],
+                "Python's generator": random.getstate(),
+                "functions of the generators": [np.random.rand, np.random.seed, random.random, random.seed],
+                "filters of warnings": list(warnings.filters),
+                "environment": dict(os.environ),
+                "handlers of signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
+                "handlers of logs": [list(logging.root.handlers), logging.root.level],
+                "how numbers are shown": [np.get_printoptions(), np.geterr()],
+                "hooks": [sys.excepthook, warnings.showwarning, sys.getrecursionlimit(), list(sys.path)],
+            }
+
+        np.random.seed(1)
+        random.seed(2)
+        before, threads = state(), threading.active_count()
+        x = TT.vector("x")
+        function = theano.function([x], TT.dot(x, x), mode="XLA")
+        assert "jax" in sys.modules
+        function(np.ones(3, x.dtype))
+        after = state()
+        assert before == after, [name for name in before if before[name] != after[name]]
+        assert threading.active_count() == threads
+        """
+    )
+
+
+def test_other_threads_draw_what_they_would_have_drawn(monkeypatch):
+    monkeypatch.delitem(loading.sys.modules, "jax", raising=False)
+    drawn = []
+    state = np.random.get_state()
+    try:
+        np.random.seed(5)
+        expected = np.random.rand(2)
+        np.random.seed(5)
+        with loading.leaving_no_traces():
+            np.random.rand(7)
+            thread = threading.Thread(target=lambda: drawn.extend(np.random.rand(2)))
+            thread.start()
+            thread.join()
+        np.testing.assert_array_equal(drawn, expected)
+    finally:
+        np.random.set_state(state)

@@ -1,6 +1,7 @@
 """Functions with options of XLA's are compiled elsewhere first, and by its defaults where that does not end."""
 
 import json
+import sys
 
 import jax
 import jax.monitoring
@@ -69,6 +70,44 @@ def refuse(monkeypatch, error=None):
 
     monkeypatch.setattr(trials.process, "run", run)
     return tried
+
+
+def python_of_jax(function, arguments):
+    """Return the names of the functions in Python that JAX runs to call a function."""
+    names = []
+
+    def note(frame, event, _):
+        if event == "call" and "jax/_src/pjit" in frame.f_code.co_filename.replace("\\", "/"):
+            names.append(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        function.call(arguments, [])
+    finally:
+        sys.setprofile(None)
+    return names
+
+
+def test_calls_go_the_short_way_also_after_a_call_that_came_too_early():
+    function = trials.Function(product, {})
+    for arguments in ((A, B), (A[:8], B[:8])):
+        with pytest.raises(trials.NotCompiled):
+            function.call(arguments, [])
+        function.compile(arguments)
+        function.call(arguments, [])
+        assert python_of_jax(function, arguments) == []
+    # the first shapes once more, for which the ways of calling have been forgotten, but not what was compiled.
+    function.call((A, B), [])
+    assert python_of_jax(function, (A, B)) == [] and function.compiled == 2
+
+
+def test_memory_of_long_compilations_is_given_back(monkeypatch):
+    calls = []
+    monkeypatch.setattr(trials, "_trim", lambda: calls.append)
+    for seconds in (1000, -1):
+        monkeypatch.setattr(trials, "LONG", seconds)
+        trials.Function(product, {}).compile((A, B))
+    assert calls == [0]
 
 
 def options_of(function):

@@ -436,6 +436,9 @@ class Training(Part):
         is_shared = plan is not None and plan.is_distributed
         if is_shared:
             agreement.check(self, found, kwargs)
+            for source in found.values():
+                # each process reads its part of data that are read block by block.
+                getattr(source, "split", lambda *_: None)(processes.number(), processes.count())
         if is_tested:
             kwargs["learning_rate"], tried = rates.find(self, train, algo, asked)
         is_first = not is_shared or processes.is_first()

@@ -159,7 +159,8 @@ def _mean(table, value, count, is_total=False):
     counts = table[:, count]
     # rows with a count of zero are left out, as their values may be "not a number".
     counted = counts != 0
-    if not counted.any():
+    if not counted.all():
+        values, counts = values[counted], counts[counted]
+    if not len(counts):
         return np.nan
-    counts = counts[counted]
-    return (values[counted] * (1 if is_total else counts)).sum() / counts.sum()
+    return (values if is_total else values * counts).sum() / counts.sum()

@@ -17,7 +17,6 @@
 ``translations`` the translations, a module for each kind of Op
 ``values``       values between Theano's types and JAX
 ``streams``      functions of random generators, lists, and whatever else is no array
-``importing``    importing JAX without side effects
 ``accumulators`` sums with a given accumulator type
 ``state``        shared variables that stay on the device, and how others read them
 ``locks``        locks of shared variables, so that threads see whole values
@@ -33,7 +32,7 @@
 ``fingerprint``  cache keys of programs on disk: texts that are equal for equal graphs, in any process
 ``postponed``    graphs that are not rewritten, because their programs are on disk
 ``trials``       options of XLA's, for functions that are known to be compiled with them
-``loading``      importing JAX, such that Ctrl-C does no harm
+``loading``      importing JAX, such that Ctrl-C does no harm, and without side effects
 ``limits``       work that may never end, in a process that is ended then; ``child`` runs there
 ``forking``      forked processes, in which XLA cannot run
 ================ =======================================================================================

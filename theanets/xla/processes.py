@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 from .. import logs, util
-from . import importing
+from . import loading
 
 __all__ = [
     "LostError",
@@ -121,7 +121,7 @@ def connect(
     ConfigurationError
         If JAX has started already, or does not find the other processes.
     """
-    with importing.leaving_no_traces():
+    with loading.leaving_no_traces():
         jax = importlib.import_module("jax")
     # without it, JAX aborts all processes if one is lost, before an error can be raised.
     if "jax_enable_recoverability" in jax.config.values:

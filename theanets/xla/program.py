@@ -424,7 +424,7 @@ class Program:
             program.deferred = self.deferred
             return program._outputs()
         forking.check()
-        with devices.enable_x64(True), self.code.objects.in_use():
+        with devices.enable_x64(True), self.code.objects:
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.code.special:
                 type_ = self.code.types[self.code.kept[i]]
@@ -486,7 +486,7 @@ class Program:
         function = self.direct.get(array.shape)
         if function is None or self.deferred or forking.is_stranded():
             return None
-        arrived: list = []
+        arrived = []
         try:
             with devices.enable_x64(True):
                 self.tied.first(self._start_directly, function, array, arrived)

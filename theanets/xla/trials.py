@@ -9,6 +9,7 @@ kept on disk, for later processes.
 
 import atexit
 import contextlib
+import ctypes
 import functools
 import hashlib
 import itertools
@@ -19,6 +20,7 @@ import pathlib
 import platform
 import tempfile
 import threading
+import time
 
 import jax
 import jaxlib
@@ -42,6 +44,10 @@ CACHE = (
     "jax_persistent_cache_min_entry_size_bytes",
     "jax_compilation_cache_max_size",
 )
+
+#: Seconds of compiling after which the memory that it took is given back to the system, which takes a hundredth of a
+#: second. XLA's compiler leaves some hundred megabytes to the C library, more than most networks need to be trained.
+LONG = 0.3
 
 process = Limited({"JAX_PLATFORMS": "cpu"})
 atexit.register(process.close)
@@ -79,6 +85,29 @@ class NotCompiled(Exception):
 class _Compiling(threading.local):
     #: Whether this thread may trace the function, as :meth:`Function.compile` does; False in ordinary calls.
     is_now = False
+
+
+def compile_lowered(lowered):
+    """Let XLA compile what JAX has lowered, and give back the memory that this took."""
+    began = time.perf_counter()
+    lowered.compile()
+    if time.perf_counter() - began > LONG:
+        _give_back()
+
+
+@functools.cache
+def _trim():
+    """Return the function of the C library that gives free memory back to the system; None if it has none."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, TypeError, AttributeError):
+        return None
+
+
+def _give_back():
+    trim = _trim()
+    if trim is not None:
+        trim(0)
 
 
 class Function:
@@ -141,7 +170,7 @@ class Function:
     def compile(self, arguments):
         """Compile for arguments of such shapes. Exceptions of the trace are raised."""
         with self._tracing():
-            self.jitted.lower(*arguments).compile()
+            compile_lowered(self.jitted.lower(*arguments))
         self.compiled += 1
         if self.is_slow:
             # only the ways of calling are forgotten: neither traces nor compiled code.
@@ -168,7 +197,7 @@ class Function:
 
     def _compile_lowered(self, lowered):
         try:
-            lowered.compile()
+            compile_lowered(lowered)
         except jax.errors.JaxRuntimeError as error:
             _log.debug("the next call compiles again: %s", error)
 

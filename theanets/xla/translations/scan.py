@@ -443,7 +443,7 @@ def _run(body, given, sequences, ahead, reverse, adds_up):
     def first(items):
         return jax.tree.map(lambda value: value[0], items)
 
-    zeros: tuple = (), ()
+    zeros = (), ()
     if adds_up or any(output.is_single for output in given.plain):
         # these parts of the carry begin with zeros, as they have no initial values.
         with frame():
