@@ -57,7 +57,7 @@ CARD = """::::{{grid-item-card}} {title}
 :link-type: doc
 
 {text}
-+++
+
 {number}
 ::::
 """
