@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets import activations, losses, util
 
-from . import helpers
+from .. import helpers
 
 GOLDEN = helpers.load_golden("activations-losses-regularizers")
 FIXED = GOLDEN["regularizers"]["network"]
