@@ -99,6 +99,21 @@ def each_mode(request):
     theanets.set_mode(before)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Share the tests out among processes by files, those that wait for a C compiler first, and one after the other."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            path = super()._split_scope(nodeid)
+            return "compiled" if path.startswith("tests/compat/") else path
+
+    # files with few tests may take as long as others.
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
 def pytest_collection_finish(session):
     """Leave modules and thousands of tests out of every search for garbage, which took a third of the time."""
     gc.enable()
