@@ -11,16 +11,15 @@ if "THEANO_FLAGS" not in os.environ:
     os.environ["THEANO_FLAGS"] = "mode=FAST_COMPILE,cxx=,traceback.limit=0"
 
 import gc
-
-# nothing is to be found while modules are imported; see pytest_collection_finish().
-gc.disable()
-
 import json
 import pathlib
 
 import numpy as np
 import pytest
 import theanets  # before anything that imports Theano
+
+# nothing is to be found while modules of tests are imported; see pytest_collection_finish().
+gc.disable()
 
 #: Scripts that tests run in processes of their own: the search for doctests would import them, with the settings of the
 #: environment that they make.
