@@ -11,16 +11,15 @@ if "THEANO_FLAGS" not in os.environ:
     os.environ["THEANO_FLAGS"] = "mode=FAST_COMPILE,cxx=,traceback.limit=0"
 
 import gc
-
-# nothing is to be found while modules are imported; see pytest_collection_finish().
-gc.disable()
-
 import json
 import pathlib
 
 import numpy as np
 import pytest
 import theanets  # before anything that imports Theano
+
+# nothing is to be found while modules of tests are imported; see pytest_collection_finish().
+gc.disable()
 
 #: Scripts that tests run in processes of their own: the search for doctests would import them, with the settings of the
 #: environment that they make.
@@ -97,6 +96,21 @@ def each_mode(request):
     theanets.set_mode(request.param)
     yield request.param
     theanets.set_mode(before)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Share the tests out among processes by files, those that wait for a C compiler first, and one after the other."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            path = super()._split_scope(nodeid)
+            return "compiled" if path.startswith("tests/compat/") else path
+
+    # files with few tests may take as long as others.
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
 
 
 def pytest_collection_finish(session):
