@@ -19,10 +19,11 @@ lint:
 test: lint
 	python -m pytest
 
-# The pages are in docs/_build/html; the extra "docs" has what this needs. A warning is an error.
+# The pages are in docs/_build/html; the extra "docs" has what this needs. A warning is an error. Examples that have
+# been edited are run anew, and docs/results is to be committed with them.
 docs:
 	python docs/floors.py
 	python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean-docs:
-	rm -rf docs/_build docs/gallery docs/api/generated
+	rm -rf docs/_build docs/gallery docs/api/generated docs/api/index.md

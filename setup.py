@@ -34,6 +34,9 @@ SKLEARN = ["scikit-learn>=1.6"]
 
 ONNX = ["onnx>=1.17"]
 
+#: Reads Parquet and Arrow files.
+ARROW = ["pyarrow>=15"]
+
 EXAMPLES = [*PLOT, *SKLEARN]
 
 #: By this file, beside the packages of an installation, Python imports the module of that name whenever it starts.
@@ -125,6 +128,7 @@ setup(
         f"scipy-openblas32>=0.3.27; {HAS_OPENBLAS_WHEEL}",
     ],
     extras_require={
+        "arrow": ARROW,
         # What the benchmarks compare theanets with.
         "bench": [
             "keras>=3",
@@ -149,6 +153,7 @@ setup(
         "plot": PLOT,
         "sklearn": SKLEARN,
         "test": [
+            *ARROW,
             *EXAMPLES,
             *ONNX,
             # Has a cluster in one process, whose workers a sweep can run on.

@@ -76,7 +76,7 @@ def of_training(net, data, batch_size, devices):
     return collectives(max(texts, key=len))
 
 
-#: The way from one device to the others: bytes a second of each device, and seconds until the first of them arrive.
+#: The way between devices: their number, bytes a second of each, and seconds until the first byte arrives.
 LINKS = {
     "8 GPUs, NVLink": (8, 300e9, 15e-6),
     "8 GPUs, PCIe 4": (8, 20e9, 25e-6),
@@ -84,14 +84,44 @@ LINKS = {
     "8 hosts, 10 Gbit/s": (8, 1.1e9, 100e-6),
 }
 
+#: Floating-point operations a second that a GPU reaches on large products in full float32 precision, and seconds that
+#: each kernel takes at least. A step of a loop over time has about four kernels that wait for each other, each way.
+RATE, KERNEL = 20e12, 5e-6
+
 
 def exchange(operations, count, rate, latency):
     """Return the seconds that all-reduces take at least: in a ring, each device sends 2 (n - 1) / n of the bytes."""
     return sum(latency + 2 * (count - 1) / count * item.bytes / rate for item in operations)
 
 
+def step_time(network, divided=1):
+    """Return the seconds that a step of training takes at least, if the batch is divided among so many GPUs."""
+    rows = network.batch * network.steps
+    # forwards, and backwards once for the weights and once for what comes in, each a multiplication and an addition.
+    operations = 6 * network.multiplied * rows
+    kernels = 20 + (8 * network.steps if network.steps > 1 else 0)
+    return kernels * KERNEL + operations / divided / RATE
+
+
+def gains(network, operations, link):
+    """Return how many times more examples a second several devices train on, by two ways to use them.
+
+    Returns
+    -------
+    same, larger : float
+        With the same batch, of which each device has a part; and with a batch as many times as large.
+    """
+    count, time = link[0], exchange(operations, *link)
+    one = step_time(network)
+    return one / (step_time(network, count) + time), count * one / (one + time)
+
+
+Example = collections.namedtuple("Example", "name net data batch multiplied steps")
+Example.__doc__ = "A network with its data, how many weights multiply each row, and the number of steps in time."
+
+
 def networks():
-    """Yield the networks: name, network, data, and the seconds of a step on one GPU that the table assumes."""
+    """Yield the networks of the table."""
     import numpy as np
     import theanets
 
@@ -100,31 +130,44 @@ def networks():
     def draw(*shape):
         return rng.standard_normal(shape).astype("f")
 
-    def labels(count):
-        return rng.randint(0, 10, count).astype("int32")
-
-    yield "64-32-64", theanets.Autoencoder([64, (32, "tanh"), 64], rng=1), [draw(256, 64)], 64
-    yield "784-1024-784", theanets.Autoencoder([784, (1024, "relu"), 784], rng=1), [draw(512, 784)], 256
-    lstm = theanets.recurrent.Regressor([10, (100, "lstm"), 5], rng=1)
-    yield "LSTM(100), 50 steps", lstm, [draw(128, 50, 10), draw(128, 50, 5)], 64
-    lstm = theanets.recurrent.Regressor([128, (1024, "lstm"), 128], rng=1)
-    yield "LSTM(1024), 50 steps", lstm, [draw(64, 50, 128), draw(64, 50, 128)], 64
+    yield Example("64-32-64", theanets.Autoencoder([64, (32, "tanh"), 64], rng=1), [draw(256, 64)], 64, 4096, 1)
+    net = theanets.Autoencoder([784, (1024, "relu"), 784], rng=1)
+    yield Example("784-1024-784", net, [draw(512, 784)], 256, 2 * 784 * 1024, 1)
+    for size, wide in ((100, 10), (1024, 128)):
+        net = theanets.recurrent.Regressor([wide, (size, "lstm"), wide], rng=1)
+        weights = 4 * size * (wide + size) + size * wide
+        yield Example(f"LSTM({size}), 50 steps", net, [draw(64, 50, wide), draw(64, 50, wide)], 64, weights, 50)
     layers = [(28, 28, 1), dict(form="conv2", size=16, filter_size=5), dict(form="pool2", pool_size=2), "flat", 10]
-    yield "convnet, 28 x 28", theanets.convolution.Classifier(layers, rng=1), [draw(128, 28, 28, 1), labels(128)], 64
+    data = [draw(128, 28, 28, 1), rng.randint(0, 10, 128).astype("int32")]
+    weights = 24 * 24 * 25 * 16 + 12 * 12 * 16 * 10
+    yield Example("convnet, 28 x 28", theanets.convolution.Classifier(layers, rng=1), data, 64, weights, 1)
+
+
+def row(network, found):
+    """Return a line of the table, for the collective operations that were found."""
+    step = [item for item in found if item.depth == 1]
+    kinds = collections.Counter(item.kind for item in step)
+    kinds["in loops over time"] = len(found) - len(step)
+    shown = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+    cells = [network.name, str(network.batch), shown, f"{sum(item.bytes for item in step) / 1e3:.0f} kB"]
+    for link in LINKS.values():
+        cells.append(" / ".join(f"{gain:.1f}" for gain in gains(network, step, link)))
+    return f"| {' | '.join(cells)} |"
 
 
 def main():
     """Print the table."""
-    for name, net, data, batch in networks():
-        found = of_training(net, data, batch, 8)
-        step = [item for item in found if item.depth == 1]
-        deeper = len(found) - len(step)
-        kinds = collections.Counter(item.kind for item in step)
-        total = sum(item.bytes for item in step)
-        times = [f"{1e6 * exchange(step, *link):.0f}" for link in LINKS.values()]
-        print(
-            f"| {name} | {batch} | {dict(kinds)} {deeper or ''} | {total / 1e3:.1f} | {' | '.join(times)} |", flush=True
-        )
+    import logging
+
+    import theanets
+
+    for name in ("theanets", "downhill"):
+        logging.getLogger(name).setLevel("WARNING")
+    theanets.set_mode("XLA")
+    head = "network", "batch", "in a step", "bytes", *LINKS
+    print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
+    for network in networks():
+        print(row(network, of_training(network.net, network.data, network.batch, 8)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """How Sphinx makes pages of this folder."""
 
 import builtins
-import os
 import pathlib
 import re
-import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -12,6 +10,7 @@ ROOT = HERE.parent
 
 sys.path[:0] = [str(ROOT), str(HERE)]
 
+import gallery  # noqa: E402
 import reference  # noqa: E402
 
 project = "theanets"
@@ -27,7 +26,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["_build", "api/about"]
+exclude_patterns = ["_build", "api/about", "results"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 autodoc_default_options = {
@@ -68,67 +67,6 @@ html_css_files = ["pages.css"]
 pygments_style, pygments_dark_style = "friendly", "native"
 # doctests in Markdown end with a line that is empty.
 highlight_options = {"pycon": {"stripnl": True}}
-
-#: Examples that are run for the gallery, in the order in which they are shown. The others are shown without output.
-GALLERY = [
-    "xor_classifier",
-    "digits_autoencoder",
-    "autoencoders",
-    "denoising_autoencoder",
-    "pca_and_ica",
-    "digits_deep_classifier",
-    "uncertainty",
-    "weighted_classification",
-    "sklearn_pipeline",
-]
-
-PAGE = """# {title}
-
-{picture}{text}
-
-{output}## The program
-
-```{{literalinclude}} ../../examples/{name}.py
-:language: python
-```
-"""
-
-
-def run_example(name, folder):
-    """Run an example in a folder, unless it has been run since it was changed; return what it prints."""
-    source, log = ROOT / "examples" / f"{name}.py", folder / f"{name}.txt"
-    if not log.is_file() or log.stat().st_mtime < source.stat().st_mtime:
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run(
-            [sys.executable, str(source)],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        log.write_text(done.stdout, encoding="utf-8")
-    lines = log.read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if not re.match(r"\d{4}-\d\d-\d\d \d\d:", line))
-
-
-def build_gallery(app):
-    """Make a page for each example, with its picture and what it prints."""
-    folder = HERE / "gallery"
-    folder.mkdir(exist_ok=True)
-    others = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in GALLERY)
-    for name in [*GALLERY, *others]:
-        source = (ROOT / "examples" / f"{name}.py").read_text(encoding="utf-8")
-        title, _, text = source.split('"""')[1].partition("\n")
-        output = run_example(name, folder) if name in GALLERY and app.config.run_examples else ""
-        picture = f"![{title}]({name}.png)\n\n" if (folder / f"{name}.png").is_file() else ""
-        # indented numbers are what one should see: a block of their own.
-        text = re.sub(r"((?:\n    .*)+)", lambda match: "\n```text" + match[1].replace("\n    ", "\n") + "\n```", text)
-        output = f"## What it printed\n\n```text\n{output}\n```\n\n" if output else ""
-        page = PAGE.format(title=title.rstrip("."), picture=picture, text=text.strip(), output=output, name=name)
-        target = folder / f"{name}.md"
-        if not target.is_file() or target.read_text(encoding="utf-8") != page:
-            target.write_text(page, encoding="utf-8")
 
 
 def show_formula(self, node):
@@ -174,6 +112,6 @@ def setup(app):
     """Make the pages of the reference and the gallery before pages are read."""
     app.add_config_value("run_examples", True, "env", bool)
     app.connect("builder-inited", reference.write)
-    app.connect("builder-inited", build_gallery)
+    app.connect("builder-inited", gallery.write)
     app.connect("missing-reference", find_reference)
     app.add_html_math_renderer("mathml", (show_formula, None), (show_formula, None))

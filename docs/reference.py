@@ -27,6 +27,8 @@ GROUPS = {
         "theanets.losses": None,
         "theanets.regularizers": None,
         "theanets.constraints": None,
+        "theanets.likelihoods": None,
+        "theanets.latent": None,
     },
     "Training": {
         "theanets": ["Experiment"],

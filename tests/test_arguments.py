@@ -134,7 +134,7 @@ def test_losses(network):
 # Arguments of other libraries, and in the wrong place.
 
 HINTS = {
-    "validation_split": "split the data", "validation_data": r"train\(\[x, y\], \[x_valid, y_valid\]\)",
+    "validation_fraction": "validation_split", "validation_data": r"train\(\[x, y\], \[x_valid, y_valid\]\)",
     "optimizer": "algo=", "verbosity": "verbose=False", "metrics": "monitors=", "loss": r"set_loss\('mae'\)",
     "kernel_size": "filter_size=", "padding": "border_mode=", "y": r"train\(\[x, y\]\)", "max_iter": "epochs=",
     "n_epochs": "epochs=", "seed": "rng=", "units": "size=", "dropout_rate": "hidden_dropout=", "lr": "learning_rate=",
@@ -158,7 +158,7 @@ def test_names_of_other_libraries_are_answered_with_what_to_write(name, where, n
     assert isinstance(caught.value, TypeError) and isinstance(caught.value, util.ConfigurationError)
 
 
-@pytest.mark.parametrize("name", ["validation_split", "optimizer", "metrics"])
+@pytest.mark.parametrize("name", ["validation_fraction", "optimizer", "metrics"])
 def test_train_says_the_same_with_other_trainers(name, network):
     with pytest.raises(util.ArgumentError, match=f"'{name}'; "):
         network.itertrain([X, Y], algo="layerwise", **{name: 1})

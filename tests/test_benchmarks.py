@@ -10,7 +10,7 @@ import types
 import numpy as np
 import pytest
 
-from benchmarks import jobs, marks, report, statistics, workloads
+from benchmarks import collectives, gpu, jobs, marks, report, statistics, workloads
 from benchmarks.__main__ import choose, earlier, make_parser
 from benchmarks.contenders.base import Unsupported
 
@@ -215,3 +215,30 @@ def test_jobs_have_tables_and_a_section_of_their_own(tmp_path):
     for words in ("Jobs, with nothing compiled yet", "3 (3–3)", "5 (5–5)", "What jobs came to", "at most", "cannot"):
         assert words in section, words
     assert "ae-" not in section
+
+
+def test_the_verdict_on_a_gpu_takes_all_parts_into_account():
+    row = dict(workload="ae", peer="torch", found=dict(median=6.0), wanted=5, reached=True)
+    mark = marks.Mark(("ae",), "torch", 5, device="gpu")
+    assert gpu.report(True, [row], [], 1e-7)[1] and gpu.report(True, [row], [], None)[1]
+    for bad in (
+        (False, [row], [], None),
+        (True, [dict(row, reached=False)], [], None),
+        (True, [], [("ae", mark)], None),
+        (True, [row], [], 1e-3),
+    ):
+        lines, holds = gpu.report(*bad)
+        assert not holds and lines[-1] == "not all of it holds"
+
+
+def test_collective_operations_are_counted_by_kind_size_and_depth():
+    text = """
+      %r = (f32[4,2]{1,0}, s8[]) all-reduce-start(%a, %b), metadata={op_name="jit(run)/while/body/while/body/add"}
+      ROOT %g = f64[3]{0} all-gather(%r), dimensions={0}
+      %no = f32[2]{0} add(%all-reduce.1, %x)
+    """
+    found = [tuple(item) for item in collectives.collectives(text)]
+    assert found == [("all-reduce", 33, 2), ("all-gather", 24, 0)]
+    large = collectives.Example("n", None, None, 64, 10**8, 1)
+    same, larger = collectives.gains(large, [collectives.Collective("all-reduce", 4 * 10**8, 1)], (8, 300e9, 1e-5))
+    assert 1 < same < larger < 8

@@ -42,10 +42,10 @@ def iris():
 @pytest.mark.parametrize(
     "estimator",
     [
-        # by the algorithm that compiles fastest, for each of the many trainings.
-        NetworkClassifier(hidden=(8,), algo="sgd", learning_rate=0.1, epochs=10),
-        NetworkRegressor(hidden=(8,), algo="sgd", learning_rate=0.1, epochs=10),
-        AutoencoderTransformer(encoder=((2, "linear"),), algo="sgd", epochs=1),
+        # by an algorithm that is compiled fast, for each of the many trainings.
+        NetworkClassifier(hidden=(8,), algo="adagrad", learning_rate=0.1, epochs=10),
+        NetworkRegressor(hidden=(8,), algo="adagrad", learning_rate=0.1, epochs=10),
+        AutoencoderTransformer(encoder=((2, "linear"),), algo="adagrad", epochs=1),
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
@@ -474,3 +474,15 @@ def test_the_log_has_its_levels_again_when_the_last_of_several_threads_is_done()
     second.__exit__(None, None, None)
     with quiet(True):
         assert logger.level == before
+
+
+def test_sequences_of_one_length_have_a_label_each():
+    x = np.random.RandomState(0).randn(60, 5, 2)
+    y = np.where(x[:, :, 0].mean(axis=1) > 0, "up", "down")
+    model = NetworkClassifier(hidden=((4, "rnn"), "mean"), epochs=15, learning_rate=0.05).fit(x, y)
+    assert model.score(x, y) > 0.85 and model.predict(x[:3]).shape == (3,)
+    assert NetworkRegressor(hidden=("last",), epochs=1).fit(x, x[:, -1, 0]).predict(x).shape == (60,)
+    with pytest.raises(ValueError, match="'last'"):
+        NetworkClassifier(hidden=((4, "rnn"),), epochs=1).fit(x, y)
+    with pytest.raises(ValueError, match="shape"):
+        NetworkClassifier(epochs=1).fit(x[..., None], y)

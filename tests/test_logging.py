@@ -152,8 +152,11 @@ def test_one_line_says_what_begins_and_settings_are_details(data):
     assert "validation" not in "".join(texts(records))
     with helpers.log_records() as records:
         theanets.Regressor([3, 4, 2]).train(data, data, verbose=2, **options)
+        net = theanets.Regressor([3, 4, 2])
+        net.train(data, validation_split=0.25, **options)
     lines = texts(records)
     assert "setting: rms_halflife = 14" in lines and "best validation loss" in lines[-1]
+    assert net.history.has_validation_data
 
 
 def test_where_a_bar_is_shown_the_console_has_no_lines_of_epochs(tmp_path):

@@ -81,6 +81,7 @@ def test_arguments_of_halving():
         NetworkSearchCV(pipeline(), GRID).predict(x)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_scikit_learn_finds_no_more_faults_than_in_its_own_search():
     found = []
     for kind in (GridSearchCV, NetworkSearchCV):

@@ -161,3 +161,30 @@ def test_callbacks_may_use_the_network_and_others_are_refused(mode):
     thread.join()
     net.train([X, Y], epochs=1)
     left[0].close()
+
+
+@pytest.mark.parametrize("algo", ["layerwise", "pretrain"])
+def test_other_threads_see_the_whole_network_while_a_stage_is_trained(mode, algo):
+    def make():
+        return theanets.Regressor([4, (5, "tanh"), (3, "tanh"), 4], rng=3)
+
+    def look(net):
+        assert [layer.name for layer in net.layers] == ["in", "hid1", "hid2", "out"]
+        assert len(net.params) == 6 and net.predict(X[:7]).shape == (7, 4)
+
+    options = dict(algo=algo, subalgo="sgd", epochs=2, learning_rate=0.01)
+    data, alone, net = [X, Y], make(), make()
+    expected = alone.train(data, **options)
+    # the epochs are made by threads in turn.
+    training, found = net.itertrain(data, **options), []
+    with Readers(net, {"one": look, "two": look, "save": lambda net: net.save(io.BytesIO())}) as readers:
+        while True:
+            thread = threading.Thread(target=lambda: found.append(next(training, None)))
+            thread.start()
+            thread.join()
+            if found[-1] is None:
+                break
+    assert not readers.errors
+    assert found[-2][0] == expected[0]
+    helpers.assert_same_values(helpers.values(net), helpers.values(alone))
+    assert net.predict(X).shape == (300, 4)

@@ -28,8 +28,6 @@ xla.register()
 
 from . import (  # noqa: E402
     activations,
-    callbacks,
-    constraints,
     convolution,
     feedforward,
     graph,
@@ -64,8 +62,10 @@ from .xla import connect, set_devices  # noqa: E402
 #: Modules that need packages which not everybody has: they are imported when they are asked for.
 OPTIONAL = ("estimators", "plot")
 
-#: Where modules of the releases up to 0.9 went, which had these names.
+#: Other names of modules within packages: short ones, and those of the releases up to 0.9.
 for _old, _module in {
+    "callbacks": trainer.callbacks,
+    "constraints": trainer.constraints,
     "drawing": show.drawing,
     "history": trainer.history,
     "inspection": network.inspection,

@@ -7,7 +7,8 @@ import sys
 
 import theano
 
-from . import __version__, modes, xla
+from . import modes, xla
+from ._version import __version__
 
 #: Packages whose versions matter, whether they are installed or not.
 PACKAGES = ("Theano", "downhill", "numpy", "scipy", "jax", "jaxlib", "scikit-learn", "matplotlib", "onnx", "torch")

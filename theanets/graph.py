@@ -29,6 +29,7 @@ from .network import (
     training,
     transfer,
 )
+from .network.part import OfWhole
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -119,6 +120,9 @@ class Network(
     #: Number of dimensions of the target.
     OUTPUT_NDIM = 2
 
+    layers: Any = OfWhole(0)
+    losses: Any = OfWhole(1)
+
     def __init__(
         self,
         layers: Iterable[Any] = (),
@@ -182,7 +186,7 @@ class Network(
         self._carried = None
         self._seed = None
         self._sampler = None
-        self._whole = None
+        self._whole = self._stage_thread = None
         self._nan_noticed = False
         self._session = self._finished = None
         self._history = history.History()
@@ -190,9 +194,8 @@ class Network(
     def __getstate__(self):
         state = {key: value for key, value in vars(self).items() if key not in storage.TRANSIENT}
         state["_history"] = self._history.state()
-        if self._whole is not None:
-            # a part of the network is being trained, as in pretraining: the whole network is saved.
-            state["layers"], state["losses"] = self._whole
+        # also while a part of the network is being trained, as in pretraining.
+        state["layers"], state["losses"] = self._whole or (self.layers, self.losses)
         return state
 
     def __reduce_ex__(self, protocol):

@@ -50,6 +50,8 @@ class LatentKL(Regularizer):
     watches: str | None = "outputs"
 
     def loss(self, layers, outputs):
+        if util.is_real(self.weight) and self.weight == 0:
+            return 0
         found = gaussian_layers(layers)
         if not found:
             raise util.ConfigurationError(

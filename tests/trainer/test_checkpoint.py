@@ -1,6 +1,7 @@
 """Training that was interrupted goes on as if it had not been."""
 
 import contextlib
+import copy
 import itertools
 import os
 import random
@@ -14,6 +15,7 @@ import theanets
 from theanets import storage, util
 from theanets.storage import archive
 from theanets.trainer import run as run_module
+from theanets.trainer import states
 
 from tests.helpers import assert_same_values, names, python, values
 
@@ -415,6 +417,25 @@ def test_checkpoints_that_were_edited_change_nothing(tmp_path):
                 param.set_value(before[param.name])
         path.write_bytes(content)
     assert refused > 25
+
+
+def test_every_edit_of_a_checkpoint_is_seen_or_fits(tmp_path):
+    path = tmp_path / "c"
+    regressor().train([X, Y], algo="sgd", learning_rate=0.1, epochs=1, checkpoint=path)
+    training = storage.load_sections(path)["training"]
+    strange = [None, -1, "x", [], {}, np.zeros(3), np.array(1), {"generator": 3}, [np.zeros(2)]]
+    refused = 0
+    for place in places_in(training):
+        for value in strange:
+            edited = inner = copy.deepcopy(training)
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = value
+            try:
+                states.check(*(edited[key] for key in ("identity", "state", "result")))
+            except util.LoadError:
+                refused += 1
+    assert refused > 500
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 and so on"])

@@ -302,7 +302,7 @@ def test_numbers_of_a_graph_are_known_by_its_structure():
 
 def test_the_log_and_what_is_seen_are_as_they_were(caplog):
     for name in ("theanets", "downhill"):
-        caplog.set_level(logging.INFO, logger=name)
+        caplog.set_level(logging.DEBUG, logger=name)
     net, reg = regressor(weight=0.25)[0], regularizers.BernoulliDropout("hid1:out", 0.5)
     shown = repr(reg), repr(net.losses[0])
     for momentum in (0.25, 0.75):

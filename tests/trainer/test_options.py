@@ -6,8 +6,8 @@ import io
 import numpy as np
 import pytest
 import theanets
-from theanets import arguments, constraints, latent, regularizers, util
-from theanets.trainer import options
+from theanets import arguments, latent, regularizers, util
+from theanets.trainer import constraints, options
 
 X = np.random.RandomState(0).randn(20, 3).astype("f")
 DATA = [X, X[:, :1]]
@@ -105,6 +105,7 @@ OTHERS = {
     "nonneg": ([True, False, "hid1.w", ["*.w"]], ["x", [1], 0.5]),
     "recurrent_norm": ([], [0.1, dict(weight=float("nan"), pattern="*"), dict(weight=0.1, pattern="nothing")]),
     "recurrent_state": ([], [0.1, dict(weight=float("inf"), pattern="*"), dict(weight=0.1, pattern="nothing")]),
+    "devices": ([None], [0, -1, 1.5, "nothing", []]),
     # is accepted, and has no effect.
     "name": (["x", 3], []),
 }

@@ -199,8 +199,7 @@ def test_updates_are_optional():
     np.testing.assert_array_equal(function(), function())
 
 
-@pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("outcomes", [3, 20])
+@pytest.mark.parametrize("count, outcomes", [(1, 20), (3, 3)])
 def test_multinomial(count, outcomes):
     p = TT.fmatrix("p")
 
@@ -248,7 +247,7 @@ def test_multinomial_errors():
         assert ours == [np.searchsorted(values[0].cumsum(dtype="float64"), u) for u in np.linspace(0.1, 0.9, 5)]
 
 
-@pytest.mark.parametrize("outcomes", [3, 12, 150])
+@pytest.mark.parametrize("outcomes", [3, 150])
 def test_choice(outcomes):
     p = TT.fmatrix("p")
 

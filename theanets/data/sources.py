@@ -8,6 +8,7 @@ has a mask as its last array.
 """
 
 import collections.abc
+import contextlib
 import inspect
 import itertools
 from array import array as PlainArray
@@ -18,6 +19,7 @@ import scipy.sparse
 import theano
 
 from .. import util
+from . import blocks
 from .arrays import (
     CountError,
     cast_all,
@@ -521,7 +523,7 @@ def check_shuffle(source, shuffle):
             f"shuffle={shuffle!r}: the training data are a downhill.Dataset, which sees to the order of its batches "
             "itself; give the arrays that it was made of"
         )
-    if shuffle == "rows" and not isinstance(source, ArraySource):
+    if shuffle == "rows" and not isinstance(source, (ArraySource, blocks.BlockSource)):
         raise util.ConfigurationError(
             "shuffle='rows': the training data are made batch by batch, so that there are no rows to mix; mix them "
             "where the batches are made, or give arrays"
@@ -622,7 +624,7 @@ def build(value, slots, label, axis=0, surplus=False):
 
     Returns
     -------
-    source : ArraySource, StreamSource, PassSource or DatasetSource
+    source : ArraySource, BlockSource, StreamSource, PassSource or DatasetSource
 
     Raises
     ------
@@ -631,6 +633,10 @@ def build(value, slots, label, axis=0, surplus=False):
     """
     if isinstance(value, downhill.Dataset):
         return DatasetSource(value, slots, surplus)
+    with _naming(slots, label):
+        found = blocks.find(value, slots, label, surplus) if axis == 0 else None
+    if found is not None:
+        return found
     if isinstance(value, (list, tuple)) and any(_makes_batches(item) or _is_iterable(item) for item in value):
         if len(value) > 1:
             raise util.DataError(
@@ -644,12 +650,17 @@ def build(value, slots, label, axis=0, surplus=False):
         return PassSource(value, slots, label, surplus)
     if _makes_batches(value):
         return StreamSource(value, slots, label, surplus)
+    with _naming(slots, label):
+        if _is_iterable(value):
+            return _open(value, slots, label, axis, surplus)
+        return ArraySource(value, slots, axis, surplus)
+
+
+@contextlib.contextmanager
+def _naming(slots, label):
+    """Context manager that adds to errors which data they are about."""
     try:
-        return (
-            _open(value, slots, label, axis, surplus)
-            if _is_iterable(value)
-            else (ArraySource(value, slots, axis, surplus))
-        )
+        yield
     except CountError as error:
         raise util.DataError(f"{label} data: {error}; write {call_of(slots, label)}") from error
     except util.DataError as error:

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .. import arguments, logs, util
+from .. import arguments, feedforward, logs, recurrent, util
 from ..data.splitting import stratified
 from .examples import check_weights, in_chunks, merge
 
@@ -126,14 +126,27 @@ class NetworkEstimator(BaseEstimator):
             raise ValueError(f"{name}={value!r}, expected the size of a layer, or a sequence of layer specs")
         return list(value)
 
+    #: Whether examples may be sequences, all of one length.
+    takes_sequences = False
+
     def _validate(self, X, y="no_validation", **kwargs):
         """Check examples, and targets if there are any; sparse matrices become CSR."""
-        return validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], **kwargs)
+        options = dict(accept_sparse="csr", dtype=[np.float64, np.float32], allow_nd=self.takes_sequences)
+        result = validate_data(self, X, y, **options, **kwargs)
+        x = result[0] if isinstance(result, tuple) else result
+        if x.ndim > 3:
+            raise ValueError(f"X has the shape {x.shape}, expected (num-examples, num-variables), or sequences")
+        return result
 
     @staticmethod
     def _input(x):
         """Return the spec of the input layer for examples like these."""
-        return dict(size=x.shape[1], sparse="csr") if scipy.sparse.issparse(x) else x.shape[1]
+        return dict(size=x.shape[1], sparse="csr") if scipy.sparse.issparse(x) else x.shape[-1]
+
+    @staticmethod
+    def _models(x):
+        """Return the module whose models are for examples like these: sequences have models of their own."""
+        return recurrent if x.ndim == 3 else feedforward
 
     def _build(self, cls, layers, weighted, loss=None):
         generator = check_random_state(self.random_state)
@@ -214,6 +227,8 @@ class NetworkEstimator(BaseEstimator):
 
 class SupervisedEstimator(NetworkEstimator):
     """Base class of estimators with targets: the constructor, whose first argument is the hidden layers."""
+
+    takes_sequences = True
 
     @answers_unknown
     def __init__(

@@ -9,7 +9,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from .. import feedforward
 from .base import SupervisedEstimator, WeightedScore, quiet
 from .examples import check_classes, check_indicators, check_weights
 
@@ -48,6 +47,9 @@ class NetworkClassifier(WeightedScore, ClassifierMixin, SupervisedEstimator):
     (``options={'shuffle': 'batches'}`` takes fixed batches instead).
 
     The examples for validation come from all classes in proportion, but the last one of a class is always trained on.
+
+    Examples may also be sequences of one length, an array (num-examples, num-steps, num-variables), if one of the
+    layers, such as ``'last'``, makes one vector of each: ``hidden=((32, 'gru'), 'last')``.
 
     Targets may also be a matrix of zeros and ones with a column for each label, of which an example may have several,
     or none. The labels are then learned independently of one another, from probabilities that sigmoid makes; the
@@ -107,9 +109,9 @@ class NetworkClassifier(WeightedScore, ClassifierMixin, SupervisedEstimator):
                 layers = [self._input(x), *self._layer_list("hidden")]
                 if self._is_multilabel:
                     layers.append((len(self.classes_), "sigmoid"))
-                    self._build(feedforward.Regressor, layers, weighted=True, loss="bce")
+                    self._build(self._models(x).Regressor, layers, weighted=True, loss="bce")
                 else:
-                    self._build(feedforward.Classifier, [*layers, len(self.classes_)], weighted=True)
+                    self._build(self._models(x).Classifier, [*layers, len(self.classes_)], weighted=True)
             return self._train([x, targets], sample_weight, epochs, split)
 
     def _strata(self, arrays):

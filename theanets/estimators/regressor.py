@@ -6,7 +6,6 @@ import numpy as np
 import scipy.sparse
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
-from .. import feedforward
 from .base import NetworkEstimator, SupervisedEstimator, WeightedScore, quiet
 from .examples import check_weights
 
@@ -59,7 +58,7 @@ class NetworkRegressor(WeightedScore, MultiOutputMixin, RegressorMixin, Supervis
             if not self.n_iter_:
                 self._is_flat = y.ndim == 1
                 layers = [self._input(x), *self._layer_list("hidden"), 1 if y.ndim == 1 else y.shape[1]]
-                self._build(feedforward.Regressor, layers, weighted=True)
+                self._build(self._models(x).Regressor, layers, weighted=True)
             return self._train([x, y.reshape(len(y), -1)], weights, epochs, split)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:

@@ -191,40 +191,42 @@ class Memo:
     """
 
     def __init__(self):
-        self.value = self.description = None
-        self.containers, self.copies = [None], []
+        # value, description, containers and their copies: in one tuple, as several threads may use this.
+        self.known = None, None, [None], []
 
     def fingerprint(self, value):
         """Return a hashable key, equal only for equal results of :func:`fingerprint`."""
+        before, description, containers, copies = self.known
         try:
             # identical objects compare equal at once, so each list comparison goes one level deep only.
-            if value is self.value and self.containers == self.copies:
-                return self.description
+            if value is before and containers == copies:
+                return description
         except ValueError:
             # comparing an array with another object gives an array, which has no single truth value.
             pass
-        self.containers, arrays = [], []
-        self._collect(value, set(), arrays)
-        self.copies = [container.copy() for container in self.containers]
+        containers, arrays = [], []
+        self._collect(value, set(), arrays, containers)
+        copies = [container.copy() for container in containers]
         if arrays:
             # arrays can be modified in place without a trace here: never reuse the cache key.
-            self.copies.append(None)
-        self.value, self.description = value, Described(fingerprint(value))
-        return self.description
+            copies.append(None)
+        description = Described(fingerprint(value))
+        self.known = value, description, containers, copies
+        return description
 
-    def _collect(self, value, seen, arrays):
+    def _collect(self, value, seen, arrays, containers):
         if type(value) in ATOMS or id(value) in seen:
             return
         seen.add(id(value))
         if isinstance(value, util.ShapesGraph):
             value = vars(value)
         if isinstance(value, (dict, list, set)):
-            self.containers.append(value)
+            containers.append(value)
         if isinstance(value, np.ndarray):
             arrays.append(value)
         elif isinstance(value, dict):
             for item in value.values():
-                self._collect(item, seen, arrays)
+                self._collect(item, seen, arrays, containers)
         elif isinstance(value, (list, tuple, set, frozenset)):
             for item in value:
-                self._collect(item, seen, arrays)
+                self._collect(item, seen, arrays, containers)

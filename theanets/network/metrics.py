@@ -85,7 +85,7 @@ class Metrics(Part):
         target, weights = evaluation.align_targets(predicted, y, w, dtype="int64" if is_classifier else "float64")
         predicted = evaluation.join_sequences(predicted)
         # one number for each example: steps of sequences are examples, several outputs or labels are columns.
-        has_columns = not is_classifier or self._is_multilabel()
+        has_columns = not is_classifier or bool(self.losses and self.losses[0].is_multilabel)
         flatten = _flat if has_columns else np.ravel
         answers.found["predict"], target = flatten(predicted), flatten(target)
         weights = None if w is None else flatten(weights)

@@ -55,7 +55,8 @@ class Portable(Part):
 
         self._require_layers()
         is_single = outputs is None or isinstance(outputs, str)
-        names = [self.layers[-1].output_name if outputs is None else outputs] if is_single else list(outputs)
+        wanted = self.layers[-1].output_name if outputs is None else outputs
+        names = [wanted] if isinstance(wanted, str) else list(wanted)
         graph, _ = self.build_graph()
         results = [self._get_output(graph, name if ":" in name else f"{name}:out") for name in names]
         for slot in self._input_slots():

@@ -436,6 +436,9 @@ class Training(Part):
         is_shared = plan is not None and plan.is_distributed
         if is_shared:
             agreement.check(self, found, kwargs)
+            for source in found.values():
+                # each process reads its part of data that are read block by block.
+                getattr(source, "split", lambda *_: None)(processes.number(), processes.count())
         if is_tested:
             kwargs["learning_rate"], tried = rates.find(self, train, algo, asked)
         is_first = not is_shared or processes.is_first()
@@ -443,7 +446,8 @@ class Training(Part):
         session = self._make_session(runner, found, shuffle, kwargs, save_errors, is_shared)
         bar["progress"] = bar["progress"] if is_first else False
         session.is_incremental, session.plan = is_incremental, plan
-        session.history.has_validation_data, session.history.rate_test = valid is not None, tried
+        session.history.has_validation_data = valid is not None or bool(kwargs.get("validation_split"))
+        session.history.rate_test = tried
         epochs = self._run(runner, make, saver, session, kwargs)
         return trainer.closed_at_exit(progress.shown(epochs, session, **bar, level=level))
 

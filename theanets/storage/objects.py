@@ -34,6 +34,7 @@ TRANSIENT = frozenset(
         "_carried",
         "_sampler",
         "_whole",
+        "_stage_thread",
         "_session",
         "_compiled",
         "_trained",

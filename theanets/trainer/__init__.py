@@ -44,6 +44,7 @@ import numpy as np
 
 from .. import util
 from ..data import sources
+from . import callbacks, constraints
 from .base import Trainer
 from .checkpoint import Checkpoint
 from .closing import closed_at_exit, renew
@@ -58,6 +59,8 @@ from .session import Session, check_free, is_trained_elsewhere
 
 __all__ = [
     "build",
+    "callbacks",
+    "constraints",
     "check_free",
     "is_trained_elsewhere",
     "measure",

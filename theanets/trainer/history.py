@@ -227,8 +227,8 @@ class History(collections.abc.Sequence):
         LoadError
             If this is something else.
         """
-        self.has_validation_data = bool(getattr(state, "get", {}.get)("has_validation_data", self.has_validation_data))
         if is_own:
+            self.has_validation_data = state.get("has_validation_data", self.has_validation_data)
             self.rows, self.validations = list(map(dict, state["rows"])), list(map(dict, state["validations"]))
             self.best, self.stopped = state["best"] and dict(state["best"]), state["stopped"]
             self.rate_test = state.get("rate_test")
@@ -240,12 +240,16 @@ class History(collections.abc.Sequence):
             best = state.get("best")
             best = None if best is None else _checked(best, "epoch", "stage", "loss")
             stopped = _checked({"stopped": state["stopped"]})["stopped"]
+            has_validation_data = state.get("has_validation_data", self.has_validation_data)
+            if not isinstance(has_validation_data, bool):
+                raise TypeError(f"has_validation_data is a {type(has_validation_data).__name__}")
             rates = state.get("rate_test")
             rates = None if rates is None else [_checked(row, "learning_rate", "loss") for row in rates]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise util.LoadError(f"it holds no history of a training ({error})") from error
         self.rows, self.validations, self.best, self.stopped = rows, validations, best, stopped
         self.rate_test = rates
+        self.has_validation_data = has_validation_data
 
 
 def _plain(value):

@@ -300,7 +300,7 @@ def prepare(optimizer, options, rate):
     rate : theano shared variable
         The learning rate.
     """
-    cls, is_heard = type(optimizer), logging.getLogger("downhill").isEnabledFor(logging.INFO)
+    cls, is_heard = type(optimizer), logging.getLogger("downhill").isEnabledFor(logging.DEBUG)
     own = {key: value for key, value in options.items() if key not in ADDED}
     # downhill logs options, and options of a user's optimizer may be anything.
     if is_heard or not is_known(cls) or not all(isinstance(value, (int, float)) for value in own.values()):

@@ -1,5 +1,6 @@
 """Passes over data: running a compiled function on the batches of an epoch, fused into loops where possible."""
 
+import contextlib
 import functools
 import importlib
 import math
@@ -10,6 +11,7 @@ import numpy as np
 
 from .. import util
 from ..data.batches import MixedRows, Ordered, filled_up, inner_dataset
+from ..data.blocks import Blocks
 from ..xla import processes, selection
 from .compiled import Loops
 
@@ -147,6 +149,8 @@ class Pass:
         """
         if self.loop is not None:
             yield from self._run_fused(deadline)
+        elif _by_xla(self.function) and self._comes_in_chunks():
+            yield from self._run_chunks(deadline)
         elif _by_xla(self.function):
             yield from self._run_as_they_come(deadline)
         else:
@@ -163,6 +167,23 @@ class Pass:
             self.follow(batch[0].shape[0], is_first)
             is_first = False
             yield batch
+
+    # -- chunks of batches --------------------------------------------------------------------------------------------
+
+    def _comes_in_chunks(self):
+        return isinstance(self.dataset, Blocks) and self.follow is None and not self.is_distributed
+
+    def _run_chunks(self, deadline):
+        with contextlib.closing(self.dataset.chunks()) as chunks:
+            for arrays, starts, order in chunks:
+                loop = self._loop_over(arrays, self.dataset.size, is_mixed=order is not None)
+                take = functools.partial(self._take_of, arrays, starts, order)
+                yield from self._run_loop(loop, starts, take, deadline, order)
+
+    def _take_of(self, arrays, starts, order, number):
+        """Return a batch of a chunk by its number."""
+        where = slice(starts[number], starts[number] + self.dataset.size)
+        return [array[where if order is None else order[where]] for array in arrays]
 
     # -- batches from an iterator -------------------------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 import contextlib
 import copy
+import threading
 import time
 
-from .. import layers, regularizers, util
+from .. import layers, regularizers, util, xla
 from ..layers.selection import variables_of
 from .base import Trainer
 from .gradient import DownhillTrainer
@@ -21,8 +22,9 @@ class SupervisedPretrainer(Trainer):
     All parameters of the stage are trained. An autoencoder in which each decoding layer is tied to an encoding one
     grows from the outside instead: each stage decodes by temporary tied layers.
 
-    While a stage is trained, ``network.layers`` and ``network.losses`` are those of the stage. They are restored in
-    any case. Limits and patience apply to each stage, ``max_seconds`` to all of them together.
+    While a stage is trained, ``network.layers`` and ``network.losses`` are those of the stage, for the thread that
+    trains; other threads see, and predict with, the whole network. They are restored in any case. Limits and patience
+    apply to each stage, ``max_seconds`` to all of them together.
 
     Parameters
     ----------
@@ -39,6 +41,11 @@ class SupervisedPretrainer(Trainer):
     def __init__(self, algo, network):
         super().__init__(network)
         self.algo = get_algorithm(algo)
+
+    @property
+    def batch_size(self):
+        """Number of examples in a batch if none is asked for: what the algorithm of the stages has."""
+        return DownhillTrainer(self.algo, self.network).batch_size
 
     def keywords(self):
         return DownhillTrainer(self.algo, self.network).keywords()
@@ -63,7 +70,14 @@ class SupervisedPretrainer(Trainer):
                         continue
                     util.log(f"training the stage {' '.join(layer.name for layer in network.layers)}")
                     seconds = None if deadline is None else max(0, deadline - time.monotonic())
-                    yield from trainer.itertrain(train, valid, max_seconds=seconds, **kwargs)
+                    epochs = trainer.itertrain(train, valid, max_seconds=seconds, **kwargs)
+                    with contextlib.closing(epochs):
+                        for monitors in epochs:
+                            try:
+                                yield monitors
+                            finally:
+                                # another thread may be the one that goes on.
+                                network._stage_thread = threading.get_ident()
             except KeyboardInterrupt:
                 # raised while a stage is compiled; during training, the run handles it.
                 if not has_trained:
@@ -137,7 +151,10 @@ class SupervisedPretrainer(Trainer):
                 loss.output_name = f"{last}:{which}"
             if all(name.partition(":")[0] in names for name in loss.output_names):
                 losses.append(loss)
-        network.layers, network.losses, network._whole = list(stage), losses, original
+        network._stage_thread = threading.get_ident()
+        # first, and removed last, so that no other thread sees layers of a stage.
+        network._whole = original
+        network.layers, network.losses = list(stage), losses
         try:
             yield
         finally:
@@ -194,6 +211,11 @@ class UnsupervisedPretrainer(Trainer):
         super().__init__(network)
         self.algo = get_algorithm(algo)
 
+    @property
+    def batch_size(self):
+        """Number of examples in a batch if none is asked for: what the algorithm of the stages has."""
+        return DownhillTrainer(self.algo, self.network).batch_size
+
     def keywords(self):
         return DownhillTrainer(self.algo, self.network).keywords()
 
@@ -240,9 +262,9 @@ class UnsupervisedPretrainer(Trainer):
 
     @staticmethod
     def _copy(sources, targets):
-        for source, target in zip(sources, targets):
-            for variable, other in zip(variables_of(source), variables_of(target)):
-                other.set_value(variable.get_value())
+        variables, others = ([v for layer in part for v in variables_of(layer)] for part in (sources, targets))
+        # all at once, as other threads may be using the network.
+        xla.assign(zip(others, xla.read(variables)))
 
     def itertrain(self, train, valid=None, **kwargs):
         """Train the autoencoder layer by layer, yielding a pair of dicts of monitors after each epoch."""

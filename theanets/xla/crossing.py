@@ -4,7 +4,6 @@ Compiled functions hold arrays only. Anything else, such as a random generator o
 function holds a number for it: its place in a table (:class:`Objects`).
 """
 
-import contextlib
 import itertools
 import threading
 
@@ -15,6 +14,7 @@ import scipy.sparse
 import theano
 import theano.sparse
 
+from .. import util
 from .values import SparseArray, is_supported
 
 __all__ = ["NUMBER", "Objects", "crossing_for", "is_object"]
@@ -29,28 +29,29 @@ def is_object(type_):
 
 
 class Objects:
-    """Objects on the host that a compiled function refers to by numbers, for as long as calls of it go on."""
+    """Objects on the host that a compiled function refers to by numbers.
+
+    It is a context manager around calls, any number of which may go on at a time; the objects are kept until all of
+    them have ended.
+    """
 
     def __init__(self):
         self.found = {}
         self.kept = {}
         self.numbers = itertools.count()
         self.calls = 0
-        self.lock = threading.Lock()
+        self.lock = util.anew_after_fork(threading.Lock())
 
-    @contextlib.contextmanager
-    def in_use(self):
-        """Keep the objects until no call goes on."""
+    def __enter__(self):
         with self.lock:
             self.calls += 1
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.calls -= 1
-                if not self.calls:
-                    self.found.clear()
-                    self.numbers = itertools.count()
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.calls -= 1
+            if not self.calls and self.found:
+                self.found.clear()
+                self.numbers = itertools.count()
 
     def put(self, value):
         """Return the number of an object, as an array."""

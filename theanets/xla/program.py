@@ -424,7 +424,7 @@ class Program:
             program.deferred = self.deferred
             return program._outputs()
         forking.check()
-        with devices.enable_x64(True), self.code.objects.in_use():
+        with devices.enable_x64(True), self.code.objects:
             kept = [cell[0] for cell in self.kept_cells]
             for i in self.code.special:
                 type_ = self.code.types[self.code.kept[i]]

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.special as special
 import numpy as np
-import scipy.special
 from theano.scalar import basic_scipy
 
 from ..registry import scalar
@@ -68,6 +67,9 @@ def _fits(order):
     ``J(x) = sqrt(2 / (pi x)) (P cos(c) - Q sin(c))`` with ``c = x - (2 order + 1) pi / 4``, which are smooth in 1 / x^2
     (DLMF 10.17.3).
     """
+    # it adds to the filters of warnings, which is no business of programs without these functions.
+    import scipy.special
+
     first, second = (scipy.special.j0, scipy.special.y0) if order == 0 else (scipy.special.j1, scipy.special.y1)
 
     def small(t):

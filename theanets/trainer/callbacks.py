@@ -16,7 +16,7 @@ import csv
 import importlib
 import re
 
-from . import util
+from .. import util
 
 __all__ = ["CSV", "MLflow", "OptunaPruning", "TensorBoard", "WandB", "figures"]
 

@@ -26,8 +26,8 @@ exactly what it matches. Constraints hold from the end of the first step on. To 
 
 import theano.tensor as TT
 
-from . import util
-from .regularizers import Regularizer
+from .. import util
+from ..regularizers import Regularizer
 
 __all__ = ["DecoupledDecay", "Constraint", "MaxNorm", "UnitNorm", "NonNegative"]
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import theanets
 import theano
-from theanets import constraints, util
+from theanets import util
+from theanets.trainer import constraints
 
 X = np.random.RandomState(0).randn(20, 3).astype("f")
 
