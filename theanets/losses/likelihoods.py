@@ -222,8 +222,8 @@ class MultiLabel(BinaryCrossEntropy):
         right = self._rights(outputs)
         mask = context_of(outputs).mask
         mask = None if right.ndim < self.SEQUENCE_NDIM else mask
-        every = right.min(axis=-1)
-        exact = means.mean(every, mask) if mask is not None else means.counted(every.mean(), means.size(every))
+        every, weights = right.min(axis=-1), self._all_weights(right, mask)
+        exact = means.mean(every, mask) if weights is None else means.weighted_mean(every, weights.mean(axis=-1))
         return [("acc", self.average(right, mask)), ("exact", exact)]
 
 

@@ -450,9 +450,9 @@ class DownhillTrainer(Trainer):
             run.loops = compiled.loops
             run.statistics = self.network.statistics
             run.weights = self._filling_weights(regs, kwargs, masked, stateful)
-            run.before = self.before
+            run.before, run.numbers = self.before, numbers
             if self.network._whole is None and session.network is self.network:
-                run.memory = Trained(self.algo, session.options, description, compiled)
+                run.memory = Trained(self.algo, session.options, description, compiled, numbers)
             if stateful:
                 run.carrier = Carrier(self.network, keep=stateful == "keep")
             try:
