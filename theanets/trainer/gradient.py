@@ -8,6 +8,7 @@ import operator
 import downhill
 import numpy as np
 import theano
+import theano.tensor as TT
 
 from .. import modes, regularizers, store, util
 from ..data import balance
@@ -214,6 +215,19 @@ class DownhillTrainer(Trainer):
                 found.append((reg.is_projection, functools.partial(_change, reg, names)))
         # the ones that restrict parameters to some set come last.
         return [change for _, change in sorted(found, key=operator.itemgetter(0))]
+
+    def _project(self, regs, kwargs):
+        """Make the parameters that a training begins with fulfil its constraints, as they may turn out the best."""
+        frozen = self._frozen(kwargs)
+        for reg in regs if self.before is None else ():
+            if not reg.is_projection:
+                continue
+            for _, param in util.params_matching(self.network.layers, reg.pattern):
+                now = TT.as_tensor_variable(param.get_value())
+                new = now if param in frozen else reg.after_step(param, now, 0)
+                if new is not now:
+                    value = theano.function([], new, mode="FAST_COMPILE")()
+                    param.set_value(np.asarray(value, param.dtype))
 
     def has_nothing_to_train(self, kwargs):
         """Tell whether all parameters are frozen."""
@@ -436,6 +450,7 @@ class DownhillTrainer(Trainer):
                 session.stage_ends(INTERRUPTED)
                 util.log(f"training stopped: {INTERRUPTED.words}")
                 return
+            self._project(regs, kwargs)
             run = Run(
                 compiled.optimizer,
                 train,
