@@ -79,8 +79,8 @@ class Inspection(Part):
     def to_onnx(self, path: str | os.PathLike[str] | None = None, outputs: str | Sequence[str] | None = None):
         """Export the network in the format ONNX, which other programs and languages run.
 
-        The model computes what :meth:`theanets.Network.predict` computes before labels are made of it: for a classifier, the
-        probabilities of the classes. The number of examples, and of time steps, is open.
+        The model computes what :meth:`theanets.Network.predict` computes before labels are made of it: for a
+        classifier, the probabilities of the classes. The number of examples, and of time steps, is open.
 
         Parameters
         ----------
