@@ -3,9 +3,10 @@
 import os
 from collections.abc import Sequence
 
-from .. import onnx_export, util
+from .. import util
 from ..show.drawing import Drawing
 from ..show.summary import Summary
+from ..storage import onnx_export
 from .part import Part
 
 __all__ = ["Inspection", "Summary"]
@@ -103,8 +104,8 @@ class Inspection(Part):
 
         Notes
         -----
-        The Theano graph is translated Op by Op, see :mod:`theanets.onnx_export`; so user-defined layers are exported
-        as well.
+        The Theano graph is translated Op by Op, see :mod:`theanets.storage.onnx_export`; so user-defined layers
+        are exported as well.
 
         Examples
         --------

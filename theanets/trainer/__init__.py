@@ -44,7 +44,7 @@ import numpy as np
 
 from .. import util
 from ..data import sources
-from . import callbacks, constraints
+from . import callbacks, constraints, latent
 from .base import Trainer
 from .checkpoint import Checkpoint
 from .closing import closed_at_exit, renew

@@ -9,13 +9,13 @@ import downhill
 import numpy as np
 import theano
 
-from .. import latent, modes, regularizers, store, util
+from .. import modes, regularizers, store, util
 from ..data import balance
 from ..layers import means
 from ..layers.context import Context, Values
 from ..layers.selection import select, statistics_of
 from ..regularizers import changes_parameters
-from . import schedules
+from . import latent, schedules
 from .averages import AVERAGES, Averages, check_average
 from .base import Trainer
 from .checkpoint import inner_dataset
@@ -450,9 +450,9 @@ class DownhillTrainer(Trainer):
             run.loops = compiled.loops
             run.statistics = self.network.statistics
             run.weights = self._filling_weights(regs, kwargs, masked, stateful)
-            run.before = self.before
+            run.before, run.numbers = self.before, numbers
             if self.network._whole is None and session.network is self.network:
-                run.memory = Trained(self.algo, session.options, description, compiled)
+                run.memory = Trained(self.algo, session.options, description, compiled, numbers)
             if stateful:
                 run.carrier = Carrier(self.network, keep=stateful == "keep")
             try:
