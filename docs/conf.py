@@ -56,7 +56,7 @@ nitpick_ignore_regex = [
         r"py:mod",
         r"theanets\.(feedforward|layers\.means|storage\.(onnx_export\.scalars|pickles|objects|legacy|blueprint))",
     ),
-    (r"py:class", r"(GaussianKernel|Kind|Outcome|Session|Trained)"),
+    (r"py:class", r"(GaussianKernel|Kind|Number|Outcome|Session|Trained)"),
     (r"py:class", r"theanets\.(layers\.context\.Context|show\.drawing\.Drawing|storage\.files\.Source)"),
     (r"py:data", r"theanets\.activations\.INITIAL"),
     (r"py:(func|exc|data)", r"(FLOAT|FUNCTIONS|Untranslated|in_any_order|log_of_probabilities)"),
