@@ -235,7 +235,7 @@ def test_classes_are_found_without_importing():
     assert objects.find_class("theanets.layers.feedforward.Feedforward") is theanets.layers.Feedforward
     # of before the module became a package.
     assert objects.find_class("theanets.losses.CrossEntropy") is theanets.losses.CrossEntropy
-    odd = "os.system", "theanets.CrossEntropy.base", "losses.CrossEntropy", "builtins.object", "theanets.graph.Network.load"
+    odd = "os.system", "theanets.CrossEntropy.base", "losses.CrossEntropy", "builtins.object", "theanets.Network.load"
     for name in (*odd, "this.s"):
         assert objects.find_class(name) is None
 
