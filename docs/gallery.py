@@ -64,7 +64,7 @@ CARD = """::::{{grid-item-card}} {title}
 :link-type: doc
 
 {text}
-+++
+
 {number}
 ::::
 """

@@ -10,13 +10,13 @@ import downhill
 import numpy as np
 import theano
 
-from .. import latent, modes, regularizers, store, util
+from .. import modes, regularizers, store, util
 from ..data import balance
 from ..layers import means
 from ..layers.context import Context, Values
 from ..layers.selection import select, statistics_of
 from ..regularizers import changes_parameters
-from . import schedules
+from . import latent, schedules
 from .averages import AVERAGES, Averages, check_average
 from .base import Trainer
 from .checkpoint import inner_dataset

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import theanets
 import theano
-from theanets import latent, util
+from theanets import util
+from theanets.trainer import latent
 
-from .helpers import floats, load_golden
+from ..helpers import floats, load_golden
 
 GOLDEN = load_golden("torch")["kl"]
 X = np.random.RandomState(0).rand(30, 6)

@@ -1,6 +1,6 @@
 r"""Losses for outliers, quantiles, counts, rare classes, several labels at once, and whole distributions.
 
-They are asked for by name, as those of :mod:`theanets.losses` are: ``theanets.Regressor([4, 2], loss="huber")``.
+They are asked for by name, as those of :mod:`theanets.losses.base` are: ``theanets.Regressor([4, 2], loss="huber")``.
 
 ==========  =========================  ======================================================
 name        class                      for
@@ -19,10 +19,10 @@ import numpy as np
 import theano.tensor as TT
 from scipy import special
 
-from . import util
-from .layers import means
-from .layers.context import context_of
-from .losses import BinaryCrossEntropy, CrossEntropy, Loss, log_of_probabilities, refuse_weights
+from .. import util
+from ..layers import means
+from ..layers.context import context_of
+from .base import BinaryCrossEntropy, CrossEntropy, Loss, log_of_probabilities, refuse_weights
 
 __all__ = ["Huber", "LogCosh", "Quantile", "Poisson", "Focal", "MultiLabel", "MixtureDensity"]
 

@@ -6,10 +6,11 @@ import theanets
 import theano
 import theano.tensor as TT
 from scipy import stats
-from theanets import likelihoods, losses, util
+from theanets import losses, util
 from theanets.layers.context import Outputs
+from theanets.losses import likelihoods
 
-from .helpers import floats, load_golden
+from ..helpers import floats, load_golden
 
 GOLDEN = load_golden("torch")
 
