@@ -2,13 +2,13 @@
 
 import contextlib
 import functools
+import importlib
 import itertools
 import operator
 
 import downhill
 import numpy as np
 import theano
-import theano.tensor as TT
 
 from .. import modes, regularizers, store, util
 from ..data import balance
@@ -218,15 +218,17 @@ class DownhillTrainer(Trainer):
 
     def _project(self, regs, kwargs):
         """Make the parameters that a training begins with fulfil its constraints, as they may turn out the best."""
-        frozen = self._frozen(kwargs)
-        for reg in regs if self.before is None else ():
-            if not reg.is_projection:
-                continue
+        projections = [reg for reg in regs if reg.is_projection and self.before is None]
+        if not projections:
+            return
+        frozen, pure = self._frozen(kwargs), importlib.import_module("theanets.xla.pure")
+        for reg in projections:
             for _, param in util.params_matching(self.network.layers, reg.pattern):
-                now = TT.as_tensor_variable(param.get_value())
+                now = param.type()
                 new = now if param in frozen else reg.after_step(param, now, 0)
                 if new is not now:
-                    value = theano.function([], new, mode="FAST_COMPILE")()
+                    # computed once, so that compiling a function is not worth while.
+                    (value,) = pure.Pure([now], {}, [new])({}, param.get_value())
                     param.set_value(np.asarray(value, param.dtype))
 
     def has_nothing_to_train(self, kwargs):
