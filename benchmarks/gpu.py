@@ -1,8 +1,14 @@
 """Tell whether all that is asked for on a GPU holds on this machine: ``python -m benchmarks.gpu``.
 
+<<<<<<< HEAD
+It runs the tests marked ``gpu``, measures the workloads that the marks for GPUs are about, and, where there are
+several GPUs, compares a training on all of them with one on a single one. The last line says whether all of it holds,
+and so does the exit status: 0 if it does, 1 if it does not, 2 if JAX sees no GPU.
+=======
 It runs the tests marked ``gpu``, measures the workloads that the marks for GPUs are about, and, where there are several
 GPUs, compares a training on all of them with one on a single one. The last line says whether all of it holds, and so
 does the exit status: 0 if it does, 1 if it does not, 2 if JAX sees no GPU.
+>>>>>>> main
 """
 
 import argparse

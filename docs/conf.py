@@ -46,17 +46,21 @@ nitpicky = True
 nitpick_ignore = [("py:exc", name) for name in vars(builtins) if isinstance(getattr(builtins, name), type)]
 nitpick_ignore_regex = [
     # what other packages document: their inventories would have to be fetched.
-    (r"py:.*", r"(builtins|str|numpy|np|scipy|matplotlib|pandas|sklearn|theano|downhill|jax|logging|threading)(\..*)?"),
+    (
+        r"py:.*",
+        r"(builtins|str|numpy|np|scipy|matplotlib|pandas|sklearn|theano|downhill|jax|logging|optuna|threading)(\..*)?",
+    ),
     # the insides of the library, which have no page.
     (r"py:.*", r"(.*\.)?_\w+"),
     (
         r"py:mod",
-        r"theanets\.(feedforward|layers\.means|onnx_export\.scalars|storage\.(pickles|objects|legacy|blueprint))",
+        r"theanets\.(feedforward|layers\.means|storage\.(onnx_export\.scalars|pickles|objects|legacy|blueprint))",
     ),
-    (r"py:class", r"(GaussianKernel|Kind|Outcome|Session|Trained)"),
+    (r"py:class", r"(GaussianKernel|Kind|Number|Outcome|Session|Trained)"),
     (r"py:class", r"theanets\.(layers\.context\.Context|show\.drawing\.Drawing|storage\.files\.Source)"),
+    (r"py:data", r"theanets\.activations\.INITIAL"),
     (r"py:(func|exc|data)", r"(FLOAT|FUNCTIONS|Untranslated|in_any_order|log_of_probabilities)"),
-    (r"py:func", r"theanets\.(layers\.selection\.statistics_of|onnx_export\.builder\.translates)"),
+    (r"py:func", r"theanets\.(layers\.selection\.statistics_of|storage\.onnx_export\.builder\.translates)"),
 ]
 
 html_math_renderer = "mathml"

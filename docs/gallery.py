@@ -18,7 +18,14 @@ ROOT = HERE.parent
 RESULTS = HERE / "results"
 
 #: The order in which examples are shown; others follow.
-FIRST = ["digits_autoencoder", "denoising_autoencoder", "digits_deep_classifier", "uncertainty", "pca_and_ica"]
+FIRST = [
+    "digits_autoencoder",
+    "autoencoders",
+    "denoising_autoencoder",
+    "digits_deep_classifier",
+    "uncertainty",
+    "pca_and_ica",
+]
 
 PAGE = """# {title}
 
@@ -57,7 +64,7 @@ CARD = """::::{{grid-item-card}} {title}
 :link-type: doc
 
 {text}
-+++
+
 {number}
 ::::
 """

@@ -239,6 +239,6 @@ def test_collective_operations_are_counted_by_kind_size_and_depth():
     """
     found = [tuple(item) for item in collectives.collectives(text)]
     assert found == [("all-reduce", 33, 2), ("all-gather", 24, 0)]
-    large = collectives.Example("n", None, None, 64, 10**8, 1)
+    large = collectives.Example("n", None, None, 4096, 10**8, 1)
     same, larger = collectives.gains(large, [collectives.Collective("all-reduce", 4 * 10**8, 1)], (8, 300e9, 1e-5))
     assert 1 < same < larger < 8

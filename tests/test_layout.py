@@ -156,6 +156,8 @@ def test_no_module_imports_the_package_that_it_is_in():
 
 
 def test_the_top_of_the_package_stays_small():
-    modules = [path for path in PACKAGE.glob("*.py") if path.name not in ("__init__.py", "__main__.py", "plot.py")]
+    # public names of modules that are elsewhere do not count.
+    names = "__init__.py", "__main__.py", "plot.py", "onnx_export.py"
+    modules = [path for path in PACKAGE.glob("*.py") if path.name not in names]
     folders = [path for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
-    assert len(modules) <= 16 and len(folders) <= 10
+    assert len(modules) <= 14 and len(folders) <= 10

@@ -1,5 +1,8 @@
 """The package's namespace, and experiments."""
 
+import importlib
+import re
+
 import numpy as np
 import pytest
 import theanets
@@ -111,3 +114,11 @@ def test_saving_and_loading(tmp_path):
     loaded = made.load(str(tmp_path / "m.pkl"))
     assert made.network is loaded is not first
     assert_same_values(values(loaded), values(theanets.Autoencoder([4, 3, 4])))
+
+
+def test_a_report_has_versions_devices_and_modes():
+    report = importlib.import_module("theanets.__main__").describe()
+    lines = dict(line.split(None, 1) for line in report.splitlines())
+    assert lines["theanets"].startswith(theanets.__version__)
+    assert lines["Theano"] == "1.0.5" and lines["numpy"] == np.__version__ and lines["floatX"] == theanets.util.FLOAT
+    assert str(theanets.get_mode()) in lines["mode"] and re.search("cpu|gpu|cuda", lines["devices"])

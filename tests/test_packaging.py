@@ -121,7 +121,7 @@ def test_metadata(built):
     assert metadata["Requires-Python"] == ">=3.10"
     assert "MIT" in (metadata["License"], metadata["License-Expression"])
     assert metadata.get_payload().startswith("# theanets")
-    extras = {"bench", "cuda", "docs", "examples", "onnx", "plot", "sklearn", "test"}
+    extras = {"arrow", "bench", "cuda", "docs", "examples", "onnx", "plot", "sklearn", "test"}
     assert set(metadata.get_all("Provides-Extra")) == extras
     required = {line.replace(" ", "").split(";")[0] for line in metadata.get_all("Requires-Dist")}
     assert {"Theano==1.0.5", "downhill==0.4.0", "numpy>=1.26"} <= required

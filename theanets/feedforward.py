@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import theano
 
-from . import data, graph, latent, layers, losses, util
+from . import data, graph, layers, losses, util
 from .network import evaluation
+from .trainer import latent
 
 __all__ = ["Autoencoder", "Regressor", "Classifier"]
 

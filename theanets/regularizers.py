@@ -15,7 +15,7 @@ Noise and dropout act in the methods that are given the keyword: in ``train``, o
 ``predict`` only if ``predict`` itself is given the keyword.
 
 Decoupled decay and constraints of weights, which act on parameters after each step, are in
-:mod:`theanets.constraints`; penalties on codes in :mod:`theanets.latent`.
+:mod:`theanets.constraints`; penalties on codes in :mod:`theanets.trainer.latent`.
 
 To add a regularizer, subclass :class:`Regularizer`; its lower-cased name is a new keyword.
 """

@@ -13,7 +13,7 @@ import theano
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from theanets import util
-from theanets.data import Slot, cast, sources
+from theanets.data import Slot, arrays, cast, sources
 from theanets.data.batches import ORDERS
 from theano import tensor as TT
 from theano.printing import Print
@@ -715,3 +715,41 @@ def test_what_needs_no_cast_is_the_same_as_what_is_cast(dtype, rows, step, order
     np.testing.assert_array_equal(result, value.astype(slot.dtype))
     with pytest.raises(util.DataError, match="axis 1 has length 2"):
         cast(value[:, :2], slot)
+
+
+SEQUENCES = [np.ones((n, 4), "f") * n for n in (2, 1, 3)]
+TAGS = [np.array([1] * len(x)) for x in SEQUENCES]
+PARTS = [
+    X[:3], X[:3].astype("d"), X[:2], X[0], K[:3], K[:3, None], K[:3].astype("f"), K[:3] + 5, np.ones((3, 2, 4), "f"),
+    np.ones((3, 2, 1), "f"), K[:6].reshape(3, 2), SEQUENCES, tuple(SEQUENCES), SEQUENCES[:2], SEQUENCES[:1] * 3,
+    [x.tolist() for x in SEQUENCES], TAGS, [x.astype("d") for x in SEQUENCES], [x[:, :1] for x in SEQUENCES],
+    [x[:, 0] for x in SEQUENCES], [x[:0] for x in SEQUENCES], [], [None] * 3, np.float32(1), [np.zeros((), "f")] * 3,
+    scipy.sparse.csr_matrix(X[:3]), [[1, 2, 3, 4]] * 3, np.zeros((3, 0, 4), "f"),
+]  # fmt: skip
+SLOTS = {
+    "vectors": Slot("x", TT.fmatrix(), (4,)), "labels": Slot("y", TT.ivector(), (), 3, is_target=True),
+    "weights": Slot("w", TT.fvector(), (), per_example=True), "sequences": Slot("x", TT.ftensor3(), (None, 4)),
+    "numbers": Slot("n", TT.fmatrix(), (None,)), "tags": Slot("t", TT.imatrix(), (None,), 3, is_target=True),
+    "column": Slot("c", TT.ftensor3(), (None, 1)), "unknown": Slot("u", TT.fmatrix(), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [
+    *[(name,) for name in SLOTS], *itertools.product(["vectors", "sequences"], ["labels", "tags", "column", "weights"]),
+])  # fmt: skip
+def test_batches_that_are_known_at_a_glance_are_the_same(names):
+    """A batch is cast to the same, or refused in the same words, as by the long way."""
+    slots = [SLOTS[name] for name in names]
+
+    def outcome(cast_it, batch):
+        try:
+            found, lengths = cast_it(batch, slots)
+        except (util.DataError, TypeError, IndexError, ValueError) as error:
+            return type(error), str(error)
+        numbers = [x.tolist() if isinstance(x, np.ndarray) else None for x in found]
+        return lengths, numbers, [(type(x), str(x.dtype), x.shape) for x in found]
+
+    for batch in itertools.product(PARTS, repeat=len(slots)):
+        for form in (list(batch), tuple(batch), dict(zip((slot.name for slot in slots), batch)), batch[0]):
+            expected = outcome(lambda *args: (arrays.cast_all(*args), arrays.lengths_of(*args)), form)
+            assert outcome(arrays.cast_batch, form) == expected

@@ -35,16 +35,22 @@ def test_each_constraint_and_its_patterns():
 
 
 def test_biases_are_left_alone_unless_a_pattern_names_them():
-    before, after = step(0.1, nonneg=True, decoupled_decay=0.5)
+    before, after = step(0.1, decoupled_decay=0.5)
     _, plain = step(0.1)
     for name in before:
-        wanted = plain[name]
-        if name.endswith(".w"):
-            wanted = np.maximum(wanted - 0.1 * 0.5 * before[name], 0)
+        wanted = plain[name] - 0.1 * 0.5 * before[name] * name.endswith(".w")
         np.testing.assert_allclose(after[name], wanted, atol=1e-7)
+    _, both = step(0.1, decoupled_decay=0.5, nonneg=True)
+    assert min(both["hid1.w"].min(), both["out.w"].min()) == 0 > both["hid1.b"].min()
     _, chosen = step(0.1, decoupled_decay=dict(weight=0.5, pattern="out.b"))
     np.testing.assert_allclose(chosen["out.b"], plain["out.b"] - 0.05 * before["out.b"], atol=1e-7)
     np.testing.assert_array_equal(chosen["hid1.w"], plain["hid1.w"])
+
+
+def test_constraints_hold_even_if_no_step_improves_the_loss():
+    net = theanets.Regressor([3, (4, "tanh"), 2])
+    net.train([X, X[:, :2]], algo="sgd", learning_rate=1e3, epochs=2, validate_every=1, nonneg=True)
+    assert net.history.best["epoch"] == 0 and net.find("hid1", "w").get_value().min() >= 0
 
 
 def test_filters_of_convolutions_have_a_length_each():

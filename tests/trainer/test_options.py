@@ -6,8 +6,8 @@ import io
 import numpy as np
 import pytest
 import theanets
-from theanets import arguments, latent, regularizers, util
-from theanets.trainer import constraints, options
+from theanets import arguments, regularizers, util
+from theanets.trainer import constraints, latent, options
 
 X = np.random.RandomState(0).randn(20, 3).astype("f")
 DATA = [X, X[:, :1]]

@@ -47,6 +47,9 @@ def find_modules():
 
 OWN_REWRITE = "the test counts the nodes that Theano has without a BLAS; XLA has a rewrite of its own there"
 REWRITE = "the test looks for a rewrite that XLA does without"
+FUSION = "the test looks for elementwise Ops that Theano has fused; XLA fuses them by itself"
+MERGED = "the test looks for slices of slices that Theano has merged; XLA merges them by itself"
+LAST_BIT = "the test wants a sum of products to be equal to the last bit; XLA adds in another order"
 KEPT = "the test looks for the values of single Ops in a function, which compiled functions do not keep"
 LENIENT = "the test wants a number that is no array to fail; compiled functions take it"
 LINKERS = "the test counts linkers by the names of modes; here, the name FAST_RUN stands for XLA"
@@ -81,6 +84,14 @@ REASONS = (
     (r"test_function_module:T_picklefunction.test_deepcopy_trust_input", "not raised by", LENIENT),
     (r"compile.tests.test_modes:T_bunch_of_modes.test1", "linker_classes_involved", LINKERS),
     (r"test_profiling:", "in the_string", PROFILE),
+    (r"tensor.tests.test_opt:(test_fusion|TestCompositeCodegen|test_log1p)", "toposort|sym_inputs|len.topo", FUSION),
+    (r"tensor.tests.test_opt:test_local_subtensor_lift", "assert .*prog", FUSION),
+    (r"tensor.tests.test_opt:test_local_subtensor_merge", "assert len", MERGED),
+    (r"test_pfunc:Test_pfunc.test_default_container", "np.sum\\(w_init", LAST_BIT),
+    (r"test_pfunc:.*mutable", "aval2|mutable=True", IN_PLACE),
+    (r"test_pfunc:Test_aliasing_rules", "data_of", ALIAS),
+    (r"gof.tests.test_vm:test_allow_gc", "storage_map", KEPT),
+    (r"tests.test_printing:test_debugprint", "s == reference", KEPT),
     (r"test_bn:test_batch_normalization_train_broadcast", "len\\(nodes\\) == 1", REWRITE),
     (r"nnet.tests.test_opt:test_blocksparse_inplace", "op.inplace", IN_PLACE),
     (r"typed_list.tests.test_opt:test_inplace", "False is not true", IN_PLACE),
@@ -228,11 +239,15 @@ def read_table(path):
 
 
 def write_table(folder, modules, path):
-    """Write the table; return the number of failures without a reason. Modules that have not run stay as they were."""
+    """Write the table; return the number of failures without a reason.
+
+    Modules that have not run, or not to their end, stay as they were.
+    """
     table, unexplained = read_table(path), 0
     for module in modules:
         found, ours = compare(module, folder)
-        if not ours:
+        is_complete = Run(module, "XLA", folder).is_complete()
+        if not ours or not is_complete and module in table:
             continue
         groups = {}
         for test in found["only XLA fails"]:
@@ -240,7 +255,10 @@ def write_table(folder, modules, path):
             unexplained += reason is None
             groups.setdefault(reason or "**not explained**", []).append(test)
         details = [f"* {why}: " + ", ".join(f"`{test}`" for test in sorted(groups[why])) for why in sorted(groups)]
-        line = f"| {module} | " + " | ".join(str(len(tests)) for tests in found.values()) + " |"
+        counts = [str(len(tests)) for tests in found.values()]
+        if not is_complete:
+            counts[-1] = "the rest"
+        line = f"| {module} | {' | '.join(counts)} |"
         table[module] = line, "\n".join(details)
     names = [name for name in modules if name in table]
     lines = [table[name][0] for name in names]

@@ -110,7 +110,7 @@ class Arrow:
 
     def read(self, block):
         """Yield arrays of the rows of a block, piece by piece."""
-        for batch in self.parts[block].to_batches(columns=self.names, batch_readahead=1, fragment_readahead=0):
+        for batch in self.parts[block].to_batches(columns=self.names):
             if batch.num_rows:
                 yield [self._array(batch, *about) for about in zip(self.columns, self.is_matrix)]
 

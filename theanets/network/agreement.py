@@ -39,11 +39,11 @@ def check(network, data, options):
             "rng=None: processes that train one network need the same random numbers; give a seed"
         )
     mine = {
-        "the network": _digest([str(layer.to_spec()) for layer in network.layers]),
+        "the layers of the network": _digest([f"{type(layer).__name__} {layer.name}" for layer in network.layers]),
         "parameters of the network": _digest(
             [variable.get_value() for variable in [*network.params, *network.statistics]]
         ),
-        "rng": _digest([rng if util.is_int(rng) else rng.get_state(legacy=False)]),
+        "rng": _digest([rng.get_state(legacy=False) if hasattr(rng, "get_state") else str(rng)]),
     }
     for name, source in data.items():
         arrays = getattr(source, "arrays", None)

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Sequence
 
-from .. import onnx_export, util
+from .. import util
 from ..show.drawing import Drawing
 from ..show.summary import Summary
+from ..storage import onnx_export
 from .part import Part
 
 __all__ = ["Inspection", "Summary"]
@@ -79,8 +80,8 @@ class Inspection(Part):
     def to_onnx(self, path: str | os.PathLike[str] | None = None, outputs: str | Sequence[str] | None = None):
         """Export the network in the format ONNX, which other programs and languages run.
 
-        The model computes what :meth:`predict` computes before labels are made of it: for a classifier, the
-        probabilities of the classes. The number of examples, and of time steps, is open.
+        The model computes what :meth:`theanets.Network.predict` computes before labels are made of it: for a
+        classifier, the probabilities of the classes. The number of examples, and of time steps, is open.
 
         Parameters
         ----------
@@ -103,8 +104,8 @@ class Inspection(Part):
 
         Notes
         -----
-        The Theano graph is translated Op by Op, see :mod:`theanets.onnx_export`; so user-defined layers are exported
-        as well.
+        The Theano graph is translated Op by Op, see :mod:`theanets.storage.onnx_export`; so user-defined layers
+        are exported as well.
 
         Examples
         --------

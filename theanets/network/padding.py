@@ -81,13 +81,18 @@ def is_ours(network):
 
 def are_weighted(network, regs):
     """Tell whether all terms of the loss of a network are weighted means over the rows, or depend on no data."""
-    return all(
-        _is_known(loss)
-        and not isinstance(loss, losses.Formula)
-        and loss._weights is not None
-        and not loss.has_own_formula
-        for loss in network.losses
-    ) and all(_is_known(reg) and (reg.watches == "parameters" or regularizers.modifies_graphs(reg)) for reg in regs)
+    return all(map(_is_weighted_mean, network.losses)) and all(map(_adds_no_data, regs))
+
+
+def _is_weighted_mean(loss):
+    has_function = isinstance(loss, losses.Formula) or loss.has_own_formula
+    return _is_known(loss) and loss._weights is not None and not has_function
+
+
+def _adds_no_data(reg):
+    """Tell whether a regularizer adds nothing to the loss that depends on outputs."""
+    adds_nothing = type(reg).loss is regularizers.Regularizer.loss
+    return _is_known(reg) and (reg.watches == "parameters" or adds_nothing)
 
 
 def takes_masks(network, slots):

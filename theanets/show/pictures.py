@@ -100,7 +100,7 @@ def weights(
         # filters over time, a row for each pair of an output and an input channel; they are read backwards.
         rows = values[:, :, ::-1].reshape(-1, values.shape[2])
         return _matrix(ax, rows, ("filter", "step"), parameter.name, cmap, limit)
-    if values.ndim == 2:
+    if found is not None:
         tiles = values.T.reshape(-1, *found)
     elif values.shape[1] == 3:
         tiles = values[:, :, ::-1, ::-1].transpose(0, 2, 3, 1)
@@ -196,21 +196,20 @@ def reconstructions(
     """
     if isinstance(x, list) and len({np.shape(row) for row in x}) > 1:
         x = x[:count]
-        made = network.predict(x)
-        return _curves(ax, [np.asarray(row) for row in x], [np.asarray(row) for row in made])
-    x = np.asarray(x, util.FLOAT)[:count]
-    made = np.asarray(network.predict(x))
-    if x.ndim == 2:
-        shape = image_shape(x.shape[1], shape, "an example")
+        return _curves(ax, list(map(np.asarray, x)), list(map(np.asarray, network.predict(x))))
+    data = np.asarray(x, util.FLOAT)[:count]
+    made = np.asarray(network.predict(data))
+    if data.ndim == 2:
+        shape = image_shape(data.shape[1], shape, "an example")
     elif shape is None:
         # images, with or without an axis for the channels; few variables in many steps are no image.
-        shape = x.shape[1:] if is_colour(x.shape[1:]) else x.shape[1:3]
-        if x.ndim == 4 and not is_colour(x.shape[1:]):
-            x, made = x.mean(axis=3), made.mean(axis=3)
+        shape = data.shape[1:] if is_colour(data.shape[1:]) else data.shape[1:3]
+        if data.ndim == 4 and not is_colour(data.shape[1:]):
+            data, made = data.mean(axis=3), made.mean(axis=3)
     if shape is None or len(shape) < 2 or min(shape[:2]) < 4 < max(shape[:2]):
-        return _curves(ax, x.reshape(len(x), len(x[0]), -1), made.reshape(len(x), len(x[0]), -1))
-    above, below = x.reshape(len(x), *shape), made.reshape(len(x), *shape)
-    low, high = float(x.min()), float(x.max())
+        return _curves(ax, data.reshape(len(data), len(data[0]), -1), made.reshape(len(data), len(data[0]), -1))
+    above, below = data.reshape(len(data), *shape), made.reshape(len(data), *shape)
+    low, high = float(data.min()), float(data.max())
     if len(shape) == 3:
         above, below = (((tiles - low) / ((high - low) or 1.0)).clip(0, 1) for tiles in (above, below))
     # one scale of colours for both rows; values outside the range of the data are clipped.
@@ -390,22 +389,22 @@ def saliency(
     >>> [text.get_text() for text in axes.get_yticklabels()]
     ['data', 'saliency']
     """
-    x = np.asarray(x, util.FLOAT)[:count]
+    data = np.asarray(x, util.FLOAT)[:count]
     if unit is None:
-        slopes = network.gradient(lambda outputs: outputs[util.output_name(layer)].max(axis=-1), "in", x)
+        slopes = network.gradient(lambda outputs: outputs[util.output_name(layer)].max(axis=-1), "in", data)
     else:
-        slopes = network.gradient((layer, unit), "in", x)
+        slopes = network.gradient((layer, unit), "in", data)
     slopes = np.abs(np.asarray(slopes))
-    size = int(np.prod(x.shape[1:]))
-    inner = x.shape[1:3] if x.ndim > 2 and shape is None else image_shape(size, shape, "an example")
+    size = int(np.prod(data.shape[1:]))
+    inner = data.shape[1:3] if data.ndim > 2 and shape is None else image_shape(size, shape, "an example")
     if inner is None:
-        ax = heat_map(ax, slopes.reshape(len(x), -1), ("example", "input"), cmap)
+        ax = heat_map(ax, slopes.reshape(len(data), -1), ("example", "input"), cmap)
         ax.set_title(f"saliency for {layer}", fontsize=10)
         return ax
     found = []
-    for values, join in ((x, np.mean), (slopes, np.max)):
+    for values, join in ((data, np.mean), (slopes, np.max)):
         # the channels of a pixel together: the mean of a picture, the largest slope.
-        values = join(values.reshape(len(x), *inner[:2], -1), axis=3)
+        values = join(values.reshape(len(data), *inner[:2], -1), axis=3)
         low, high = values.min(), values.max()
         found.append((values - low) / ((high - low) or 1.0))
-    return pairs(ax, *found, ("data", "saliency"), cmap, vmin=0, vmax=1)
+    return pairs(ax, found[0], found[1], ("data", "saliency"), cmap, vmin=0, vmax=1)

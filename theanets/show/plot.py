@@ -11,6 +11,7 @@ on a dark ground. This module needs matplotlib: ``pip install theanets[plot]``.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -299,8 +300,9 @@ def embedding(
     ('first principal component of hid1', 3)
     """
     codes, name = _codes(network, x, layer)
-    if labels is not None and len(labels) != len(codes):
-        raise ValueError(f"embedding(): {len(labels)} labels for {len(codes)} examples")
+    marks = None if labels is None else np.asarray(labels)
+    if marks is not None and len(marks) != len(codes):
+        raise ValueError(f"embedding(): {len(marks)} labels for {len(codes)} examples")
     ax = plain(new_axes(ax, (6, 5)))
     if codes.shape[1] > 2:
         centred = codes - codes.mean(axis=0)
@@ -316,22 +318,22 @@ def embedding(
     else:
         ax.set(xlabel=f"{name}, unit 0", ylabel="unit 1")
     size = float(np.clip(4000 / max(len(codes), 1), 4, 40))
-    options = dict(s=size, lw=0, alpha=0.8)
-    if labels is None:
-        ax.scatter(*codes.T, color=COLOURS[0], **options)
+    options: dict[str, Any] = dict(s=size, lw=0, alpha=0.8)
+    if marks is None:
+        ax.scatter(codes[:, 0], codes[:, 1], color=COLOURS[0], **options)
         return ax
-    labels = np.asarray(labels)
-    classes = np.unique(labels)
-    if labels.dtype.kind == "f" or len(classes) > NAMED and labels.dtype.kind in "iub":
-        points = ax.scatter(*codes.T, c=labels, cmap=cmap, **options)
+    classes = np.unique(marks)
+    if marks.dtype.kind == "f" or len(classes) > NAMED and marks.dtype.kind in "iub":
+        points = ax.scatter(codes[:, 0], codes[:, 1], c=marks, cmap=cmap, **options)
         add_colorbar(points, ax)
         return ax
     palette = plt.get_cmap("tab10" if len(classes) <= 10 else "tab20")
     for i, label in enumerate(classes):
-        ax.scatter(*codes[labels == label].T, color=palette(i % palette.N), label=str(label), **options)
+        ax.scatter(*codes[marks == label].T, color=palette(i % palette.N), label=str(label), **options)
     legend = ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=9, handletextpad=0.2)
     for handle in legend.legend_handles:
-        handle.set(sizes=[36], alpha=1)
+        if handle is not None:
+            handle.set(sizes=[36], alpha=1)
     return ax
 
 

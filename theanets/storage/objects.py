@@ -105,9 +105,18 @@ def find_class(full_name, trusted=()):
     for item in trusted:
         if f"{item.__module__}.{item.__qualname__}" == full_name:
             return item
-    known = (cls for family in families() for cls in subclasses(family))
+    known = [cls for family in families() for cls in subclasses(family)]
     found = [cls for cls in known if f"{cls.__module__}.{cls.__qualname__}" == full_name]
+    if not found:
+        # files of before a module of ours became a package name the package.
+        found = [cls for cls in known if is_ours(cls) and _is_within(cls, full_name)]
     return found[-1] if found else None
+
+
+def _is_within(cls, full_name):
+    """Tell whether a name is that of a class in a package that the module of the class is in."""
+    package, _, name = full_name.rpartition(".")
+    return name == cls.__qualname__ and cls.__module__.startswith(f"{package}.")
 
 
 def refuse(name, what=""):

@@ -2,16 +2,16 @@
 
 A trainer is chosen by the argument ``algo`` of :meth:`theanets.Network.train`:
 
-====================================  =========================================================================
-      algo                            trainer
-====================================  =========================================================================
-      an algorithm of downhill        :class:`DownhillTrainer`: minimize the loss by a gradient method
-``layerwise``                ised``   :class:`SupervisedPretrainer`: one hidden layer after the other, then all
-``pretrain``                 vised``  :class:`UnsupervisedPretrainer`: the hidden layers, as those of an autoencoder
-``sample``                            :class:`SampleTrainer`: fill the weights with samples of the data
-====================================  =========================================================================
+==============================  ===============================================================================
+algo                            trainer
+==============================  ===============================================================================
+an algorithm, such as ``adam``  :class:`DownhillTrainer`: minimize the loss by a gradient method
+``layerwise``, ``supervised``   :class:`SupervisedPretrainer`: one hidden layer after the other, then all
+``pretrain``, ``unsupervised``  :class:`UnsupervisedPretrainer`: the hidden layers, as those of an autoencoder
+``sample``                      :class:`SampleTrainer`: fill the weights with samples of the data
+==============================  ===============================================================================
 
-      The package downhill defines the updates, when to validate, and when patience has run out. Its algorithms
+The package downhill defines the updates, when to validate, and when patience has run out. Its algorithms
 are ``sgd``, ``nag``, ``rprop``, ``rmsprop``, ``adagrad``, ``adadelta``, ``esgd`` and ``adam``;
 :mod:`theanets.trainer.optimizers` adds ``adamw``, ``nadam``, ``amsgrad``, ``adamax``, ``lion``, ``nesterov`` and
 ``lbfgs``. All of them take these options:
@@ -44,7 +44,7 @@ import numpy as np
 
 from .. import util
 from ..data import sources
-from . import callbacks, constraints
+from . import callbacks, constraints, latent
 from .base import Trainer
 from .checkpoint import Checkpoint
 from .closing import closed_at_exit, renew

@@ -21,7 +21,7 @@ keyword                class                     what it does
 =====================  ========================  ==========================================================
 
 By default they act on all parameters with more than one axis, which leaves biases out; a pattern that is given chooses
-exactly what it matches. Constraints hold from the end of the first step on. To add one, subclass :class:`Constraint`.
+exactly what it matches. Constraints hold from the beginning of a training on. To add one, subclass :class:`Constraint`.
 """
 
 import theano.tensor as TT

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib
 import itertools
 import operator
 
@@ -9,13 +10,13 @@ import downhill
 import numpy as np
 import theano
 
-from .. import latent, modes, regularizers, store, util
+from .. import modes, regularizers, store, util
 from ..data import balance
 from ..layers import means
 from ..layers.context import Context, Values
 from ..layers.selection import select, statistics_of
 from ..regularizers import changes_parameters
-from . import schedules
+from . import latent, schedules
 from .averages import AVERAGES, Averages, check_average
 from .base import Trainer
 from .checkpoint import inner_dataset
@@ -214,6 +215,21 @@ class DownhillTrainer(Trainer):
                 found.append((reg.is_projection, functools.partial(_change, reg, names)))
         # the ones that restrict parameters to some set come last.
         return [change for _, change in sorted(found, key=operator.itemgetter(0))]
+
+    def _project(self, regs, kwargs):
+        """Make the parameters that a training begins with fulfil its constraints, as they may turn out the best."""
+        projections = [reg for reg in regs if reg.is_projection and self.before is None]
+        if not projections:
+            return
+        frozen, pure = self._frozen(kwargs), importlib.import_module("theanets.xla.pure")
+        for reg in projections:
+            for _, param in util.params_matching(self.network.layers, reg.pattern):
+                now = param.type()
+                new = now if param in frozen else reg.after_step(param, now, 0)
+                if new is not now:
+                    # computed once, so that compiling a function is not worth while.
+                    (value,) = pure.Pure([now], {}, [new])({}, param.get_value())
+                    param.set_value(np.asarray(value, param.dtype))
 
     def has_nothing_to_train(self, kwargs):
         """Tell whether all parameters are frozen."""
@@ -436,6 +452,7 @@ class DownhillTrainer(Trainer):
                 session.stage_ends(INTERRUPTED)
                 util.log(f"training stopped: {INTERRUPTED.words}")
                 return
+            self._project(regs, kwargs)
             run = Run(
                 compiled.optimizer,
                 train,
@@ -450,9 +467,9 @@ class DownhillTrainer(Trainer):
             run.loops = compiled.loops
             run.statistics = self.network.statistics
             run.weights = self._filling_weights(regs, kwargs, masked, stateful)
-            run.before = self.before
+            run.before, run.numbers = self.before, numbers
             if self.network._whole is None and session.network is self.network:
-                run.memory = Trained(self.algo, session.options, description, compiled)
+                run.memory = Trained(self.algo, session.options, description, compiled, numbers)
             if stateful:
                 run.carrier = Carrier(self.network, keep=stateful == "keep")
             try:

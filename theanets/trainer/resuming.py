@@ -68,6 +68,8 @@ class Trained:
         The description of the network that the functions were compiled for, by :meth:`theanets.Network.describe`.
     compiled : Compiled
         Its compiled functions and their shared variables.
+    numbers : dict, optional
+        The weights of losses and regularizers, by their keys. Default: none.
 
     Attributes
     ----------
@@ -77,11 +79,12 @@ class Trained:
         The description of the network at the end.
     """
 
-    def __init__(self, algo, options, description, compiled):
+    def __init__(self, algo, options, description, compiled, numbers=None):
         self.algo = algo
         self.options = {key: value for key, value in options.items() if key not in CALL}
         self.description = description
         self.compiled = compiled
+        self.numbers = numbers or {}
         self.mode = modes.key()
         self.state = self.structure = self.schedule = self.data = None
         self.variables, self.last, self.left = [], None, None
@@ -158,6 +161,8 @@ class Trained:
             _differs(variable.get_value(), value) for variable, value in zip(self.variables, self.left)
         )
         is_other = _digest(run.valid) != self.data or run.optimizer.averages.average != self.state["average"]
+        # losses with other weights cannot be compared.
+        is_other = is_other or run.numbers != self.numbers
         is_new_schedule = run.rate.schedule is not None and run.rate.schedule is not self.schedule
         schedule = run.rate.schedule
         if has_changed:
@@ -170,6 +175,6 @@ class Trained:
         if run.max_epochs is not None:
             run.max_epochs += run.epoch
         if has_changed or is_other:
-            # the best loss so far is of other validation data, or of parameters that training does not go on from.
+            # the best loss so far is of other data or weights, or of parameters that training does not go on from.
             run.forget_best()
         util.log(f"training goes on, after {util.number_of(run.epoch, 'epoch')}")

@@ -62,6 +62,8 @@ class Run:
         Cache of compiled loops over data.
     weights : set of int
         Positions of the arrays of weights, if data may be filled up with rows of zero weight.
+    numbers : dict
+        Weights of losses and regularizers, by their keys.
     before, memory : Trained or None
         The training that this run resumes, and the object that keeps the state of this one for the next training.
     """
@@ -88,6 +90,7 @@ class Run:
         self.loops = Loops()
         self.weights = frozenset()
         self.before = self.memory = None
+        self.numbers = {}
         self.best_loss = np.inf
         self.best = self.best_params = None
         # a validation that has not been compared with the best loss yet, nor counted for the patience.

@@ -225,6 +225,8 @@ def moved(value, plan):
 
 def looped(program):
     """Return the number of elements of the matrices that a step of the largest loop in a program multiplies by."""
+    # that of a function with random generators is the part of it that is compiled.
+    program = getattr(program, "program", program)
     values = dict(zip(program.fgraph.inputs, program.cells))
     loops = [node for node in as_it_is(program.fgraph).apply_nodes if isinstance(node.op, Scan)]
     return max((_looped(node, values) for node in loops), default=0)

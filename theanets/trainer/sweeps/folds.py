@@ -126,7 +126,7 @@ def _count(array, axis):
 
 
 def take(data, rows, axis=0):
-    """Return the data with some of the rows only; arrays that are None are left as they are."""
+    """Return the data with some of the rows only."""
     if isinstance(data, collections.abc.Mapping):
         return {key: _taken(array, rows, axis) for key, array in data.items()}
     if isinstance(data, (list, tuple)):

@@ -10,9 +10,9 @@ keyword         class                 what it does
 
 import theano.tensor as TT
 
-from . import layers, regularizers, util
-from .layers.context import context_of
-from .regularizers import Regularizer
+from .. import layers, regularizers, util
+from ..layers.context import context_of
+from ..regularizers import Regularizer
 
 __all__ = ["LatentKL", "HiddenKL", "draws"]
 

@@ -9,7 +9,7 @@ use.
 This needs the package onnx: ``pip install theanets[onnx]``.
 """
 
-from .. import util
+from ... import util
 from .builder import OPSET, Builder, Untranslated, owner_of, translates
 
 __all__ = ["OPSET", "export", "translates"]

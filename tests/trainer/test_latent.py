@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import theanets
 import theano
-from theanets import latent, util
+from theanets import util
+from theanets.trainer import latent
 
-from .helpers import floats, load_golden
+from ..helpers import floats, load_golden
 
 GOLDEN = load_golden("torch")["kl"]
 X = np.random.RandomState(0).rand(30, 6)
@@ -78,3 +79,16 @@ def test_models_without_such_a_layer_are_refused():
         net.sample(2)
     with pytest.raises(util.ConfigurationError, match="level"):
         net.train([X], hidden_kl=dict(weight=1, level=2), epochs=1)
+
+
+def test_a_weight_that_grows_from_training_to_training_starts_a_new_best_loss():
+    net = model()
+    net.train([X], algo="adam", learning_rate=0.05, epochs=10, validate_every=1, latent_kl=0.01)
+    before = net.history.best
+    net.train([X], resume=True, epochs=4, latent_kl=5.0)
+    best = net.history.best
+    # the loss is larger by its penalty, and is the best one with this weight.
+    assert best["loss"] > before["loss"] and best["epoch"] > 10
+    outputs = net.feed_forward(X)
+    penalty = outputs["hid2:mean"] ** 2 + np.exp(outputs["hid2:logvar"]) - 1 - outputs["hid2:logvar"]
+    assert best["loss"] - best["err"] == pytest.approx(5 * penalty.sum(axis=1).mean() / 2 / 6, rel=1e-3)

@@ -1,6 +1,6 @@
 r"""Losses for outliers, quantiles, counts, rare classes, several labels at once, and whole distributions.
 
-They are asked for by name, as those of :mod:`theanets.losses` are: ``theanets.Regressor([4, 2], loss="huber")``.
+They are asked for by name, as those of :mod:`theanets.losses.base` are: ``theanets.Regressor([4, 2], loss="huber")``.
 
 ==========  =========================  ======================================================
 name        class                      for
@@ -19,10 +19,10 @@ import numpy as np
 import theano.tensor as TT
 from scipy import special
 
-from . import util
-from .layers import means
-from .layers.context import context_of
-from .losses import BinaryCrossEntropy, CrossEntropy, Loss, log_of_probabilities, refuse_weights
+from .. import util
+from ..layers import means
+from ..layers.context import context_of
+from .base import BinaryCrossEntropy, CrossEntropy, Loss, log_of_probabilities, refuse_weights
 
 __all__ = ["Huber", "LogCosh", "Quantile", "Poisson", "Focal", "MultiLabel", "MixtureDensity"]
 
@@ -222,8 +222,8 @@ class MultiLabel(BinaryCrossEntropy):
         right = self._rights(outputs)
         mask = context_of(outputs).mask
         mask = None if right.ndim < self.SEQUENCE_NDIM else mask
-        every = right.min(axis=-1)
-        exact = means.mean(every, mask) if mask is not None else means.counted(every.mean(), means.size(every))
+        every, weights = right.min(axis=-1), self._all_weights(right, mask)
+        exact = means.mean(every, mask) if weights is None else means.weighted_mean(every, weights.mean(axis=-1))
         return [("acc", self.average(right, mask)), ("exact", exact)]
 
 

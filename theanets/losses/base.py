@@ -1,4 +1,4 @@
-r"""Losses: how far the outputs of a network are from what they should be.
+r"""The base class of losses, and the common ones: how far the outputs of a network are from what they should be.
 
 A loss is built by name, as in ``theanets.Regressor([4, 2], loss="mae")``, or is an instance of a class below. It owns
 the symbolic variables of its target and of its weights, and it turns the outputs of a network into one number.
@@ -16,9 +16,9 @@ bce      :class:`BinaryCrossEntropy`         labels of which an example may have
 hinge    :class:`Hinge`                      classes
 =======  ==================================  =============================================
 
-There are more in :mod:`theanets.likelihoods`, for outliers, quantiles, counts, several labels and whole distributions.
-A function of the output and the target does as well; see :class:`Formula`. To add a loss that can be asked for by name,
-subclass :class:`Loss`.
+There are more in :mod:`theanets.losses.likelihoods`, for outliers, quantiles, counts, several labels and whole
+distributions. A function of the output and the target does as well; see :class:`Formula`. To add a loss that can be
+asked for by name, subclass :class:`Loss`.
 """
 
 import inspect
@@ -27,9 +27,9 @@ import numpy as np
 import theano.tensor as TT
 from theano.gradient import disconnected_grad
 
-from . import activations, arguments, util
-from .layers import means
-from .layers.context import context_of, may_be_input, unrolled
+from .. import activations, arguments, util
+from ..layers import means
+from ..layers.context import context_of, may_be_input, unrolled
 
 __all__ = [
     "Loss",

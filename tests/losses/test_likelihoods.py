@@ -6,10 +6,11 @@ import theanets
 import theano
 import theano.tensor as TT
 from scipy import stats
-from theanets import likelihoods, losses, util
+from theanets import losses, util
 from theanets.layers.context import Outputs
+from theanets.losses import likelihoods
 
-from .helpers import floats, load_golden
+from ..helpers import floats, load_golden
 
 GOLDEN = load_golden("torch")
 
@@ -68,6 +69,14 @@ def test_a_classifier_of_many_labels(rng, tmp_path):
     assert net.layers[-1].activation == "sigmoid" and set(predicted.ravel()) == {0, 1}
     assert valid["acc"] == pytest.approx((predicted == y).mean()) and valid["acc"] > 0.9
     assert valid["exact"] == pytest.approx((predicted == y).all(axis=1).mean()) == net.score(x, y)
+    weighted = theanets.Classifier([4, 3], loss="multilabel", weighted=True)
+    for param, other in zip(weighted.params, net.params):
+        param.set_value(other.get_value())
+    weights = rng.rand(60, 1) * (np.arange(60) % 3 > 0)[:, None]
+    _, valid = weighted.train([x, y, weights], algo="sgd", epochs=0)
+    right = (predicted == y).all(axis=1)
+    assert valid["exact"] == pytest.approx((right * weights[:, 0]).sum() / weights.sum(), rel=1e-4)
+    assert valid["exact"] == pytest.approx(weighted.score(x, y, w=weights), rel=1e-4)
     net.save(tmp_path / "net.npz")
     np.testing.assert_array_equal(theanets.Network.load(tmp_path / "net.npz").predict(x), predicted)
 
