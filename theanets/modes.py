@@ -108,6 +108,7 @@ def _resolved():
             found = theano.compile.mode.get_mode(None)
     else:
         found = theano.compile.mode.get_mode(mode)
+    first_compile.say_what_runs_where(found)
     # graphs for the shapes of all variables take up to half of the time that a loop is compiled in, and few of this
     # mode's rewrites have a use for them.
     return found.excluding("ShapeOpt") if mode == FAST_COMPILE else found
@@ -160,7 +161,6 @@ def function(inputs, outputs=None, **kwargs):
     """
     with COMPILING:
         mode = _resolved()
-        first_compile.say_what_runs_where(mode)
         return theano.function(inputs, outputs, mode=mode, **kwargs)
 
 
@@ -169,6 +169,5 @@ def used():
     """Let ``theano.function`` use the library's mode within this context, for code that does not ask for one."""
     with COMPILING:
         mode = _resolved()
-        first_compile.say_what_runs_where(mode)
         with theano.change_flags(mode=mode):
             yield

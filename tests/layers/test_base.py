@@ -656,7 +656,7 @@ def test_sparse_inputs_and_structure(form):
 # Layers of a user's own that drop or add axes.
 
 
-class Last(theanets.Layer):
+class LastStep(theanets.Layer):
     """Drops the axis of time."""
 
     def transform(self, inputs):
@@ -702,7 +702,7 @@ class Unready(theanets.Layer):
 
 
 @pytest.mark.parametrize("first, spec, shape", [
-    (dict(size=4, ndim=3), dict(form="last", size=4), (4,)),
+    (dict(size=4, ndim=3), dict(form="laststep", size=4), (4,)),
     (3, dict(form="column", size=3), (3, 1)),
     (3, dict(form="column", size=1), (3, 1)),
     (3, dict(form="column", shape=(3, 1)), (3, 1)),
@@ -724,7 +724,7 @@ def test_the_shape_of_a_users_own_layer_is_measured(first, spec, shape):
 
 
 @pytest.mark.parametrize("first, spec, words", [
-    (dict(size=4, ndim=3), dict(form="last", size=5), ["size=5", "(4,)"]),
+    (dict(size=4, ndim=3), dict(form="laststep", size=5), ["size=5", "(4,)"]),
     (3, dict(form="column", shape=(3,)), ["(3,)", "(3, 1)"]),
     (3, dict(form="column", size=2), ["size=2", "(3, 1)"]),
     ((6, 4), dict(form="everysecond", shape=(6, 4)), ["(6, 4)", "(3, 4)"]),
@@ -737,12 +737,12 @@ def test_a_spec_that_contradicts_what_is_computed_is_refused(first, spec, words)
 
 
 def test_layers_read_the_measured_shape():
-    network = theanets.recurrent.Regressor([3, (4, "rnn"), dict(form="last", size=4), 2])
+    network = theanets.recurrent.Regressor([3, (4, "rnn"), dict(form="laststep", size=4), 2])
     assert [layer.output_shape for layer in network.layers[2:]] == [(4,), (2,)]
     x = np.ones((5, 6, 3), util.FLOAT)
     network.train([x, np.ones((5, 2))], epochs=1)
     assert network.predict(x).shape == (5, 2)
-    labels = theanets.recurrent.Classifier([3, (4, "rnn"), dict(form="last", size=4), 2])
+    labels = theanets.recurrent.Classifier([3, (4, "rnn"), dict(form="laststep", size=4), 2])
     labels.train([x, np.arange(5) % 2], epochs=1)
     assert labels.score(x, np.arange(5) % 2) in (0.4, 0.6)
     with pytest.raises(util.ConfigurationError, match="'out'.*'hid1:out', a single number"):
