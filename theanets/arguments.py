@@ -306,7 +306,6 @@ HINTS_ATTRIBUTES = {
     "cuda": "leave it out: see theanets.set_mode for where a network runs",
     "error": "write net.loss(), which returns an expression, or net.score(x, y)",
     "eval": "leave it out: noise and dropout are there only if a call asks for them",
-    "evaluate": "write net.score(x, y)",
     "fit": "write net.train([x, y])",
     "fit_generator": "write net.train(generator_function)",
     "fit_transform": "write net.train([x]), and then net.encode(x)",

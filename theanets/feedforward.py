@@ -17,7 +17,7 @@ import numpy as np
 import theano
 
 from . import data, graph, layers, losses, util
-from .network import evaluation
+from .network import alignment, functions
 from .trainer import latent
 
 __all__ = ["Autoencoder", "Regressor", "Classifier"]
@@ -131,7 +131,7 @@ class Autoencoder(graph.Network):
         if sample and drawn:
             return self._draw_codes(drawn[0], x, batch_size, check, kwargs)
         code = self._output(name, x, batch_size, kwargs, "encode()", check=check)
-        return evaluation.map_sequences(lambda values: self._sample(values, name), code) if sample else code
+        return alignment.map_sequences(lambda values: self._sample(values, name), code) if sample else code
 
     def _sample(self, code, name):
         """Draw from probabilities."""
@@ -255,7 +255,7 @@ class Autoencoder(graph.Network):
             values = data.cast(z, slot)
         if check:
             data.check_finite(values, slot)
-        results = evaluation.in_batches(function, [values], batch_size)
+        results = functions.in_batches(function, [values], batch_size)
         if check:
             self._notice_nan(results)
         return results[0]
@@ -523,9 +523,9 @@ class Classifier(graph.Network):
         DataError
             For data that do not fit, are not finite, or hold nothing; and for weights that are negative or all zero.
         """
-        predicted = self.predict(x, batch_size=batch_size, **evaluation.unless(check), **kwargs)
-        target, weights = evaluation.align_targets(predicted, y, w, check, dtype="int64")
-        predicted = evaluation.join_sequences(predicted)
+        predicted = self.predict(x, batch_size=batch_size, **alignment.unless(check), **kwargs)
+        target, weights = alignment.align_targets(predicted, y, w, check, dtype="int64")
+        predicted = alignment.join_sequences(predicted)
         right = (target == predicted) & (predicted >= 0)
         if self._is_multilabel():
             # a label that is wrong makes the example wrong.

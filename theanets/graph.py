@@ -5,15 +5,13 @@ compiles and evaluates functions of it. Models for particular tasks, in :mod:`th
 and how the output is interpreted.
 """
 
-import copy
-import os
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from . import arguments, layers, losses, modes, regularizers, storage, trainer, util, xla
+from . import arguments, layers, losses, regularizers, storage, trainer, util, xla
 from .layers.base import chained
 from .layers.context import Context, Outputs
 from .network import (
@@ -25,11 +23,13 @@ from .network import (
     metrics,
     monitoring,
     portable,
+    saving,
     specs,
     training,
     transfer,
 )
 from .network.part import OfWhole
+from .network.structure import OVERRIDABLE
 from .trainer import history
 
 __all__ = ["Network", "Error", "LayerError"]
@@ -37,29 +37,6 @@ __all__ = ["Network", "Error", "LayerError"]
 #: Names of the exceptions in release 0.7.
 Error = util.Error
 LayerError = util.ConfigurationError
-
-
-#: Methods that get all keyword arguments of ``train``, and that subclasses may override to use some of their own.
-OVERRIDABLE = ("loss", "updates", "monitors")
-
-
-class _OnClass:
-    """A class method that refuses to be called on an instance."""
-
-    def __init__(self, function):
-        self.function = function
-        self.__doc__ = function.__doc__
-
-    def __get__(self, instance, owner):
-        if instance is not None:
-            return self._refuse
-        return self.function.__get__(owner, type(owner))
-
-    @staticmethod
-    def _refuse(*args, **kwargs):
-        raise TypeError(
-            "load() makes a new network and cannot change an existing one; write net = theanets.Network.load(path)"
-        )
 
 
 @storage.register_network
@@ -71,6 +48,7 @@ class Network(
     metrics.Metrics,
     inspection.Inspection,
     portable.Portable,
+    saving.Saving,
 ):
     """A list of layers, wired up to map inputs to outputs, with losses to train it by.
 
@@ -190,43 +168,6 @@ class Network(
         self._nan_noticed = False
         self._session = self._finished = None
         self._history = history.History()
-
-    def __getstate__(self):
-        state = {key: value for key, value in vars(self).items() if key not in storage.TRANSIENT}
-        state["_history"] = self._history.state()
-        # also while a part of the network is being trained, as in pretraining.
-        state["layers"], state["losses"] = self._whole or (self.layers, self.losses)
-        return state
-
-    def __reduce_ex__(self, protocol):
-        # a pickle takes the parts one by one, while another thread may change them.
-        source = copy.deepcopy(self) if trainer.is_trained_elsewhere(self) else self
-        return super(Network, source).__reduce_ex__(protocol)
-
-    def __copy__(self):
-        result = type(self).__new__(type(self))
-        result.__setstate__(self.__getstate__())
-        return result
-
-    def __deepcopy__(self, memo):
-        result = memo[id(self)] = type(self).__new__(type(self))
-        with self._snapshot():
-            result.__setstate__(copy.deepcopy(self.__getstate__(), memo))
-        return result
-
-    def _snapshot(self):
-        """Context within which this thread reads the parameters and statistics as they are at its beginning."""
-        # while a part of the network is being trained, it is the whole of it that is copied and saved.
-        whole = [*self.layers, *([] if self._whole is None else self._whole[0])]
-        return xla.snapshot([variable for layer in whole for variable in (*layer.params, *layer.statistics)])
-
-    def __setstate__(self, state):
-        self.rng = 13
-        self._default_loss = None
-        self._reset_caches()
-        vars(self).update({key: value for key, value in state.items() if key != "_history"})
-        if "_history" in state:
-            self._history.restore(state["_history"])
 
     def __repr__(self):
         return f"<{type(self).__name__}: {', '.join(layer.name for layer in self.layers) or 'no layers'}>"
@@ -549,127 +490,6 @@ class Network(
 
     # -- graphs -------------------------------------------------------------------------------------------------------
 
-    def _graph_key(self, regs, context=None):
-        # regularizers that only add to the loss do not change the graph.
-        modifying = [reg for reg in regs if regularizers.modifies_graphs(reg)]
-        settings = () if context is None else context.settings()
-        # most predictions have neither, and computing a fingerprint takes time.
-        rest = caching.fingerprint((modifying, settings)) if modifying or settings else None
-        return self._layers_memo.fingerprint(self.layers), rest
-
-    def _describe(self, regs, **more):
-        """Describe all that shapes the graphs of the loss, the updates and the monitors, as something hashable.
-
-        Parameters
-        ----------
-        regs : list of :class:`theanets.Regularizer`
-            The regularizers. What their noise starts from is left out, and so are numbers that graphs take as inputs.
-        **more
-            What else makes a difference.
-
-        Returns
-        -------
-        description : dict
-            Hashable values, in parts of which each can be compared by itself.
-        """
-        parts = self._shaping(regs, **more)
-        described = {
-            key: caching.Described(caching.fingerprint(value)) for key, value in parts.items() if key != "layers"
-        }
-        # remembered, as there is most to be said of them.
-        return {"layers": self._layers_memo.fingerprint(self.layers), **described}
-
-    def _shaping(self, regs, **more):
-        """Return all that shapes the graphs of the loss, the updates and the monitors, by what it is; see above."""
-        # methods of a subclass may make use of any attribute.
-        foreign, overridden = self._foreign_classes(), self._overridden()
-        known = {*storage.TRANSIENT, "layers", "losses", "rng", "_seed", "_history"}
-        own = {key: value for key, value in vars(self).items() if foreign and key not in known}
-        # a stream of a layer's own gives each graph other numbers.
-        drawn = [
-            len(value.state_updates)
-            for layer in self.layers
-            for value in vars(layer).values()
-            if isinstance(getattr(value, "state_updates", None), list)
-        ]
-        settings = [(type(reg), reg.structure()) for reg in regs]
-        parts = dict(layers=self.layers, losses=self.losses, network=[own, overridden], drawn=drawn, **more)
-        parts["regularizers"] = settings
-        if overridden:
-            parts["numbers"] = [part.weight for part in [*self.losses, *regs]]
-        return parts
-
-    def _structure(self, regs, **more):
-        """Describe the same for the store, in which networks of one structure find what was compiled for another.
-
-        Parameters
-        ----------
-        regs, **more
-            As for :meth:`_describe`.
-
-        Returns
-        -------
-        structure : :class:`theanets.network.structure.Structure` or None
-            None if nothing is to be stored: the store is off, functions are not compiled by XLA, or there is something
-            that cannot be described exactly.
-        """
-        return self._structure_of(self._shaping(regs, **more))
-
-    def _class_shaping(self):
-        """Return what shapes graphs of the class of this network, and of attributes that its methods may read."""
-        # methods of a subclass may make use of any attribute.
-        is_foreign = bool(self._foreign_classes())
-        known = {*storage.TRANSIENT, "layers", "losses", "rng", "_seed", "_history"}
-        return type(self), {key: value for key, value in vars(self).items() if is_foreign and key not in known}
-
-    def _numbers(self, regs):
-        """Return the numbers that the graph of the loss takes as inputs.
-
-        Parameters
-        ----------
-        regs : list of :class:`theanets.Regularizer`
-            The regularizers.
-
-        Returns
-        -------
-        numbers : dict
-            Numbers by key, see :class:`theanets.layers.context.Values`. The key of a number is the same for all
-            networks of this structure.
-        """
-        # what is overridden may read any of them.
-        return {} if self._overridden() else {**losses.numbers(self.losses), **regularizers.numbers(regs)}
-
-    def _foreign_classes(self):
-        """Return the classes of the user's own that this network is of."""
-        ours = (__package__, "builtins")
-        return [cls for cls in type(self).__mro__ if cls.__module__.partition(".")[0] not in ours]
-
-    def _overridden(self):
-        """Return the methods that a subclass has overridden, of those that see regularizers."""
-        names = *OVERRIDABLE, "build_graph"
-        return [vars(cls)[name] for cls in self._foreign_classes() for name in names if name in vars(cls)]
-
-    def _compiled_for(self, description, make):
-        """Return what training was compiled to for a description, calling ``make`` if there is nothing.
-
-        Parameters
-        ----------
-        description : dict
-            As :meth:`describe` returns it.
-        make : callable
-            Makes a :class:`theanets.trainer.compiled.Compiled`.
-        """
-        key = modes.key(), tuple(description.items())
-        before = self._compiled.entries.get(key)
-        if before is not None and before.optimizer is None and not before.is_used:
-            # it failed to compile.
-            self._compiled.forget(key)
-        found = self._compiled.get(key, make)
-        if found.is_used:
-            # by a training that is not over yet.
-            found = make()
-        return found
-
     def build_graph(self, regularizers=(), context=None):
         """Connect the layers.
 
@@ -801,74 +621,3 @@ class Network(
             for name, value in [*counted, *util.params_matching(self.layers, pattern)]:
                 result.extend((name + label, monitoring.measure(level, value)) for label, level in levels)
         return result
-
-    # -- files --------------------------------------------------------------------------------------------------------
-
-    def save(self, filename_or_handle: Any = None, *, filename: str | os.PathLike[str] | None = None) -> None:
-        """Save the network: its layers, parameters, losses and generator.
-
-        Parameters
-        ----------
-        filename_or_handle : str, pathlib.Path or writable binary file
-            A path that ends in ``.npz`` becomes an archive of arrays with a description in words, which is meant to
-            last; any other one a pickle, compressed if it ends in ``.gz``. An existing file is replaced only when all
-            has been written. An open file gets a pickle.
-        filename : str or pathlib.Path, optional
-            Another name for the same argument.
-
-        See Also
-        --------
-        load : Read it again.
-        """
-        target = _only("save", filename_or_handle, filename)
-        with self._snapshot():
-            storage.save(self, target)
-        util.log(f"saved {self!r}" + (f" to {target}" if not hasattr(target, "write") else ""))
-
-    @_OnClass
-    def load(
-        cls,
-        filename_or_handle: Any = None,
-        *,
-        filename: str | os.PathLike[str] | None = None,
-        trusted: Iterable[Any] = (),
-        max_bytes: int | None = None,
-    ) -> "Network":
-        """Load a network that was saved. This is a class method: write ``net = theanets.Network.load(path)``.
-
-        Nothing that the file holds is run, so that a file of unknown origin can do no harm.
-
-        Parameters
-        ----------
-        filename_or_handle : str, pathlib.Path or readable binary file
-            Archives, pickles, compressed files and files of earlier releases are recognised by what they hold.
-        filename : str or pathlib.Path, optional
-            Another name for the same argument.
-        trusted : iterable of classes and functions, optional
-            What the network may consist of besides this library and those classes of layers, losses, activations and
-            models that have been defined or imported, such as a function that is a loss. See
-            :func:`theanets.storage.load`.
-        max_bytes : int, optional
-            The largest size of the file, and of what it unpacks to.
-
-        Returns
-        -------
-        network : Network
-            Of the class that was saved, whatever class this method is called on.
-
-        Raises
-        ------
-        LoadError
-            If the file is damaged, or holds something that is not admitted.
-        TypeError
-            If the file holds something else, or if the method is called on an instance.
-        """
-        source = _only("load", filename_or_handle, filename)
-        return storage.load(source, trusted=trusted, max_bytes=max_bytes)
-
-
-def _only(method, filename_or_handle, filename):
-    """Return the one of two arguments that is given."""
-    if (filename_or_handle is None) == (filename is None):
-        raise TypeError(f"{method}() takes one path or open file, as filename_or_handle or as filename")
-    return filename if filename_or_handle is None else filename_or_handle

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import theanets
-from theanets.network import evaluation, padding
+from theanets.network import functions, padding
 
 FLOAT = "float32"
 
@@ -19,13 +19,13 @@ def few(monkeypatch):
 @pytest.fixture
 def computed(monkeypatch):
     """The shapes of the first input that functions were called with."""
-    shapes, call = set(), evaluation.Guarded.__call__
+    shapes, call = set(), functions.Guarded.__call__
 
     def note(self, *args):
         shapes.add(args[0].shape)
         return call(self, *args)
 
-    monkeypatch.setattr(evaluation.Guarded, "__call__", note)
+    monkeypatch.setattr(functions.Guarded, "__call__", note)
     return shapes
 
 

@@ -22,7 +22,7 @@ def test_every_keyword_is_in_the_signature(method):
     common = theanets.trainer.options.COMMON_OPTIONS
     assert (known | common) <= declared
     assert declared - known - common == {
-        *("self", "train", "valid", "algo", "subalgo", "save_every", "save_progress", "kwargs"),
+        *("self", "train", "valid", "algo", "subalgo", "save_every", "save_progress", "devices", "kwargs"),
         *declared.intersection(
             ["rng", "progress", "verbose", "resume", "shuffle", "average", "checkpoint", "checkpoint_every"]),
     } - known

@@ -98,12 +98,15 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         ]
         return [self._input(x), *encoder, *decoder]
 
-    def _fit(self, x, sample_weight, epochs, split):
-        weights = check_weights(sample_weight, x)
+    def _read(self, x, y, sample_weight, reset):
+        x = self._validate(x, reset=reset)
+        return x, None, check_weights(sample_weight, x)
+
+    def _fit(self, x, y, sample_weight, epochs, split):
         with quiet(self.verbose):
             if not self.n_iter_:
                 self._build(feedforward.Autoencoder, self._layers(x), weighted=True)
-            return self._train([x], weights, epochs, split)
+            return self._train([x], sample_weight, epochs, split)
 
     @property
     def _n_features_out(self):
@@ -129,19 +132,11 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         -------
         self
         """
-        self._check_parameters()
-        X = self._validate(X)
-        self.n_iter_ = 0
-        return self._fit(X, sample_weight, self.epochs, split=True)
+        return self._learn(X, None, sample_weight, True, self.epochs, split=True)
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Train for one epoch, going on from where the last call ended; the arguments are those of :meth:`fit`."""
-        self._check_parameters()
-        first = not hasattr(self, "network_")
-        if first:
-            self.n_iter_ = 0
-        X = self._validate(X, reset=first)
-        return self._fit(X, sample_weight, 1, split=False)
+        return self._learn_on(X, None, sample_weight)
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes of examples, an array (num-examples, size of the code)."""

@@ -213,6 +213,49 @@ class NetworkEstimator(BaseEstimator):
             self.validation_curve_.append(np.nan if value is None else float(value))
         return self
 
+    def _read(self, x, y, sample_weight, reset):
+        """Check examples, targets and weights; return them as arrays."""
+        raise NotImplementedError
+
+    def _start(self, y, classes):
+        """Set the attributes that depend on the kind of targets, before a new network is made."""
+        self.n_iter_ = 0
+
+    def _go_on(self, classes):
+        """Check what is said of the targets in a later call of ``partial_fit``."""
+
+    def _fit(self, x, y, sample_weight, epochs, split):
+        """Train the network, which is made first if there has been no epoch yet."""
+        raise NotImplementedError
+
+    def _learn(self, X, y, sample_weight, is_new, epochs, split, classes=None):
+        """Check parameters and data, and train: what ``fit`` and ``partial_fit`` have in common.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As users have given them.
+        is_new : bool
+            Whether to make a new network.
+        epochs : int
+            Number of epochs.
+        split : bool
+            Whether this is a training by itself, with validation, and not one epoch of a training without an end.
+        classes : array-like, optional
+            All labels that there will ever be. Default: those of y.
+        """
+        self._check_parameters()
+        X, y, sample_weight = self._read(X, y, sample_weight, reset=is_new)
+        if is_new:
+            self._start(y, classes)
+        else:
+            self._go_on(classes)
+        return self._fit(X, y, sample_weight, epochs, split)
+
+    def _learn_on(self, X, y, sample_weight, classes=None):
+        """Train for one epoch, going on from where the last call ended."""
+        return self._learn(X, y, sample_weight, not hasattr(self, "network_"), 1, split=False, classes=classes)
+
     def _outputs(self, x, compute):
         check_is_fitted(self, "network_")
         x = self._validate(x, reset=False)
@@ -257,3 +300,27 @@ class SupervisedEstimator(NetworkEstimator):
         self.options = options
         self.random_state = random_state
         self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train a new network.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (num-examples, num-variables)
+            The examples.
+        y : array-like (num-examples, ), or array-like or sparse matrix (num-examples, num-outputs)
+            What should be predicted. For a regressor, numbers. For a classifier, labels, which are numbers or strings;
+            or zeros and ones, which say for each label whether an example has it.
+        sample_weight : array-like (num-examples, ), optional
+            Weights of the examples. Default: 1 for all.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For parameters, data or weights that cannot be used.
+        """
+        return self._learn(X, y, sample_weight, True, self.epochs, split=True)

@@ -73,18 +73,20 @@ class NetworkClassifier(WeightedScore, ClassifierMixin, SupervisedEstimator):
         check_classification_targets(y)
         return x, y, check_weights(sample_weight, x)
 
-    def _learn_classes(self, y, classes=None):
-        """Set the attributes that depend on the kind of targets, before a new network is made."""
+    def _start(self, y, classes):
         if y.ndim == 1:
             known = np.unique(y if classes is None else classes)
         else:
             check_indicators(y)
             known = np.arange(y.shape[1])
             check_classes(classes, known)
+        super()._start(y, classes)
         self.classes_ = known
-        self.n_iter_ = 0
         self._is_multilabel = y.ndim == 2
         self._is_sparse_y = scipy.sparse.issparse(y)
+
+    def _go_on(self, classes):
+        check_classes(classes, self.classes_)
 
     def _encode(self, y):
         """Return targets as arrays for the network: integer labels, or a matrix of zeros and ones."""
@@ -117,27 +119,6 @@ class NetworkClassifier(WeightedScore, ClassifierMixin, SupervisedEstimator):
     def _strata(self, arrays):
         return None if self._is_multilabel else arrays[1]
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Train a new network.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix (num-examples, num-variables)
-            The examples.
-        y : array-like (num-examples, ), or array-like or sparse matrix (num-examples, num-labels)
-            Their labels: numbers or strings; or zeros and ones, which say for each label whether an example has it.
-        sample_weight : array-like (num-examples, ), optional
-            Weights of the examples. Default: 1 for all.
-
-        Returns
-        -------
-        self
-        """
-        self._check_parameters()
-        X, y, sample_weight = self._read(X, y, sample_weight, reset=True)
-        self._learn_classes(y)
-        return self._fit(X, y, sample_weight, self.epochs, split=True)
-
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Any:
         """Train for one epoch, going on from where the last call ended.
 
@@ -152,14 +133,7 @@ class NetworkClassifier(WeightedScore, ClassifierMixin, SupervisedEstimator):
         -------
         self
         """
-        self._check_parameters()
-        first = not hasattr(self, "network_")
-        X, y, sample_weight = self._read(X, y, sample_weight, reset=first)
-        if first:
-            self._learn_classes(y, classes)
-        else:
-            check_classes(classes, self.classes_)
-        return self._fit(X, y, sample_weight, 1, split=False)
+        return self._learn_on(X, y, sample_weight, classes)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Compute the probabilities of the classes.

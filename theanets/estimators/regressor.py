@@ -51,45 +51,22 @@ class NetworkRegressor(WeightedScore, MultiOutputMixin, RegressorMixin, Supervis
     """
     )
 
-    def _fit(self, x, y, sample_weight, epochs, split):
+    def _read(self, x, y, sample_weight, reset):
+        x, y = self._validate(x, y, multi_output=True, y_numeric=True, reset=reset)
         weights = check_weights(sample_weight, x)
-        y = np.asarray(y.toarray() if scipy.sparse.issparse(y) else y, "float64")
+        return x, np.asarray(y.toarray() if scipy.sparse.issparse(y) else y, "float64"), weights
+
+    def _fit(self, x, y, sample_weight, epochs, split):
         with quiet(self.verbose):
             if not self.n_iter_:
                 self._is_flat = y.ndim == 1
                 layers = [self._input(x), *self._layer_list("hidden"), 1 if y.ndim == 1 else y.shape[1]]
                 self._build(self._models(x).Regressor, layers, weighted=True)
-            return self._train([x, y.reshape(len(y), -1)], weights, epochs, split)
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Train a new network.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix (num-examples, num-variables)
-            The examples.
-        y : array-like (num-examples, ) or (num-examples, num-outputs)
-            Their targets.
-        sample_weight : array-like (num-examples, ), optional
-            Weights of the examples. Default: 1 for all.
-
-        Returns
-        -------
-        self
-        """
-        self._check_parameters()
-        X, y = self._validate(X, y, multi_output=True, y_numeric=True)
-        self.n_iter_ = 0
-        return self._fit(X, y, sample_weight, self.epochs, split=True)
+            return self._train([x, y.reshape(len(y), -1)], sample_weight, epochs, split)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train for one epoch, going on from where the last call ended; the arguments are those of :meth:`fit`."""
-        self._check_parameters()
-        first = not hasattr(self, "network_")
-        if first:
-            self.n_iter_ = 0
-        X, y = self._validate(X, y, multi_output=True, y_numeric=True, reset=first)
-        return self._fit(X, y, sample_weight, 1, split=False)
+        return self._learn_on(X, y, sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the targets.

@@ -1,178 +1,31 @@
 """Computing outputs of a network: for arrays, for sequences of different lengths, and one step at a time."""
 
 import functools
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import theano
-import theano.tensor as TT
 
-from .. import data, layers, modes, regularizers, store, util
-from ..layers.context import Context
+from .. import data, modes, regularizers, store, util
 from ..xla import selection
-from ..xla.binding import Unbound
-from . import caching, padding, structure
-from .part import Part
+from . import padding
+from .alignment import align_targets, join_sequences, map_sequences, unless
+from .functions import Functions, compiled_once, in_batches
 
 __all__ = ["Evaluation"]
 
 
-class Guarded:
-    """A compiled function with a lock, as it keeps its arguments and results in cells that all its callers share.
+class Evaluation(Functions):
+    """Mixin class of networks that computes outputs, scores and steps."""
 
-    Parameters
-    ----------
-    function : theano function
-        The function.
-
-    Attributes
-    ----------
-    by_xla : bool
-        Whether it runs by XLA, which compiles it for each shape of its arguments.
-    sizes : :class:`theanets.network.padding.Sizes`
-        The shapes that are not padded.
-    """
-
-    def __init__(self, function):
-        self.function = function
-        self.by_xla = getattr(getattr(function, "fn", None), "keeps_state_on_device", False)
-        self.sizes = padding.Sizes()
-        self.lock = util.anew_after_fork(threading.Lock())
-
-    def __call__(self, *args):
-        with self.lock, selection.within(self._plan(args)):
-            return self.function(*args)
-
-    def _plan(self, args):
-        """Return the plan by which to compute; None for the default device."""
-        plan = modes.plan() if self.by_xla and args and selection.chosen() is not None else None
-        plan = None if plan is None else plan.local()
-        return None if plan is None else plan.suited(self.function.fn, args[0].shape[0])
-
-
-class Evaluation(Part):
-    """Mixin class of networks that compiles functions for outputs, and computes outputs, scores and steps."""
-
-    # -- slots: shapes and types of the data --------------------------------------------------------------------------
-
-    def _input_slots(self, carried=False):
-        """Describe the arrays that the inputs take.
-
-        Parameters
-        ----------
-        carried : bool, optional
-            Leave out inputs that only provide initial states, as states are carried on instead.
-        """
-        key = "slots", self._layers_memo.fingerprint(self.layers), carried
-        return self._graphs.get(key, lambda: self._make_slots(carried))
-
-    def _make_slots(self, carried):
-        sizes, read = {}, set()
-        for layer in self.layers:
-            sizes.update(layer.initial_sources())
-            read.update(layer.input_names)
-        slots = []
-        for source in self.layers:
-            if not isinstance(source, layers.Input):
-                continue
-            shape, num_classes = source.output_shape, None
-            if source.labels:
-                shape, num_classes = shape[:-1], shape[-1]
-            if source.output_name in sizes and source.output_name not in read:
-                # an input that is only an initial state has the size of the state.
-                shape = (sizes[source.output_name],)
-                if carried:
-                    continue
-            slots.append(data.Slot(source.name, source.input, shape, num_classes))
-        return slots
-
-    def _slots(self):
-        """Describe the arrays that the network is trained on.
-
-        Returns
-        -------
-        slots : list of :class:`theanets.data.Slot`
-            One for each of :attr:`variables`.
-        """
-        result = OrderedDict(zip(map(id, self.inputs), self._input_slots()))
-        shapes = {layer.full_name(output): shape for layer in self.layers for output, shape in layer.shapes.items()}
-        for loss in self.losses:
-            shape = loss.target_shape(shapes)
-            classes = loss.num_classes(shapes)
-            target, *weights = loss.variables
-            result.setdefault(id(target), data.Slot(target.name, target, shape, classes, is_target=True))
-            for variable in weights:
-                result.setdefault(id(variable), data.Slot(variable.name, variable, shape, per_example=True))
-        return [result[id(variable)] for variable in self.variables]
-
-    # -- compiled functions -------------------------------------------------------------------------------------------
-
-    def _symbol(self, name, ndim, dtype=util.FLOAT):
-        """Return the symbolic variable of this name and type; cached, so that graphs share it."""
-        key = name, ndim, str(dtype)
-        if key not in self._symbols:
-            self._symbols[key] = TT.TensorType(str(dtype), (False,) * ndim)(name)
-        return self._symbols[key]
-
-    def _mask_variable(self):
-        """Return the symbolic mask (batch, time) of padded sequences."""
-        return self._symbol("mask", 2)
-
-    def _context(self, masked=False, state=None, single_step=False, opaque=()):
-        states = {name: self._symbol(name, value.ndim, value.dtype) for name, value in (state or {}).items()}
-        return Context(
-            mask=self._mask_variable() if masked else None,
-            states=states or None,
-            single_step=single_step,
-            opaque=opaque,
-        )
-
-    def _function(self, key, inputs, make_outputs, shaping=None):
-        """Return a compiled function: from the cache of this network, from the store, or newly compiled.
-
-        Parameters
-        ----------
-        key : hashable
-            The cache key, among the functions of this network.
-        inputs : list of theano variables
-            Its inputs.
-        make_outputs : callable
-            Returns the list of expressions that it computes, and the list of updates.
-        shaping : list, optional
-            Everything that the graph depends on beside the class of the network, for the key in the store; see
-            :mod:`theanets.network.structure`. Default: the function is not stored.
-        """
-
-        def compile_it():
-            found = None if shaping is None else self._structure_of([shaping, inputs])
-            stored = None if found is None else store.FUNCTIONS.get(found.key)
-            variables = [] if found is None else found.variables
-            if stored is None:
-                outputs, updates = make_outputs()
-                function = modes.function(inputs, outputs, updates=updates, on_unused_input="ignore")
-                if found is not None:
-                    stored = Unbound.take(function, {id(variable): place for place, variable in enumerate(variables)})
-                if stored is not None:
-                    store.FUNCTIONS.put(found.key, stored)
-            if stored is not None:
-                function = stored.bind(variables)
-            # callers have cast the arrays to the types of the inputs already.
-            function.trust_input = True
-            return Guarded(function)
-
-        return _compiled_once(self._functions, (key, modes.key(), tuple(map(caching.Identity, inputs))), compile_it)
-
-    def _structure_of(self, shaping):
-        """Return the structure (the key in the store) of a function of this network; None if it is not to be stored."""
-        return structure.of([self._class_shaping(), shaping]) if structure.is_wanted() else None
+    # -- functions of outputs ------------------------------------------------------------------------------------------
 
     def _plain_function(self, names, slots):
         """Return the compiled function for some outputs, without regularizers, mask or states; its key is shorter."""
         key = self._layers_memo.fingerprint(self.layers), tuple(names), modes.key()
-        return _compiled_once(
+        return compiled_once(
             self._plain_functions, key, lambda: self._output_function(names, slots, (), self._context())
         )
 
@@ -683,102 +536,3 @@ class Evaluation(Part):
         if check:
             self._notice_nan([output])
         return output[:, 0], OrderedDict(zip(state, final))
-
-
-def _compiled_once(cache, key, make):
-    """Return a function from a cache; if it is missing, compile it under a lock, one thread at a time."""
-    found = cache.find(key)
-    if found is not None:
-        # without waiting for the lock.
-        return found
-    with modes.COMPILING:
-        return cache.get(key, make)
-
-
-def in_batches(function, arrays, batch_size):
-    """Call a function for batches of examples, and concatenate the results."""
-    if batch_size is not None and (not util.is_int(batch_size) or batch_size < 1):
-        raise util.ConfigurationError(f"batch_size={batch_size!r}, expected a positive integer")
-    count = arrays[0].shape[0] if arrays else 0
-    if batch_size is None or count <= batch_size:
-        return function(*arrays)
-    parts = [
-        function(*[array[start : start + batch_size] for array in arrays]) for start in range(0, count, batch_size)
-    ]
-    return [_join(pieces) for pieces in zip(*parts)]
-
-
-def _join(pieces):
-    if hasattr(pieces[0], "tocsr"):
-        import scipy.sparse
-
-        return scipy.sparse.vstack(pieces, format=pieces[0].format)
-    return np.concatenate(pieces)
-
-
-def map_sequences(function, values):
-    """Apply a function to an array, or to each of a list of arrays."""
-    return [function(value) for value in values] if isinstance(values, list) else function(values)
-
-
-def join_sequences(values):
-    """Return an array, or the arrays of a list joined along time."""
-    return np.concatenate(values) if isinstance(values, list) else values
-
-
-def unless(check):
-    """Return ``check`` as keyword arguments; none for the default True, as a user's method may not accept it."""
-    return {} if check else {"check": check}
-
-
-def _score_slot(name, shape, dtype="float64", **kwargs):
-    variable = TT.TensorType(dtype, (False,) * (len(shape) + 1))(name)
-    return data.Slot(name, variable, shape, is_target=True, **kwargs)
-
-
-def align(predicted, values, name, per_example=False, dtype="float64"):
-    """Cast targets or weights to the shape of predictions; join both along time if they are lists of sequences.
-
-    Raises
-    ------
-    DataError
-        If they do not fit.
-    """
-    if isinstance(predicted, list):
-        values = values.to_numpy() if hasattr(values, "to_numpy") else values
-        if len(values) != len(predicted):
-            raise util.DataError(f"array {name!r} has {len(values)} sequences, but 'x' has {len(predicted)}")
-        if per_example and data.is_per_sequence(values):
-            values = [np.repeat(np.atleast_1d(item), len(piece), axis=0) for item, piece in zip(values, predicted)]
-        return np.concatenate([align(*pair, name, per_example, dtype) for pair in zip(predicted, values)])
-    result = data.cast(values, _score_slot(name, predicted.shape[1:], dtype, per_example=per_example))
-    if len(result) != len(predicted):
-        raise util.DataError(f"array {name!r} has {len(result)} examples, but 'x' has {len(predicted)}")
-    return result
-
-
-def align_targets(predicted, y, w, check=True, dtype="float64"):
-    """Cast targets and weights to the shape of predictions, and check that a score can be computed.
-
-    Returns
-    -------
-    y : ndarray
-        See :func:`align`.
-    w : ndarray or 1
-        1 if there are no weights.
-
-    Raises
-    ------
-    DataError
-        If they do not fit or hold nothing; for values that are not finite; for weights that are negative or all zero.
-    """
-    target, weights = align(predicted, y, "y", dtype=dtype), 1
-    if not target.size:
-        raise util.DataError("array 'y' is empty, so that there is nothing to score")
-    if check:
-        data.check_finite(target, _score_slot("y", target.shape[1:]))
-    if w is not None:
-        weights = align(predicted, w, "w", per_example=True)
-        if check or not weights.any():
-            data.check(weights, _score_slot("w", weights.shape[1:], per_example=True))
-    return target, weights

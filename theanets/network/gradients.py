@@ -7,12 +7,12 @@ import theano
 
 from .. import data, util
 from . import caching, monitoring
-from .evaluation import Evaluation
+from .functions import Functions
 
 __all__ = ["Gradients"]
 
 
-class Gradients(Evaluation):
+class Gradients(Functions):
     """The part of a network that computes gradients of its outputs and of its loss."""
 
     def gradient(self, of: str, wrt: str, x: Any, check: bool = True) -> np.ndarray:

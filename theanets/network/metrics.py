@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import util
-from . import evaluation
+from . import alignment
 from .part import Part
 
 __all__ = ["Metrics"]
@@ -81,9 +81,9 @@ class Metrics(Part):
         answers = _Answers(self, x, batch_size, kwargs)
         predicted = answers.raw("predict")
         if self.losses:
-            predicted = evaluation.map_sequences(self.losses[0].estimate, predicted)
-        target, weights = evaluation.align_targets(predicted, y, w, dtype="int64" if is_classifier else "float64")
-        predicted = evaluation.join_sequences(predicted)
+            predicted = alignment.map_sequences(self.losses[0].estimate, predicted)
+        target, weights = alignment.align_targets(predicted, y, w, dtype="int64" if is_classifier else "float64")
+        predicted = alignment.join_sequences(predicted)
         # one number for each example: steps of sequences are examples, several outputs or labels are columns.
         has_columns = not is_classifier or bool(self.losses and self.losses[0].is_multilabel)
         flatten = _flat if has_columns else np.ravel
@@ -123,7 +123,7 @@ class _Answers:
 
     def get(self, method):
         if method not in self.found:
-            self.found[method] = _flat(evaluation.join_sequences(self.raw(method)))
+            self.found[method] = _flat(alignment.join_sequences(self.raw(method)))
         return self.found[method]
 
     def as_estimator(self, is_classifier, target):

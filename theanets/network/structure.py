@@ -18,12 +18,13 @@ import numpy as np
 import theano
 from theano.compile import SharedVariable
 
-from .. import layers, modes, store, util, xla
+from .. import layers, losses, modes, regularizers, storage, store, util, xla
 from ..layers.base import PER_PARAMETER
 from ..xla.registry import SCALARS, translate
-from .caching import ATOMS, FIXED, LARGE, Described, digest, globals_of
+from .caching import ATOMS, FIXED, LARGE, Described, digest, fingerprint, globals_of
+from .part import Part
 
-__all__ = ["Structure", "Unkeyable", "is_wanted", "of"]
+__all__ = ["OVERRIDABLE", "Structure", "Structured", "Unkeyable", "is_wanted", "of"]
 
 #: Options of a layer that influence the initial values of parameters only, and not the graph.
 INITIAL = frozenset(["rng", "nrng", "mean", "std", "sparsity", "diagonal"])
@@ -60,6 +61,9 @@ SETTINGS = (
     "optimizer_requiring",
     "optdb.max_use_ratio",
 )
+
+#: Methods that get all keyword arguments of ``train``, and that subclasses may override to use some of their own.
+OVERRIDABLE = ("loss", "updates", "monitors")
 
 
 class Unkeyable(Exception):
@@ -364,3 +368,130 @@ def _names_in(code):
         if isinstance(constant, types.CodeType):
             names |= _names_in(constant)
     return frozenset(names)
+
+
+class Structured(Part):
+    """The part of a network that describes it, for the cache keys of what is compiled for it."""
+
+    def _graph_key(self, regs, context=None):
+        # regularizers that only add to the loss do not change the graph.
+        modifying = [reg for reg in regs if regularizers.modifies_graphs(reg)]
+        settings = () if context is None else context.settings()
+        # most predictions have neither, and computing a fingerprint takes time.
+        rest = fingerprint((modifying, settings)) if modifying or settings else None
+        return self._layers_memo.fingerprint(self.layers), rest
+
+    def _describe(self, regs, **more):
+        """Describe all that shapes the graphs of the loss, the updates and the monitors, as something hashable.
+
+        Parameters
+        ----------
+        regs : list of :class:`theanets.Regularizer`
+            The regularizers. What their noise starts from is left out, and so are numbers that graphs take as inputs.
+        **more
+            What else makes a difference.
+
+        Returns
+        -------
+        description : dict
+            Hashable values, in parts of which each can be compared by itself.
+        """
+        parts = self._shaping(regs, **more)
+        described = {key: Described(fingerprint(value)) for key, value in parts.items() if key != "layers"}
+        # remembered, as there is most to be said of them.
+        return {"layers": self._layers_memo.fingerprint(self.layers), **described}
+
+    def _shaping(self, regs, **more):
+        """Return all that shapes the graphs of the loss, the updates and the monitors, by what it is; see above."""
+        own, overridden = self._own_attributes(), self._overridden()
+        # a stream of a layer's own gives each graph other numbers.
+        drawn = [
+            len(value.state_updates)
+            for layer in self.layers
+            for value in vars(layer).values()
+            if isinstance(getattr(value, "state_updates", None), list)
+        ]
+        settings = [(type(reg), reg.structure()) for reg in regs]
+        parts = dict(layers=self.layers, losses=self.losses, network=[own, overridden], drawn=drawn, **more)
+        parts["regularizers"] = settings
+        if overridden:
+            parts["numbers"] = [part.weight for part in [*self.losses, *regs]]
+        return parts
+
+    def _structure(self, regs, **more):
+        """Describe the same for the store, in which networks of one structure find what was compiled for another.
+
+        Parameters
+        ----------
+        regs, **more
+            As for :meth:`_describe`.
+
+        Returns
+        -------
+        structure : :class:`Structure` or None
+            None if nothing is to be stored: the store is off, functions are not compiled by XLA, or there is something
+            that cannot be described exactly.
+        """
+        return self._structure_of(self._shaping(regs, **more))
+
+    def _structure_of(self, shaping):
+        """Return the structure (the key in the store) of a function of this network; None if it is not to be stored."""
+        return of([self._class_shaping(), shaping]) if is_wanted() else None
+
+    def _class_shaping(self):
+        """Return what shapes graphs of the class of this network, and of attributes that its methods may read."""
+        return type(self), self._own_attributes()
+
+    def _own_attributes(self):
+        """Return the attributes that methods of the user's own classes may read; none if there is no such class."""
+        is_foreign = bool(self._foreign_classes())
+        known = {*storage.TRANSIENT, "layers", "losses", "rng", "_seed", "_history"}
+        return {key: value for key, value in vars(self).items() if is_foreign and key not in known}
+
+    def _numbers(self, regs):
+        """Return the numbers that the graph of the loss takes as inputs.
+
+        Parameters
+        ----------
+        regs : list of :class:`theanets.Regularizer`
+            The regularizers.
+
+        Returns
+        -------
+        numbers : dict
+            Numbers by key, see :class:`theanets.layers.context.Values`. The key of a number is the same for all
+            networks of this structure.
+        """
+        # what is overridden may read any of them.
+        return {} if self._overridden() else {**losses.numbers(self.losses), **regularizers.numbers(regs)}
+
+    def _foreign_classes(self):
+        """Return the classes of the user's own that this network is of."""
+        ours = (__package__.partition(".")[0], "builtins")
+        return [cls for cls in type(self).__mro__ if cls.__module__.partition(".")[0] not in ours]
+
+    def _overridden(self):
+        """Return the methods that a subclass has overridden, of those that see regularizers."""
+        names = *OVERRIDABLE, "build_graph"
+        return [vars(cls)[name] for cls in self._foreign_classes() for name in names if name in vars(cls)]
+
+    def _compiled_for(self, description, make):
+        """Return what training was compiled to for a description, calling ``make`` if there is nothing.
+
+        Parameters
+        ----------
+        description : dict
+            As :meth:`describe` returns it.
+        make : callable
+            Makes a :class:`theanets.trainer.compiled.Compiled`.
+        """
+        key = modes.key(), tuple(description.items())
+        before = self._compiled.entries.get(key)
+        if before is not None and before.optimizer is None and not before.is_used:
+            # it failed to compile.
+            self._compiled.forget(key)
+        found = self._compiled.get(key, make)
+        if found.is_used:
+            # by a training that is not over yet.
+            found = make()
+        return found
