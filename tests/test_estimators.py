@@ -413,6 +413,15 @@ def test_parameters_that_cannot_be_are_named(iris, wrong):
         NetworkClassifier(**wrong).fit(*iris)
 
 
+def test_an_algorithm_that_takes_all_examples_at_once():
+    x = np.random.RandomState(0).randn(60, 3)
+    model = NetworkRegressor(hidden=(4,), algo="lbfgs", epochs=30).fit(x, x[:, 0])
+    assert model.score(x, x[:, 0]) > 0.9
+    parts = NetworkRegressor(hidden=(4,), algo="lbfgs")
+    scores = [parts.partial_fit(x, x[:, 0]).score(x, x[:, 0]) for _ in range(3)]
+    assert scores == sorted(set(scores))
+
+
 def test_options_reach_training(iris):
     x, y = iris
     with pytest.raises(theanets.util.ConfigurationError, match="hiden_l1"):

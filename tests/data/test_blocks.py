@@ -1,8 +1,10 @@
 """Data that are read a block at a time: all rows come once, in mixed order, and memory stays flat."""
 
 import numpy as np
+import pyarrow as arrow
 import pytest
 import theanets
+from pyarrow import dataset, parquet
 from theanets.data import blocks, sources
 
 ROWS, SIZE = 1030, 20
@@ -96,8 +98,6 @@ def test_errors_of_the_reading_thread_are_raised(small, tmp_path):
 
 
 def test_rows_of_parquet_files(small, mapped, tmp_path):
-    arrow = pytest.importorskip("pyarrow")
-    parquet, dataset = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow.dataset")
     lists = arrow.FixedSizeListArray.from_arrays(arrow.array(np.array(mapped).ravel()), 4)
     table = arrow.table({"x": lists, "a": mapped[:, 0], "b": -mapped[:, 0], "kind": ["k"] * ROWS})
     parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=70)

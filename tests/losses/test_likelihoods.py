@@ -81,6 +81,14 @@ def test_a_classifier_of_many_labels(rng, tmp_path):
     np.testing.assert_array_equal(theanets.Network.load(tmp_path / "net.npz").predict(x), predicted)
 
 
+@pytest.mark.parametrize("loss, wrong", [("multilabel", 2.0), ("poisson", -1.0)])
+def test_targets_that_make_no_sense_are_refused(loss, wrong):
+    net, x = theanets.Regressor([2, (1, "sigmoid")], loss=loss), np.ones((3, 2))
+    net.train([x, [[0], [1], [0.5]]], epochs=1)
+    with pytest.raises(util.DataError, match=f"'target' has values from .*{wrong:g}"):
+        net.train([x, [[0], [1], [wrong]]], epochs=1)
+
+
 @pytest.mark.parametrize("layers, loss, words", [
     ([2, 4], dict(form="quantile", levels=(0.1, 0.5, 0.9)), "multiple"),
     ([2, 3], dict(form="quantile", levels=(0.1, 1)), "levels"),

@@ -73,6 +73,10 @@ def test_what_cannot_be_exported_is_refused():
         theanets.Regressor([dict(size=4, sparse="csr"), 1]).to_jax()
     with pytest.raises(KeyError, match="nothing"):
         theanets.Regressor([4, 1]).to_jax("nothing")
+    for wrong in ("gpu", ["cpu", "gpu"], []):
+        with pytest.raises(util.ConfigurationError, match="platforms=.*expected some of 'cpu', 'cuda'"):
+            theanets.Regressor([4, 1]).export(platforms=wrong)
+    assert jax.export.deserialize(bytearray(theanets.Regressor([4, 1]).export(platforms="cpu"))).platforms == ("cpu",)
 
 
 def test_metrics_of_classifiers_are_those_of_scikit_learn():
@@ -106,3 +110,5 @@ def test_metrics_of_regressors_sequences_and_many_labels():
     assert many.evaluate(FLAT, y, ["f1_micro"])["f1_micro"] == pytest.approx(wanted)
     with pytest.raises(util.ConfigurationError, match="accuracy"):
         many.evaluate(FLAT, y, "acuracy")
+    with pytest.raises(util.ConfigurationError, match="metrics=3"):
+        many.evaluate(FLAT, y, 3)

@@ -53,6 +53,15 @@ def test_constraints_hold_even_if_no_step_improves_the_loss():
     assert net.history.best["epoch"] == 0 and net.find("hid1", "w").get_value().min() >= 0
 
 
+def test_constraints_hold_for_averaged_weights_and_in_any_order():
+    net = theanets.Regressor([3, (4, "tanh"), 2])
+    options = dict(algo="sgd", learning_rate=0.5, epochs=4, batch_size=5, validate_every=1)
+    net.train([X, X[:, :2]], unit_norm="*.w", nonneg="out.w", average_weights=0.9, **options)
+    assert net.history.best["epoch"] > 0 and net.find("out", "w").get_value().min() >= 0
+    for layer in ("hid1", "out"):
+        np.testing.assert_allclose(lengths(net.find(layer, "w").get_value()), 1, rtol=1e-5)
+
+
 def test_filters_of_convolutions_have_a_length_each():
     w = np.random.RandomState(0).randn(2, 3, 1, 4).astype("f")
     found = constraints.UnitNorm().project(theano.shared(w)).eval()

@@ -77,6 +77,8 @@ def test_models_without_such_a_layer_are_refused():
         net.train([X], latent_kl=1.0, epochs=1)
     with pytest.raises(util.ConfigurationError, match="gaussian"):
         net.sample(2)
+    with pytest.raises(util.ConfigurationError, match="'hid1:out', expected .*: hid2:out"):
+        model().train([X], latent_kl=dict(weight=1, pattern="hid1:out"), epochs=1)
     with pytest.raises(util.ConfigurationError, match="level"):
         net.train([X], hidden_kl=dict(weight=1, level=2), epochs=1)
 

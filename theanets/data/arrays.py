@@ -51,9 +51,11 @@ class Slot:
         array full of it.
     is_target : bool, optional
         Whether the array is a target. Labels that are targets may come as a column.
+    bounds : pair of float, optional
+        The smallest and the largest value that training data may have. Default: any.
     """
 
-    def __init__(self, name, variable, shape=None, num_classes=None, per_example=False, is_target=False):
+    def __init__(self, name, variable, shape=None, num_classes=None, per_example=False, is_target=False, bounds=None):
         self.name = name
         self.variable = variable
         self.dtype = np.dtype(variable.dtype)
@@ -63,6 +65,7 @@ class Slot:
         self.num_classes = num_classes
         self.per_example = per_example
         self.is_target = is_target
+        self.bounds = bounds
 
     @property
     def holds_labels(self):
@@ -456,11 +459,18 @@ def check(value, slot):
     Raises
     ------
     DataError
-        If the array is empty, or holds values that are not finite, or weights that are all zero.
+        If the array is empty, or holds values that are not finite or out of bounds, or weights that are all zero.
     """
     if 0 in value.shape:
         raise util.DataError(f"array {slot.name!r} of shape {value.shape} is empty, expected {slot.expectation()}")
     check_finite(value, slot)
+    if slot.bounds is not None:
+        (low, high), least, most = slot.bounds, value.min(), value.max()
+        if not low <= least <= most <= high:
+            raise util.DataError(
+                f"array {slot.name!r} has values from {least:g} to {most:g}, expected values "
+                + (f"of at least {low:g}" if high == np.inf else f"from {low:g} to {high:g}")
+            )
     if slot.per_example and not value.any():
         raise util.DataError(
             f"array {slot.name!r} of shape {value.shape} holds weights that are all 0, so that nothing would count; "

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import arguments, feedforward, logs, recurrent, util
 from ..data.splitting import stratified
+from ..trainer.options import takes_all
 from .examples import check_weights, in_chunks, merge
 
 __all__ = ["NetworkEstimator", "SupervisedEstimator", "WeightedScore", "answers_unknown", "quiet"]
@@ -84,7 +85,7 @@ class NetworkEstimator(BaseEstimator):
     epochs : int, optional
         Number of passes over the data, at most. Default 100.
     batch_size : int, optional
-        Number of examples in a batch. Default 32.
+        Number of examples in a batch; ``lbfgs`` takes all at once. Default 32.
     patience : int, optional
         How many validations in a row may fail to improve the loss; the next one that fails ends training. There is one
         every ten epochs, or every ``validate_every`` of ``options``. Default 5.
@@ -200,6 +201,8 @@ class NetworkEstimator(BaseEstimator):
             "shuffle": "rows",
             **(self.options or {}),
         }
+        if takes_all(self.algo) and "batch_size" not in (self.options or {}):
+            del options["batch_size"]
         # each call of partial_fit() is one epoch of a training that never ends.
         begin = functools.partial(self.network_.itertrain, valid=valid) if split else self.network_._train_on
         with contextlib.closing(begin(train, **options)) as steps:

@@ -124,6 +124,12 @@ class Loss(util.Registrar("Root", (util.ShapesGraph,), {"_kind": "loss"})):  # t
     #: Whether the target says of each of several labels whether an example has it, so that classifiers need sigmoids.
     is_multilabel = False
 
+    #: The smallest and the largest value that a target can have; None for any.
+    target_range: tuple[float, float] | None = None
+
+    #: Whether the mean of the outputs of several networks is an output of the same meaning.
+    can_be_averaged = True
+
     #: Whether errors are functions of the logarithm of the output, computed from the arguments of its activation.
     takes_logarithm = False
 

@@ -158,6 +158,8 @@ class Poisson(Loss):
 
     takes_logarithm = True
 
+    target_range = 0.0, float("inf")
+
     def elementwise(self, output, target):
         return output - target * log_of_probabilities(output, np.inf)
 
@@ -212,6 +214,8 @@ class MultiLabel(BinaryCrossEntropy):
 
     is_multilabel = True
 
+    target_range = 0.0, 1.0
+
     def _rights(self, outputs):
         logits = util.dense(outputs[self.output_name])
         target = util.dense(self._target)
@@ -265,6 +269,9 @@ class MixtureDensity(Loss):
 
     #: The mask of sequences is known to :meth:`__call__`.
     knows_masks = True
+
+    #: The components of one network are not those of another one.
+    can_be_averaged = False
 
     def __init__(self, *args, components=3, **kwargs):
         super().__init__(*args, **kwargs)

@@ -99,7 +99,9 @@ class Functions(Structured):
             shape = loss.target_shape(shapes)
             classes = loss.num_classes(shapes)
             target, *weights = loss.variables
-            result.setdefault(id(target), data.Slot(target.name, target, shape, classes, is_target=True))
+            result.setdefault(
+                id(target), data.Slot(target.name, target, shape, classes, is_target=True, bounds=loss.target_range)
+            )
             for variable in weights:
                 result.setdefault(id(variable), data.Slot(variable.name, variable, shape, per_example=True))
         return [result[id(variable)] for variable in self.variables]

@@ -73,7 +73,9 @@ class Metrics(Part):
         is_classifier = hasattr(self, "predict_proba")
         if metrics is None:
             metrics = ["accuracy" if is_classifier else "r2"]
-        wanted = [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics)
+        wanted = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics
+        if not isinstance(wanted, Sequence):
+            raise util.ConfigurationError(f"metrics={metrics!r}, expected names of metrics, or functions")
         known = scoring.get_scorer_names()
         for metric in wanted:
             if not callable(metric) and metric not in known:

@@ -11,6 +11,9 @@ from .part import Part
 
 __all__ = ["Portable"]
 
+#: What JAX can export for.
+PLATFORMS = "cpu", "cuda", "rocm", "tpu"
+
 
 class Portable(Part):
     """The part of a network that hands it to JAX."""
@@ -102,8 +105,8 @@ class Portable(Part):
         Raises
         ------
         ConfigurationError
-            If there is no such output; if a length is not known; and for networks with layers or activations of the
-            user's own, of which it is not known that they compute each example by itself.
+            If there is no such output or platform; if a length is not known; and for networks with layers or
+            activations of the user's own, of which it is not known that they compute each example by itself.
 
         See Also
         --------
@@ -129,6 +132,12 @@ class Portable(Part):
             )
         if steps is not None and (not util.is_int(steps) or steps < 1):
             raise util.ConfigurationError(f"export(): steps={steps!r}, expected a positive integer")
+        platforms = (platforms,) if isinstance(platforms, str) else tuple(platforms)
+        for platform in platforms or [None]:
+            if platform not in PLATFORMS:
+                raise util.ConfigurationError(
+                    f"export(): platforms={platforms!r}, expected some of {', '.join(map(repr, PLATFORMS))}"
+                )
         function, params = self.to_jax(outputs)
         shapes = []
         for slot in self._input_slots():

@@ -21,7 +21,8 @@ keyword                class                     what it does
 =====================  ========================  ==========================================================
 
 By default they act on all parameters with more than one axis, which leaves biases out; a pattern that is given chooses
-exactly what it matches. Constraints hold from the beginning of a training on. To add one, subclass :class:`Constraint`.
+exactly what it matches. Constraints hold from the beginning of a training on; of several, those of signs come before
+those of lengths. To add one, subclass :class:`Constraint`.
 """
 
 import theano.tensor as TT
@@ -100,6 +101,12 @@ class Constraint(_OfWeights):
 
     is_projection = True
 
+    #: Constraints with a lower number come first, where there are several.
+    place = 0
+
+    #: Whether means of allowed values are allowed. If not, averaged weights are projected as well.
+    keeps_means = True
+
     @classmethod
     def read(cls, value):
         """Return the arguments of the constructor that the value of a keyword stands for, as a dict."""
@@ -157,6 +164,8 @@ class MaxNorm(Constraint):
 
     __extra_registration_keys__ = ["max_norm"]
 
+    place = 1
+
     def __init__(self, pattern=None, weight=None, **unknown):
         if util.is_real(pattern):
             pattern, weight = None, pattern
@@ -198,6 +207,11 @@ class UnitNorm(_WithoutNumber):
     """
 
     __extra_registration_keys__ = ["unit_norm"]
+
+    # after ``nonneg``, as other lengths leave signs alone.
+    place = 2
+
+    keeps_means = False
 
     def project(self, value):
         return value / TT.maximum(_lengths(value), 1e-12)

@@ -32,6 +32,7 @@ from .options import (
     is_known,
     options_of,
     structure_of,
+    takes_all,
 )
 from .passes import Pass
 from .resuming import Trained
@@ -194,7 +195,7 @@ class DownhillTrainer(Trainer):
     @property
     def takes_all(self):
         """Whether each step of the algorithm uses all training data at once."""
-        return getattr(algorithms()[self.algo], "takes_all", False)
+        return takes_all(self.algo)
 
     @property
     def batch_size(self):
@@ -212,9 +213,9 @@ class DownhillTrainer(Trainer):
         for reg in regularizers.with_inputs(regs, context):
             if changes_parameters(reg):
                 names = {id(param): name for name, param in util.params_matching(self.network.layers, reg.pattern)}
-                found.append((reg.is_projection, functools.partial(_change, reg, names)))
+                found.append(Change(reg, names))
         # the ones that restrict parameters to some set come last.
-        return [change for _, change in sorted(found, key=operator.itemgetter(0))]
+        return sorted(found, key=lambda change: _place(change.reg))
 
     def _project(self, regs, kwargs):
         """Make the parameters that a training begins with fulfil its constraints, as they may turn out the best."""
@@ -222,7 +223,7 @@ class DownhillTrainer(Trainer):
         if not projections:
             return
         frozen, pure = self._frozen(kwargs), importlib.import_module("theanets.xla.pure")
-        for reg in projections:
+        for reg in sorted(projections, key=_place):
             for _, param in util.params_matching(self.network.layers, reg.pattern):
                 now = param.type()
                 new = now if param in frozen else reg.after_step(param, now, 0)
@@ -572,6 +573,32 @@ class DownhillTrainer(Trainer):
         ]
 
 
-def _change(reg, names, param, value, rate):
-    """Return what a regularizer makes of a parameter after a step; None if its pattern does not match the name."""
-    return reg.after_step(param, value, rate) if id(param) in names else None
+def _place(reg):
+    """Return where a change of parameters comes in the order of all, whatever the order of arguments."""
+    return reg.is_projection, getattr(reg, "place", 0)
+
+
+class Change:
+    """What a regularizer makes of parameters after a step.
+
+    Parameters
+    ----------
+    reg : Regularizer
+        The regularizer.
+    names : dict
+        Names by the identity of the parameters that its pattern matches.
+
+    Attributes
+    ----------
+    keeps_means : bool
+        Whether it leaves means of parameters alone that it has been applied to.
+    """
+
+    def __init__(self, reg, names):
+        self.reg = reg
+        self.names = names
+        self.keeps_means = getattr(reg, "keeps_means", True)
+
+    def __call__(self, param, value, rate):
+        """Return the next value of a parameter; None if the pattern does not match its name."""
+        return self.reg.after_step(param, value, rate) if id(param) in self.names else None

@@ -58,6 +58,11 @@ class LatentKL(Regularizer):
                 "latent_kl: this network has no layer of the form 'gaussian', as in (8, 'gaussian')"
             )
         chosen = [layer for layer in found if list(util.outputs_matching({layer.output_name: 0}, self.pattern))]
+        if not chosen:
+            raise util.ConfigurationError(
+                f"latent_kl: pattern={self.pattern!r}, expected patterns for the outputs of layers of the form "
+                f"'gaussian': {', '.join(layer.output_name for layer in found)}"
+            )
         size = 1
         for entry in layers[-1].output_shape:
             size *= 1 if entry is None else entry

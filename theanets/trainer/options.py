@@ -226,6 +226,12 @@ def get_algorithm(algo):
     return name
 
 
+def takes_all(algo):
+    """Tell whether each step of an algorithm uses all training data at once; it may be of any kind, or unknown."""
+    name = algo.lower() if isinstance(algo, str) else None
+    return getattr(algorithms().get(name), "takes_all", False)
+
+
 def is_known(algorithm):
     """Tell whether it is known what an algorithm makes of its options: a subclass of the user's own may read any."""
     return algorithm.__module__.partition(".")[0] in (downhill.__name__, __package__.partition(".")[0])

@@ -27,7 +27,8 @@ def extended(optimizer, changes=()):
         their order; None if there are none.
     changes : sequence of callable, optional
         Functions of a parameter, the expression of its next value, and the learning rate, which return another
-        expression of its next value, or None for no change.
+        expression of its next value, or None for no change. Those whose attribute ``keeps_means`` is false are also
+        applied to averaged parameters.
     """
     steps = Steps(optimizer, changes)
     optimizer._differentiate, optimizer.get_updates = steps.differentiate, steps.updates
@@ -84,8 +85,10 @@ class Steps:
             pairs += self._averages({id(var): value for var, value in pairs})
         return self._every(pairs) if optimizer.accumulate > 1 else pairs
 
-    def _changed(self, param, value):
+    def _changed(self, param, value, is_mean=False):
         for change in self.changes:
+            if is_mean and change.keeps_means:
+                continue
             new = change(param, value, self.optimizer.learning_rate)
             value = value if new is None else new
         return value
@@ -101,7 +104,8 @@ class Steps:
         for param in optimizer._params:
             before = tools.shared_like(param, "average", param.get_value())
             optimizer.averages_of_weights.append(before)
-            yield before, before + part * (after.get(id(param), param) - before)
+            mean = before + part * (after.get(id(param), param) - before)
+            yield before, self._changed(param, mean, is_mean=True)
 
     def _every(self, pairs):
         """Return updates that happen only after so many batches."""

@@ -20,6 +20,13 @@ def test_the_way_is_chosen_by_mode_and_cores(monkeypatch):
         seen = []
         pool.run(lambda task, stop: seen.append(pool.choose(None)[0]), [1, 2], 2, lambda result: False)
         assert seen == [1, 1]
+        with monkeypatch.context() as patch:
+            patch.setattr("theanets.modes.plan", lambda devices=None: devices and "plan")
+            assert pool.choose(None, [None, 2])[0] == 1 and pool.choose(None, [None])[0] == 5
+            patch.setattr("theanets.xla.processes.count", lambda: 2)
+            assert pool.choose(None)[0] == 1
+            with pytest.raises(theanets.util.ConfigurationError, match="jobs=2: several processes"):
+                pool.choose(2)
     finally:
         theanets.set_mode(None)
     with joblib.parallel_config("threading", n_jobs=2):

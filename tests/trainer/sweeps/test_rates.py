@@ -20,10 +20,12 @@ def network():
     return theanets.Autoencoder([4, (2, "tanh"), 4], rng=np.random.RandomState(5))
 
 
-def test_training_goes_on_as_with_the_rate_that_was_found(tmp_path):
-    net, other = network(), network()
+def test_training_goes_on_as_with_the_rate_that_was_found(tmp_path, monkeypatch):
+    net, other, saved = network(), network(), []
+    monkeypatch.setattr("theanets.storage.saver.BestFile.save", lambda file: saved.append(file.network))
     with helpers.log_records() as records:
-        net.train([X], learning_rate="auto", hidden_noise=0.1, **OPTIONS)
+        net.train([X], learning_rate="auto", hidden_noise=0.1, save_best=tmp_path / "best.npz", **OPTIONS)
+    assert saved and all(network is net for network in saved)
     rate = net.history["learning_rate"][0]
     tried = net.history.rate_test
     assert [one["learning_rate"] for one in tried][::3] == [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import theanets
 from theanets import util
-from theanets.trainer import progress
+from theanets.trainer import progress, sweeps
 
 from ... import helpers
 
@@ -136,6 +136,7 @@ def test_mistakes_are_errors_before_anything_is_trained(monkeypatch):
         (util.ConfigurationError, "jobs='dask'", dict(jobs="dask")),
         (util.ConfigurationError, "folds= and valid=", dict(folds=2)),
         (util.ConfigurationError, "progress=3", dict(progress=3)),
+        (util.ConfigurationError, "'best.npz': several members", dict(grid=dict(rng=[1, 2]), save_best="best.npz")),
         (util.ConfigurationError, "checkpoint=3", dict(checkpoint=3)),
         (util.ConfigurationError, "checkpoint=.*is a file", dict(checkpoint=__file__)),
     ]:
@@ -153,6 +154,23 @@ def test_mistakes_are_errors_before_anything_is_trained(monkeypatch):
     ]:
         with pytest.raises(util.ConfigurationError, match=match):
             theanets.sweep(function, *DATA, **good)
+
+
+def test_ensembles_of_several_labels_of_sequences_and_of_mixtures():
+    labels = [theanets.Classifier([4, 3], loss="multilabel", rng=seed) for seed in range(2)]
+    mean = sum(net.predict_proba(X) for net in labels) / 2
+    predicted, spread = sweeps.Ensemble(labels).predict(X, spread=True)
+    np.testing.assert_array_equal(predicted, mean > 0.5)
+    assert spread.shape == (40, 3) and 0 < predicted.mean() < 1
+    steps = [theanets.recurrent.Classifier([4, (3, "rnn"), 2], rng=seed) for seed in range(2)]
+    sequences = [X[:3], X[:5]]
+    found, spreads = sweeps.Ensemble(steps).predict(sequences, spread=True)
+    for x, one, spread in zip(sequences, found, spreads):
+        every = np.array([net.predict_proba(x[None])[0] for net in steps])
+        np.testing.assert_array_equal(one, every.mean(axis=0).argmax(axis=-1))
+        np.testing.assert_allclose(spread, np.take_along_axis(every.std(axis=0), one[:, None], 1)[:, 0], atol=1e-6)
+    with pytest.raises(util.ConfigurationError, match="MixtureDensity cannot be averaged"):
+        sweeps.Ensemble([theanets.Regressor([4, 9], loss="mixture")] * 2)
 
 
 def test_a_sweep_of_failures_raises_the_first_one():

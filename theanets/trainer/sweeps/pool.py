@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from ... import modes, util, xla
+from ...xla import processes
 
 __all__ = ["choose", "cores", "run"]
 
@@ -21,7 +22,7 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def choose(jobs):
+def choose(jobs, devices=()):
     """Return how to run, and say why.
 
     Parameters
@@ -29,7 +30,10 @@ def choose(jobs):
     jobs : int, str, joblib context or None
         A number of threads; ``'joblib'``, or the object that ``joblib.parallel_config`` returns, for joblib's workers.
         None: joblib, if there is an active ``joblib.parallel_config``; else a thread for each core, as XLA computes
-        without Python's lock; but a single one with a GPU, or where Theano itself computes, or within another sweep.
+        without Python's lock; but a single one with a GPU, or where Theano itself computes, or within another sweep, or
+        where each is divided among several devices.
+    devices : sequence, optional
+        What the trainings ask for as ``devices``. Default: nothing, so that what the user has chosen holds.
 
     Returns
     -------
@@ -43,6 +47,11 @@ def choose(jobs):
     ConfigurationError
         For anything else.
     """
+    if processes.count() > 1:
+        # all processes have to come to the same trainings in the same order.
+        if jobs not in (None, 1):
+            raise util.ConfigurationError(f"jobs={jobs!r}: several processes train each network together; leave it out")
+        return 1, "one after the other, as several processes train each"
     if jobs is None and _joblib_is_active() or isinstance(jobs, str) and jobs == "joblib":
         return contextlib.nullcontext(), "through joblib"
     if jobs is not None and hasattr(jobs, "__enter__") and hasattr(jobs, "__exit__"):
@@ -57,6 +66,8 @@ def choose(jobs):
         return 1, "one after the other, within a thread of another sweep"
     if modes.get_mode() != xla.NAME:
         return 1, f"one after the other, as the mode is {modes.get_mode()!s}, and not XLA"
+    if any(modes.plan(choice) is not None for choice in (devices or [None])):
+        return 1, "one after the other, as each is divided among several devices"
     if importlib.import_module("theanets.xla.devices").default().platform != "cpu":
         return 1, "one after the other, as they share a GPU"
     return cores(), f"a thread for each of {util.number_of(cores(), 'core')}"

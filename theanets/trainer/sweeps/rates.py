@@ -28,7 +28,7 @@ TIMES, BATCHES = 4, 50
 #: Arguments of a training that a test does without.
 LEFT_OUT = (
     "callbacks checkpoint checkpoint_every epochs iteration_size learning_rate max_seconds max_updates monitors "
-    "patience progress resume save_errors schedule stop_when valid_batches validate_every verbose"
+    "patience progress resume save_best save_errors schedule stop_when valid_batches validate_every verbose"
 ).split()
 
 
@@ -82,7 +82,7 @@ def find(network, train, algo, options):
     tasks = [member.Task(i, {**settings, "learning_rate": rate}) for i, rate in enumerate(RATES)]
     plan = member.Plan(_Copies(network), train, None)
     # what makes batches is not called by several threads, and always in the same order.
-    jobs = pool.choose(None)[0] if folds.are_arrays(train) else 1
+    jobs = pool.choose(None, [options.get("devices")])[0] if folds.are_arrays(train) else 1
     losses, errors = [math.nan] * len(RATES), []
 
     def done(found):

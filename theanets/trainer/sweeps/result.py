@@ -233,6 +233,12 @@ class Ensemble:
 
     def __init__(self, networks):
         self.networks = list(networks)
+        for loss in (network.losses[0] for network in self.networks if network.losses):
+            if not loss.can_be_averaged:
+                raise util.ConfigurationError(
+                    f"ensemble: outputs for the loss {type(loss).__name__} cannot be averaged; read those "
+                    "of each network, as in [net.losses[0].mean(net.predict(x)) for net in result.networks]"
+                )
 
     def __len__(self):
         return len(self.networks)
@@ -242,10 +248,11 @@ class Ensemble:
 
     def _outputs(self, x, method, **kwargs):
         """Return the mean and the standard deviation of outputs, computed in float64."""
-        outputs = [np.asarray(getattr(network, method)(x, **kwargs)) for network in self.networks]
-        kind = outputs[0].dtype
-        mean = np.mean(outputs, axis=0, dtype="float64")
-        return mean.astype(kind), np.std(outputs, axis=0, dtype="float64").astype(kind)
+        outputs = [getattr(network, method)(x, **kwargs) for network in self.networks]
+        if isinstance(outputs[0], list):
+            # sequences of different lengths.
+            return tuple(map(list, zip(*map(_mean_and_std, zip(*outputs)))))
+        return _mean_and_std(outputs)
 
     def predict(self, x: Any, spread: bool = False, **kwargs: Any) -> Any:
         """Predict by all networks.
@@ -262,7 +269,9 @@ class Ensemble:
         Returns
         -------
         mean : ndarray
-            The mean of the outputs. For classifiers, the labels with the highest mean probability.
+            The mean of the outputs. For classifiers, the labels with the highest mean probability; where an example
+            can have several labels, ones for those whose mean probability is above 1/2. Lists of arrays for lists of
+            sequences.
         spread : ndarray
             If asked for: the standard deviation of the outputs among the networks, an array of the same shape. For
             classifiers, that of the probability of the label.
@@ -271,8 +280,16 @@ class Ensemble:
             mean, std = self._outputs(x, "predict", **kwargs)
             return (mean, std) if spread else mean
         mean, std = self._outputs(x, "predict_proba", **kwargs)
-        labels = mean.argmax(axis=-1).astype("int32")
-        return (labels, np.take_along_axis(std, labels[..., None], -1)[..., 0]) if spread else labels
+        losses = self.networks[0].losses
+        if losses and losses[0].is_multilabel:
+            labels = _each(lambda values: (values > 0.5).astype("int64"), mean)
+            return (labels, std) if spread else labels
+        labels = _each(lambda values: values.argmax(axis=-1).astype("int64"), mean)
+        if not spread:
+            return labels
+        if isinstance(labels, list):
+            return labels, list(map(_of_labels, std, labels))
+        return labels, _of_labels(std, labels)
 
     def predict_proba(self, x: Any, spread: bool = False, **kwargs: Any) -> Any:
         """Return the mean probabilities of classes, and with ``spread`` their standard deviations as well.
@@ -284,3 +301,17 @@ class Ensemble:
         """
         mean, std = self._outputs(x, "predict_proba", **kwargs)
         return (mean, std) if spread else mean
+
+
+def _mean_and_std(outputs):
+    kind = outputs[0].dtype
+    mean, std = np.mean(outputs, axis=0, dtype="float64"), np.std(outputs, axis=0, dtype="float64")
+    return mean.astype(kind), std.astype(kind)
+
+
+def _of_labels(values, labels):
+    return np.take_along_axis(values, labels[..., None], -1)[..., 0]
+
+
+def _each(function, values):
+    return list(map(function, values)) if isinstance(values, list) else function(values)

@@ -108,7 +108,7 @@ def sweep(
     settings = [{**options, **point} for point in points]
     for one in settings:
         builder.check(one)
-    how, reason = pool.choose(jobs)
+    how, reason = pool.choose(jobs, [one.get("devices") for one in settings])
     for data in (train, valid):
         folding.refuse_iterators(data, "a sweep")
     if jobs is None and isinstance(how, int) and not (folding.are_arrays(train) and folding.are_arrays(valid)):
@@ -117,6 +117,7 @@ def sweep(
     plan = members.Plan(builder, train, valid, axis, records)
     cases = list(itertools.product(range(len(points)), range(len(rows))))
     tasks = [members.Task(i, settings[k], rows[fold]) for i, (k, fold) in enumerate(cases)]
+    _refuse_shared_files(tasks)
     _check(plan, tasks)
     found = [members.Member(task.index, error=INTERRUPTED.words) for task in tasks]
     if records is not None:
@@ -134,6 +135,17 @@ def sweep(
     for member, (k, fold) in zip(found, cases):
         member.settings, member.fold = points[k], None if folds is None else fold
     return _finished(Sweep(found, interrupted))
+
+
+def _refuse_shared_files(tasks):
+    """Raise an error if several members would write to the same file."""
+    for name in ("save_best", "save_progress"):
+        paths = [str(task.settings[name]) for task in tasks if task.settings.get(name) is not None]
+        if len(set(paths)) < len(paths):
+            raise util.ConfigurationError(
+                f"{name}={max(paths, key=paths.count)!r}: several members of the sweep would write to this file; leave "
+                "it out, and save what comes of it, as in result.best.save(path)"
+            )
 
 
 def _check(plan, tasks):
