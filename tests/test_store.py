@@ -249,6 +249,89 @@ def test_results_are_the_same_without_the_store_whatever_the_structure(structure
     assert_same(second, use(lambda seed: make(rng=seed), 2, data, runs[1]))
 
 
+class Scaled(theanets.Regularizer):
+    """Changes outputs without chance, by a number that its own code reads."""
+
+    def modify_graph(self, outputs):
+        for name, value in list(util.outputs_matching(outputs, "hid1:out")):
+            outputs[name] = value * self.weight
+
+
+def two_seeds(level):
+    return [theanets.regularizers.BernoulliDropout("hid1:out", level, rng=3),
+            theanets.regularizers.GaussianNoise("in:out", level, rng=5),
+            theanets.regularizers.GaussianNoise("hid1:pre", 2 * level, rng=3)]  # fmt: skip
+
+
+#: A network, its data, and options of predictions: those that are compiled for, and others of the same structure.
+NOISY = {
+    "levels": (regressor((5, "tanh")), X, dict(hidden_dropout=0.3, input_noise=0.2),
+               dict(hidden_dropout=0.6, input_noise=0.1, rng=9)),
+    "seeds": (regressor((5, "tanh")), X, lambda: dict(regularizers=two_seeds(0.3)),
+              lambda: dict(regularizers=two_seeds(0.1))),
+    "lengths": (recurrent("Regressor", (4, "gru"), 2), RAGGED, dict(hidden_noise=0.3), dict(hidden_noise=0.1)),
+    "user's own": (regressor((5, "tanh")), X, dict(scaled=0.5, hidden_noise=0.1), dict(scaled=0.5, hidden_noise=0.2)),
+}  # fmt: skip
+
+
+def guess(make, seed, x, options, every=True):
+    """Predict with noise, again and again; return all that has come out."""
+    net = make(seed)
+    options = options() if callable(options) else options
+    found = [net.predict(x, **options), net.predict(x, **options)]
+    if every:
+        found += [list(net.feed_forward(x, **options).values()), net.predict(x, samples=3, **options)]
+        found += [net.score(x, found[0], **options), net.evaluate(x, found[0], **options)["r2"]]
+    return found
+
+
+@pytest.mark.parametrize("name", list(NOISY))
+def test_noise_and_dropout_in_predictions_compile_nothing_for_a_second_network(name, monkeypatch):
+    make, x, before, options = NOISY[name]
+    first = guess(make, 1, x, before)
+    counts = len(store.FUNCTIONS)
+    with monkeypatch.context() as patched:
+        patched.setattr(theano, "function", None)
+        patched.setattr(theanets.Network, "_connect", None)
+        second = [guess(make, 1, x, before), guess(make, 2, x, options)]
+    assert len(store.FUNCTIONS) == counts
+    theanets.set_store(False)
+    assert_same([first, *second], [guess(make, 1, x, before)] * 2 + [guess(make, 2, x, options)])
+    # noise differs from one call to the next.
+    assert not np.array_equal(np.concatenate(second[1][0]), np.concatenate(second[1][1]))
+
+
+def test_decoding_with_noise_compiles_nothing_for_a_second_network(monkeypatch):
+    def decode(seed):
+        net = theanets.Autoencoder([6, (4, "tanh"), (5, "tanh"), 6], rng=seed)
+        return [net.decode(X[:, :4], 1, hidden_noise=0.1 * seed) for _ in range(2)]
+
+    decode(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(theano, "function", None)
+        second = decode(2)
+    theanets.set_store(False)
+    assert_same(second, decode(2))
+    assert not np.array_equal(*second)
+
+
+def test_functions_of_one_network_go_on_with_one_stream_wherever_they_come_from():
+    make, x, before, options = NOISY["levels"]
+    guess(make, 1, x, before, every=False)
+    # the first function is bound, the second one compiled.
+    second = guess(make, 2, x, options)
+    theanets.set_store(False)
+    assert_same(second, guess(make, 2, x, options))
+
+
+def test_a_number_that_a_users_method_reads_is_part_of_the_structure():
+    make, net = NOISY["user's own"][0], None
+    for scale in (0.5, 2.0):
+        net = make(1)
+        hidden = net.feed_forward(X)["hid1:out"]
+        np.testing.assert_allclose(net.feed_forward(X, scaled=scale)["hid1:out"], scale * hidden, rtol=1e-6)
+
+
 def test_nothing_of_a_network_is_kept():
     for seed in (1, 2):
         net, data = regressor((5, "tanh"), "batchnorm")(seed), [X.copy(), Y.copy()]

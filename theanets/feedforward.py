@@ -238,15 +238,16 @@ class Autoencoder(graph.Network):
         """
         name = self._find_output(layer)
         regs = self._regularizers(kwargs, "decode()")
-        outputs, updates = self.build_graph(regs)
+        noise = self._noise(regs, self._context())
+        outputs, updates = self._build(regs, self._context())
         source = self._get_output(outputs, name)
-
         code = self._functions.get(("code", self._graph_key(regs), name), source.type)
         function = self._function(
             ("decode", self._graph_key(regs), name),
             [code],
             lambda: self._substitute(outputs[self.layers[-1].output_name], updates, source, code, name),
-            None if regs else ["decode", self.layers, name],
+            ["decode", self.layers, name],
+            noise,
         )
         shape = next((layer.shapes.get(output) for layer, output in self._owners(name)), None)
         slot = data.Slot("z", code, shape)

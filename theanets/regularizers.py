@@ -498,6 +498,35 @@ def share_streams(regularizers):
             reg.rng = streams.setdefault(reg.seed, reg.rng)
 
 
+def afresh(regularizers):
+    """Return copies of regularizers that draw from new streams, from their seeds; those without a seed as they are."""
+    streams, result = {}, []
+    for reg in regularizers:
+        if isinstance(reg, Stochastic) and reg.seed is not None:
+            reg = copy.copy(reg)
+            reg.rng = streams[reg.seed] = streams.get(reg.seed) or _make_stream(reg.seed)
+        result.append(reg)
+    return result
+
+
+def state_of_draw(seed, place, count):
+    """Return the initial state of an expression that is drawn from a new stream, an array (count, 6).
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the stream.
+    place : int
+        Number of expressions that were drawn before.
+    count : int
+        Number of substreams.
+    """
+    stream = _make_stream(seed)
+    for _ in range(place):
+        stream.inc_rstate()
+    return stream.get_substream_rstates(count, util.FLOAT)
+
+
 class StreamStates:
     """The states of a random stream in compiled functions, to seed it again after its graphs have been released.
 

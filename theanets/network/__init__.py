@@ -10,6 +10,7 @@
 ``inspection`` ``summary``, ``draw`` and ``to_onnx``
 ``portable``   ``to_jax`` and ``export``
 ``functions``  compiled functions, and the variables and shapes of their data
+``noise``      noise and dropout in functions that do not train: levels and random states
 ``structure``  descriptions of a network, which are cache keys of what is compiled for it
 ``caching``    caches of graphs and compiled functions, and the cache keys of layers
 ``padding``    padding of the data of predictions, so that XLA compiles for few shapes

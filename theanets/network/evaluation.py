@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import theano
 
-from .. import data, modes, regularizers, store, util
+from .. import data, modes, util
 from ..xla import selection
 from . import padding
 from .alignment import align_targets, join_sequences, map_sequences, unless
@@ -67,10 +67,12 @@ class Evaluation(Functions):
 
     def _output_function(self, names, slots, regs, context, state=None):
         """Return the compiled function for some outputs and for the final states."""
-        key = self._graph_key(regs, context)
+        key, noise = self._graph_key(regs, context), self._noise(regs, context)
 
         def make_outputs():
-            outputs, updates = self.build_graph(regs, context)
+            outputs, updates = (
+                self.build_graph(regs, context) if noise is None else noise.build(self.build_graph, context)
+            )
             wanted = [self._get_output(outputs, name) for name in names]
             return wanted + [outputs.context.final_states[name] for name in state or ()], updates
 
@@ -79,10 +81,8 @@ class Evaluation(Functions):
             inputs.append(context.mask)
         if state:
             inputs.extend(context.states[name] for name in state)
-        # noise and dropout have random states that belong to one function, so such functions are not stored.
-        is_stored = not any(regularizers.modifies_graphs(reg) for reg in regs)
-        shaping = ["outputs", self.layers, names, list(state or ()), context.single_step] if is_stored else None
-        return self._function((key, tuple(names), tuple(state or ())), inputs, make_outputs, shaping)
+        shaping = ["outputs", self.layers, names, list(state or ()), context.single_step]
+        return self._function((key, tuple(names), tuple(state or ())), inputs, make_outputs, shaping, noise)
 
     def _evaluate(self, names, x, regs, batch_size=None, state=None, check=True):
         """Compute outputs by name; return a list of arrays, or of lists of arrays for a list of sequences."""
@@ -213,17 +213,17 @@ class Evaluation(Functions):
 
     def _output_names(self, regs):
         """Return the full names of all outputs."""
+        return self._known(("names",), regs, lambda outputs, updates: list(outputs))
 
-        def make():
-            found = None if regs else self._structure_of(["names", self.layers])
-            names = None if found is None else store.FUNCTIONS.get(found.key)
-            if names is None:
-                names = list(self.build_graph(regs)[0])
-                if found is not None:
-                    store.FUNCTIONS.put(found.key, names)
-            return names
+    def _is_random(self, name, regs):
+        """Tell whether an output differs from one evaluation to the next."""
 
-        return self._graphs.get(("names", self._graph_key(regs)), make)
+        def find(outputs, updates):
+            sources = theano.gof.graph.inputs([self._get_output(outputs, name)])
+            # the states of random streams are shared variables with a default update.
+            return bool(updates) or any(hasattr(source, "default_update") for source in sources)
+
+        return self._known(("random", name), regs, find)
 
     def _output(self, name, x, batch_size, kwargs, where, state=None, check=True):
         self._require_layers()
@@ -243,10 +243,7 @@ class Evaluation(Functions):
             raise util.ConfigurationError(f"samples={samples!r}, expected a positive integer")
         self._require_layers()
         regs = self._regularizers(kwargs, where)
-        outputs, updates = self.build_graph(regs)
-        sources = theano.gof.graph.inputs([self._get_output(outputs, name)])
-        # the states of random streams are shared variables with a default update.
-        if not updates and not any(hasattr(source, "default_update") for source in sources):
+        if not self._is_random(name, regs):
             raise util.ConfigurationError(
                 f"samples={samples!r}: nothing is random here, so that all samples would be the same; ask for noise or "
                 "dropout, such as hidden_dropout=0.3"

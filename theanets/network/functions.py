@@ -6,11 +6,12 @@ from collections import OrderedDict
 import numpy as np
 import theano.tensor as TT
 
-from .. import data, layers, modes, store, util
+from .. import data, layers, modes, regularizers, store, util
 from ..layers.context import Context
 from ..xla import selection
 from ..xla.binding import Unbound
 from . import caching, padding
+from .noise import Noise
 from .structure import Structured
 
 __all__ = ["Functions", "Guarded", "compiled_once", "in_batches"]
@@ -128,7 +129,44 @@ class Functions(Structured):
             opaque=opaque,
         )
 
-    def _function(self, key, inputs, make_outputs, shaping=None):
+    def _noise(self, regs, context):
+        """Return the :class:`Noise` of a graph with regularizers; None if they do not change outputs."""
+        if not any(map(regularizers.modifies_graphs, regs)):
+            return None
+        # what is overridden may read any of the numbers.
+        numbers = {} if self._overridden() else regularizers.numbers(regs)
+        return compiled_once(self._graphs, ("noise", self._graph_key(regs, context)), lambda: Noise(regs, numbers))
+
+    def _build(self, regs, context):
+        """Return the outputs and the updates of a graph that is not for training."""
+        noise = self._noise(regs, context)
+        return self.build_graph(regs, context) if noise is None else noise.build(self.build_graph, context)
+
+    def _known(self, what, regs, find):
+        """Return what follows from a graph: from the cache of this network, from the store, or newly found out.
+
+        Parameters
+        ----------
+        what : tuple
+            What it is, as a key.
+        regs : list of :class:`theanets.Regularizer`
+            The regularizers of the graph.
+        find : callable
+            Returns it, which is not None, for the outputs and the updates.
+        """
+
+        def make():
+            structure = self._structure_of([what, self.layers, *self._shaping_by(regs)])
+            found = None if structure is None else store.FUNCTIONS.get(structure.key)
+            if found is None:
+                found = find(*self._build(regs, self._context()))
+                if structure is not None:
+                    store.FUNCTIONS.put(structure.key, found)
+            return found
+
+        return self._graphs.get((what, self._graph_key(regs)), make)
+
+    def _function(self, key, inputs, make_outputs, shaping=None, noise=None):
         """Return a compiled function: from the cache of this network, from the store, or newly compiled.
 
         Parameters
@@ -140,23 +178,29 @@ class Functions(Structured):
         make_outputs : callable
             Returns the list of expressions that it computes, and the list of updates.
         shaping : list, optional
-            Everything that the graph depends on beside the class of the network, for the key in the store; see
-            :mod:`theanets.network.structure`. Default: the function is not stored.
+            Everything that the graph depends on beside noise and the class of the network, for the key in the store;
+            see :mod:`theanets.network.structure`. Default: the function is not stored.
+        noise : :class:`theanets.network.noise.Noise`, optional
+            The noise and dropout of the graph. Default: there are none.
         """
 
         def compile_it():
-            found = None if shaping is None else self._structure_of([shaping, inputs])
+            # random streams that have been used already give each new graph other numbers.
+            is_stored = shaping is not None and (noise is None or noise.is_known)
+            more = [] if noise is None else [*self._shaping_by(noise.regs), noise.places]
+            found = self._structure_of([shaping, inputs, *more]) if is_stored else None
             stored = None if found is None else store.FUNCTIONS.get(found.key)
-            variables = [] if found is None else found.variables
+            variables = {} if found is None else dict(enumerate(found.variables))
             if stored is None:
                 outputs, updates = make_outputs()
                 function = modes.function(inputs, outputs, updates=updates, on_unused_input="ignore")
                 if found is not None:
-                    stored = Unbound.take(function, {id(variable): place for place, variable in enumerate(variables)})
+                    known = variables if noise is None else {**variables, **noise.roles()}
+                    stored = Unbound.take(function, {id(variable): role for role, variable in known.items()})
                 if stored is not None:
                     store.FUNCTIONS.put(found.key, stored)
             if stored is not None:
-                function = stored.bind(variables)
+                function = stored.bind(variables if noise is None else {**variables, **noise.find(stored.roles)})
             # callers have cast the arrays to the types of the inputs already.
             function.trust_input = True
             return Guarded(function)

@@ -434,6 +434,11 @@ class Structured(Part):
         """
         return self._structure_of(self._shaping(regs, **more))
 
+    def _shaping_by(self, regs):
+        """Return what shapes graphs of regularizers, but for the seeds that they draw from."""
+        weights = [reg.weight for reg in regs] if self._overridden() else None
+        return [(type(reg), reg.structure()) for reg in regs], weights
+
     def _structure_of(self, shaping):
         """Return the structure (the key in the store) of a function of this network; None if it is not to be stored."""
         return of([self._class_shaping(), shaping]) if is_wanted() else None
