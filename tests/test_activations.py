@@ -8,6 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.special
 import theanets
 import theano
 import theano.tensor as TT
@@ -32,8 +33,12 @@ def deviation(z):
 
 #: Every activation without parameters, in plain NumPy.
 COMMON = {
+    "exp": np.exp,
+    "gelu": lambda z: z * scipy.special.ndtr(z),
+    "hard_sigmoid": lambda z: np.clip(z / 6 + 0.5, 0, 1),
     "linear": lambda z: z,
     "logistic": lambda z: 1 / (1 + np.exp(-z)),
+    "mish": lambda z: z * np.tanh(np.logaddexp(0, z)),
     "norm:max": lambda z: z / (abs(z).max(axis=-1, keepdims=True) + 1e-8),
     "norm:mean": lambda z: z - z.mean(axis=-1, keepdims=True),
     "norm:std": lambda z: z / deviation(z),
@@ -42,9 +47,12 @@ COMMON = {
     "rect:min": lambda z: np.minimum(z, 1),
     "rect:minmax": lambda z: np.clip(z, 0, 1),
     "relu": lambda z: np.maximum(z, 0),
+    "selu": lambda z: 1.0507009873554805 * np.where(z < 0, 1.6732632423543772 * np.expm1(np.minimum(z, 0)), z),
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "silu": lambda z: z / (1 + np.exp(-z)),
     "softmax": softmax,
     "softplus": lambda z: np.logaddexp(0, z),
+    "swish": lambda z: z / (1 + np.exp(-z)),
     "tanh": np.tanh,
 }
 
@@ -196,7 +204,9 @@ def test_gradient_agrees_with_finite_differences(name):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_extreme_inputs_stay_finite(name):
-    value, grad = compiled(name, 2)[1](helpers.floats([[-1e4, 0, 1e-4, 1e4], [0, 0, 0, 0], [1e4, 1e4, 1e4, 1e4]]))
+    # the exponential of 1e4 is infinite.
+    high = 80 if name == "exp" else 1e4
+    value, grad = compiled(name, 2)[1](helpers.floats([[-1e4, 0, 1e-4, high], [0, 0, 0, 0], [high] * 4]))
     assert np.isfinite(value).all()
     assert np.isfinite(grad).all()
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-number, count, port, checkpoint = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+number, count, address, checkpoint = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["THEANETS_MODE"] = "XLA"
 
@@ -11,7 +11,7 @@ import numpy as np  # noqa: E402
 import theanets  # noqa: E402
 
 if count > 1:
-    theanets.connect(f"127.0.0.1:{port}", count, number)
+    theanets.connect(address, count, number)
 
 X = np.random.RandomState(0).randn(54, 6).astype("f")
 OPTIONS = dict(algo="sgd", learning_rate=0.05, momentum=0.5, rng=3, batch_size=12, hidden_noise=0.1, devices="all")

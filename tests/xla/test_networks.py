@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import theanets
 import theano.tensor as TT
-from theanets import activations, layers, losses, regularizers, util
+from theanets import activations, constraints, layers, losses, regularizers, util
 from theanets.xla.host import FallbackWarning
 
 from tests import helpers
@@ -67,6 +67,18 @@ NETWORKS = {
         kinds=[("int4", (4, 5)), ("labels", (4, 5))],
         model=theanets.recurrent.Classifier,
     ),
+    "reading": classifier(
+        dict(form="selfattention", size=4, heads=2),
+        dict(form="last", name="a", inputs="hid1"),
+        dict(form="mean", name="b", inputs="hid1"),
+        dict(form="max", name="c", inputs="hid1"),
+        dict(form="attention", name="d", inputs="hid1"),
+        dict(form="concat", name="e", inputs=("a", "b", "c", "d")),
+        inputs=2,
+        kinds=[("normal", (4, 5, 2)), ("labels", (4,))],
+        model=theanets.recurrent.Classifier,
+    ),
+    "codes": (theanets.Autoencoder, [5, (4, "tanh"), (2, "gaussian"), 5], [("uniform", (8, 5))]),
     "sounds": classifier(
         dict(form="conv1", size=4, filter_size=3, border_mode="same"),
         dict(form="pool1", pool_size=2),
@@ -124,7 +136,7 @@ def test_networks_agree(name):
 def test_no_layer_form_is_missing():
     classes = {type(layer) for model, stack, _ in NETWORKS.values() for layer in model(stack).layers}
     golden = {layers.Layer._registry[name] for name in ("rnn", "lstm", "clockwork")}
-    abstract = {layers.Layer._registry[name] for name in ("layer", "convolution", "pooling", "recurrent")}
+    abstract = {layers.Layer._registry[name] for name in ("layer", "convolution", "pooling", "recurrent", "overtime")}
     registered = {cls for cls in layers.Layer._registry.values() if cls.__module__.startswith("theanets.")}
     assert registered - abstract <= classes | golden
 
@@ -147,14 +159,20 @@ LOSSES = {
         theanets.Regressor,
         [4, (5, "tanh"), (3, "softmax")],
         [("normal", (8, 4)), ("uniform", (8, 3))],
-        ["mae", "kl", "mmd", huber],
+        ["mae", "kl", "mmd", "logcosh", "quantile", huber],
     ),
-    "classification": (*classifier((5, "tanh")), ["xe", "hinge"]),
+    "classification": (*classifier((5, "tanh")), ["xe", "hinge", "focal"]),
     "independent labels": (
         theanets.Regressor,
         [4, (5, "tanh"), (3, "sigmoid")],
         [("normal", (8, 4)), ("uniform", (8, 3))],
-        ["bce"],
+        ["bce", "multilabel", "huber"],
+    ),
+    "counts": (
+        theanets.Regressor,
+        [4, (5, "tanh"), (3, "softplus")],
+        [("normal", (8, 4)), ("int4", (8, 3))],
+        ["poisson"],
     ),
 }
 
@@ -187,32 +205,44 @@ def test_likelihood_agrees():
     assert_agree(model, stack, [("normal", (8, 4)), ("normal", (8, 2))])
 
 
+def test_mixture_agrees():
+    model = functools.partial(theanets.Regressor, loss=dict(form="mixture", components=2))
+    assert_agree(model, [4, (5, "tanh"), 10], [("normal", (8, 4)), ("normal", (8, 2))])
+
+
 def test_no_loss_is_missing():
     # the networks above have the ones that are the default.
-    names = ["mse", "xe", "gll", *(name for *_, names in LOSSES.values() for name in names)]
+    names = ["mse", "xe", "gll", "mixture", *(name for *_, names in LOSSES.values() for name in names)]
     used = {losses.Formula if callable(name) else losses.Loss._registry[name] for name in names}
     registered = {cls for cls in losses.Loss._registry.values() if cls.__module__.startswith("theanets.")}
     assert registered - {losses.Loss} == used
 
 
-REGULARIZERS = dict(weight_l1=0.01, weight_l2=0.02, hidden_l1=0.03, contractive=0.04)
+REGULARIZERS = dict(weight_l1=0.01, weight_l2=0.02, hidden_l1=0.03, contractive=0.04, hidden_kl=0.05)
+
+#: What is made of the weights after each step.
+CONSTRAINTS = dict(decoupled_decay=0.5, max_norm=0.8, nonneg="hid1.w", unit_norm="out.w")
 
 
 def test_regularizers_agree():
     model, stack, kinds = classifier((5, "tanh"))
     assert_agree(model, stack, kinds, **REGULARIZERS)
+    assert_agree(model, stack, kinds, **CONSTRAINTS)
+    assert_agree(*NETWORKS["codes"], latent_kl=0.5)
     model, stack, kinds = recurrent((3, "rnn"))
     norm, state = dict(pattern="*", weight=0.1), dict(pattern="*", weight=0.2)
     assert_agree(model, stack, kinds, recurrent_norm=norm, recurrent_state=state)
 
 
 def test_no_regularizer_is_missing():
-    used = {regularizers.Regularizer._registry[name.replace("_", "")] for name in REGULARIZERS}
+    names = [*REGULARIZERS, *CONSTRAINTS, "latent_kl"]
+    used = {regularizers.Regularizer.get_class(name) for name in names}
     used |= {regularizers.Regularizer._registry[name] for name in ("recurrentnorm", "recurrentstate")}
     # those two are compared bit by bit below.
     used |= {regularizers.Regularizer._registry[name] for name in ("gaussiannoise", "bernoullidropout")}
     registered = {cls for cls in regularizers.Regularizer._registry.values() if cls.__module__.startswith("theanets.")}
-    assert registered - {regularizers.Regularizer} == used
+    registered = {cls for cls in registered if not cls.__name__.startswith("_")}
+    assert registered - {regularizers.Regularizer, constraints.Constraint} == used
 
 
 def noisy_outputs(mode):

@@ -14,6 +14,9 @@ import pytest
 import theanets
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
+#: The address of this machine for itself.
+LOOPBACK = socket.inet_ntoa(socket.INADDR_LOOPBACK.to_bytes(4, "big"))
+
 WORKER = ROOT / "tests" / "xla" / "processes_worker.py"
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent")
@@ -26,7 +29,7 @@ class Process:
         self.path = folder / f"{count}-{number}.txt"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("XLA_", "THEANETS_"))}
         self.process = subprocess.Popen(
-            [sys.executable, str(WORKER), str(number), str(count), str(port), str(folder / "checkpoint")],
+            [sys.executable, str(WORKER), str(number), str(count), f"{LOOPBACK}:{port}", str(folder / "checkpoint")],
             cwd=ROOT,
             env={**kept, "PYTHONPATH": str(ROOT)},
             stdout=open(self.path, "w"),
@@ -51,7 +54,7 @@ def pair(tmp_path_factory):
     """Two processes, of which the second one is interrupted first, and killed later; and one process alone."""
     folder = tmp_path_factory.mktemp("processes")
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind((LOOPBACK, 0))
         port = free.getsockname()[1]
     found = [Process(folder, number, 2, port) for number in (0, 1)]
     alone = Process(folder, 0, 1, 0)

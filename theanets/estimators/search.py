@@ -19,7 +19,7 @@ class NetworkSearchCV(GridSearchCV):
 
     All combinations and all folds are trained in one sweep, spread over the cores by threads, and share what is
     compiled. The scores are those of ``GridSearchCV``, to the last bit. With ``halving=True``, combinations that do
-    badly after a few epochs end there: successive halving [1]_, with epochs as the resource, as scikit-learn's
+    badly after a few epochs end there: successive halving, with epochs as the resource, as scikit-learn's
     ``HalvingGridSearchCV`` does it.
 
     Parameters
@@ -57,8 +57,7 @@ class NetworkSearchCV(GridSearchCV):
 
     References
     ----------
-    .. [1] K Jamieson & A Talwalkar. "Non-stochastic Best Arm Identification and Hyperparameter Optimization."
-       AISTATS, 2016.
+    K Jamieson & A Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016
 
     Examples
     --------

@@ -1,6 +1,6 @@
 r"""Losses for outliers, quantiles, counts, rare classes, several labels at once, and whole distributions.
 
-They are asked for by name, as those of :mod:`theanets.losses.base` are: ``theanets.Regressor([4, 2], loss="huber")``.
+They are asked for by name, as those of :mod:`theanets.losses` are: ``theanets.Regressor([4, 2], loss="huber")``.
 
 ==========  =========================  ======================================================
 name        class                      for
@@ -15,9 +15,10 @@ mixture     :class:`MixtureDensity`    real targets whose distribution has sever
 ==========  =========================  ======================================================
 """
 
+import importlib
+
 import numpy as np
 import theano.tensor as TT
-from scipy import special
 
 from .. import util
 from ..layers import means
@@ -25,6 +26,12 @@ from ..layers.context import context_of
 from .base import BinaryCrossEntropy, CrossEntropy, Loss, log_of_probabilities, refuse_weights
 
 __all__ = ["Huber", "LogCosh", "Quantile", "Poisson", "Focal", "MultiLabel", "MixtureDensity"]
+
+
+def _special():
+    # importing it takes long, and only what is read off a mixture needs it.
+    return importlib.import_module("scipy.special")
+
 
 #: Half the logarithm of 2 pi.
 HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
@@ -319,7 +326,7 @@ class MixtureDensity(Loss):
     def _distributions(self, output):
         """Return shares (..., k), and means and standard deviations (..., k, m), in double precision."""
         logits, centres, scales = self._split(np.asarray(output, "float64"), np)
-        return special.softmax(logits, axis=-1), centres, np.exp(scales)
+        return _special().softmax(logits, axis=-1), centres, np.exp(scales)
 
     def estimate(self, output):
         """Return the mean, see :meth:`mean`."""
@@ -363,12 +370,13 @@ class MixtureDensity(Loss):
         if not util.is_real(level) or not 0 < level < 1:
             raise ValueError(f"level={level!r}, expected a number between 0 and 1")
         shares, centres, scales = self._distributions(output)
-        ends = centres + scales * special.ndtri(level)
+        ends = centres + scales * _special().ndtri(level)
         # the quantile lies between the smallest and the largest of those of the components.
         low, high = ends.min(axis=-2), ends.max(axis=-2)
         for _ in range(60):
             middle = (low + high) / 2
-            below = (shares[..., None] * special.ndtr((middle[..., None, :] - centres) / scales)).sum(axis=-2) < level
+            parts = shares[..., None] * _special().ndtr((middle[..., None, :] - centres) / scales)
+            below = parts.sum(axis=-2) < level
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return (low + high) / 2
 

@@ -1,5 +1,6 @@
 """L-BFGS: a quasi-Newton method for small data, of which each epoch is one step on all examples at once."""
 
+import importlib
 import warnings
 
 import downhill
@@ -7,7 +8,6 @@ import numpy as np
 import theano
 import theano.tensor as TT
 from downhill import util as tools
-from scipy.optimize import line_search
 
 from .. import xla
 
@@ -162,7 +162,7 @@ class Step:
                 direction = direction * min(1.0, 1 / np.abs(slope).sum())
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                length = line_search(
+                length = importlib.import_module("scipy.optimize").line_search(
                     loss,
                     gradient,
                     start,

@@ -5,7 +5,6 @@ import importlib
 import os
 import sys
 import threading
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from ... import modes, util, xla
 from ...xla import processes
@@ -117,11 +116,12 @@ def run(function, tasks, jobs, done):
 
 def _run_in_threads(function, tasks, jobs, done):
     stop = threading.Event()
-    pool = ThreadPoolExecutor(min(jobs, len(tasks)), thread_name_prefix=NAME)
+    futures = importlib.import_module("concurrent.futures")
+    pool = futures.ThreadPoolExecutor(min(jobs, len(tasks)), thread_name_prefix=NAME)
     waiting = {pool.submit(function, task, stop) for task in tasks}
     try:
         while waiting:
-            ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            ready, waiting = futures.wait(waiting, return_when=futures.FIRST_COMPLETED)
             answers = [done(future.result()) for future in ready]
             if any(answers):
                 raise KeyboardInterrupt
