@@ -113,5 +113,7 @@ def test_rows_of_parquet_files(small, mapped, tmp_path):
         np.testing.assert_array_equal(np.concatenate([y[:, 1] for _, y in found]), -numbers)
     with pytest.raises(theanets.util.DataError, match="no column 'c'"):
         theanets.data.Arrow(str(tmp_path / "rows.parquet"), "c")
+    with pytest.raises(theanets.util.DataError, match="beside other arrays; give one"):
+        sources.build([theanets.data.Arrow(str(tmp_path / "rows.parquet"), "x"), mapped[:, :2]], slots, "train")
     with pytest.raises(theanets.util.DataError, match="'kind'.*expected numbers"):
         sources.build(theanets.data.Arrow(str(tmp_path / "rows.parquet"), "x", "kind"), slots, "train")

@@ -78,3 +78,8 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
         callbacks.TensorBoard("runs")
     with pytest.raises(ImportError, match="mlflow"):
         callbacks.MLflow()
+
+
+def test_a_table_without_a_folder_is_refused_at_once(tmp_path):
+    with pytest.raises(theanets.util.ConfigurationError, match="there is no folder"):
+        callbacks.CSV(tmp_path / "nowhere" / "history.csv")

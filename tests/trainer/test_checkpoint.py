@@ -566,3 +566,10 @@ def test_means_over_something_else_cannot_go_on(tmp_path):
     with pytest.raises(util.ConfigurationError, match="average='batches'"):
         regressor().train([X, Y], **run)
     regressor().train([X, Y], average="batches", **run)
+
+
+def test_a_checkpoint_and_the_best_network_are_two_files(tmp_path):
+    net = theanets.Regressor([2, 1])
+    with pytest.raises(util.ConfigurationError, match="expected two files"):
+        net.train([np.eye(2), np.ones(2)], checkpoint=tmp_path / "net", save_best=str(tmp_path / "." / "net"), epochs=1)
+    assert not list(tmp_path.iterdir())

@@ -395,6 +395,10 @@ def find(value, slots, label="train", surplus=False):
         values = [value[name] for name in names] if set(names) == set(value) else []
     else:
         values = list(value) if isinstance(value, (list, tuple)) else [value]
+    if any(map(_is_arrow, values)):
+        raise util.DataError(
+            f"{label} data: rows of files beside other arrays; give one theanets.data.Arrow that has all columns"
+        )
     mapped = [item for item in values if isinstance(item, np.memmap)]
     if sum(item.nbytes for item in mapped) < LARGE or not all(isinstance(item, np.ndarray) for item in values):
         return None

@@ -731,4 +731,7 @@ class MaximumMeanDiscrepancy(Loss):
 
 def refuse_weights(loss):
     if loss._weights is not None:
-        raise util.ConfigurationError(f"loss {type(loss).__name__} has no weighted form; leave out weighted=True")
+        raise util.ConfigurationError(
+            f"loss {type(loss).__name__} has no weighted form; leave out weighted=True; estimators for scikit-learn, "
+            "which have weights of examples, cannot use it"
+        )

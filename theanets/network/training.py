@@ -616,6 +616,11 @@ class Training(Part):
             )
         elif every is not None:
             raise util.ConfigurationError(f"checkpoint_every={every!r}: give a file, too, by checkpoint='path'")
+        if path is not None and kwargs.get("save_best") is not None:
+            if os.path.realpath(str(path)) == os.path.realpath(str(kwargs["save_best"])):
+                raise util.ConfigurationError(
+                    f"checkpoint={str(path)!r} and save_best=: expected two files, as each would overwrite the other"
+                )
         runner.session = trainer.Session(self, kwargs.get("callbacks"), kwargs.get("stop_when"), checkpoint, kwargs)
         if kwargs.get("save_best") is not None:
             runner.session.best_file = storage.BestFile(self, kwargs["save_best"], save_errors)

@@ -16,7 +16,7 @@ import csv
 import importlib
 import re
 
-from .. import util
+from .. import storage, util
 
 __all__ = ["CSV", "MLflow", "OptunaPruning", "TensorBoard", "WandB", "figures"]
 
@@ -59,6 +59,11 @@ class CSV:
     path : str or pathlib.Path
         The file, which is written anew when training begins.
 
+    Raises
+    ------
+    ConfigurationError
+        If there is no folder for the file, or it cannot be written.
+
     Examples
     --------
     >>> import pathlib, tempfile
@@ -72,6 +77,10 @@ class CSV:
     """
 
     def __init__(self, path):
+        try:
+            storage.check_target(path)
+        except OSError as error:
+            raise util.ConfigurationError(f"CSV({str(path)!r}): {error}") from error
         self.path = path
         self.columns = None
 

@@ -27,7 +27,7 @@ those of lengths. To add one, subclass :class:`Constraint`.
 
 import theano.tensor as TT
 
-from .. import util
+from .. import arguments, util
 from ..regularizers import Regularizer
 
 __all__ = ["DecoupledDecay", "Constraint", "MaxNorm", "UnitNorm", "NonNegative"]
@@ -169,6 +169,7 @@ class MaxNorm(Constraint):
     def __init__(self, pattern=None, weight=None, **unknown):
         if util.is_real(pattern):
             pattern, weight = None, pattern
+        arguments.refuse(unknown, arguments.named_parameters(type(self)), f"regularizer {type(self).__name__}")
         if not hasattr(weight, "type") and not (util.is_real(weight) and 0 < weight < float("inf")):
             raise util.ConfigurationError(
                 f"max_norm: weight={weight!r}, expected the largest length of weights, a positive number, as in "
