@@ -21,8 +21,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 FEEDFORWARD = ["ae-tied-deep", "clf-relu"]
 
 #: Golden tests that run again in double precision.
-GOLDEN_FILES = [f"test_{name}.py" for name in ("activations", "losses", "regularizers", "downhill")] + [
-    "trainer/test_trainer.py"
+GOLDEN_FILES = [f"test_{name}.py" for name in ("activations", "regularizers", "downhill")] + [
+    "losses/test_base.py",
+    "trainer/test_trainer.py",
 ]
 
 TRAIN = """

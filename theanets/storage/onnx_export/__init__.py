@@ -3,8 +3,8 @@
 A network's Theano graph is translated Op by Op, as it is before Theano rewrites it: an Op becomes one or several
 operators of ONNX. The translations are functions in the modules beside this one, each registered for a class of Ops by
 :func:`theanets.storage.onnx_export.builder.translates`, or for a scalar Op in a table of
-:mod:`theanets.storage.onnx_export.scalars`. User-defined layers can be exported if there is a translation for each Op that they
-use.
+:mod:`theanets.storage.onnx_export.scalars`. User-defined layers can be exported if there is a translation for each Op
+that they use.
 
 This needs the package onnx: ``pip install theanets[onnx]``.
 """
