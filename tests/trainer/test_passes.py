@@ -163,6 +163,21 @@ def test_weighted_data_of_many_lengths_share_one_program(by_xla, shuffle, monkey
         assert_same(found[length], trained(classifier, [X[:length], LABELS[:length], WEIGHTS[:length]], **options))
 
 
+@pytest.mark.parametrize("shuffle", ["batches", "rows"])
+def test_data_with_a_batch_at_the_end_of_one_size_share_one_program(by_xla, shuffle, monkeypatch):
+    made, make = [], epochs.LoopCode.compile
+    monkeypatch.setattr(epochs.LoopCode, "compile", lambda *args: made.append(args) or make(*args))
+    plain = lambda: theanets.Classifier([4, 5, 3], rng=1)  # noqa: E731
+    options = dict(batch_size=8, hidden_noise=0.1, shuffle=shuffle, algo="sgd")
+    # five to seven full batches, which eight have room for, and one of three rows.
+    found = [trained(plain, [X[:length], LABELS[:length]], **options) for length in (59, 51, 43)]
+    found.append(trained(plain, [X[:43], LABELS[:43]], train_batches=2, **options))
+    assert len(made) == 2
+    monkeypatch.setattr(passes, "spaced", lambda arrays, size, is_mixed: (arrays, 0))
+    for one, number in zip(found[-2:], (None, 2)):
+        assert_same(one, trained(plain, [X[:43], LABELS[:43]], train_batches=number, **options), tolerance=0)
+
+
 @pytest.mark.parametrize("make, options", [
     (classifier, {"hidden_l1": 0.1}),
     (lambda: theanets.Classifier([4, 5, 3]), {}),

@@ -17,6 +17,7 @@ __all__ = [
     "padded_length",
     "read_shuffle",
     "saves_by_trimming",
+    "spaced",
 ]
 
 #: The values of ``shuffle``.
@@ -164,6 +165,47 @@ def filled_up(arrays, size, weights):
     rows = [np.repeat(array[-1:], total - length, axis=0) for array in arrays]
     rows = [np.zeros_like(row) if i in weights else row for i, row in enumerate(rows)]
     return [np.concatenate(pair) for pair in zip(arrays, rows)]
+
+
+def spaced(arrays, size, is_mixed=False):
+    """Add rows that no batch takes, so that the full batches are a power of two in number.
+
+    A program that is compiled for such arrays serves all data with as many rows in the batch at the end.
+
+    Parameters
+    ----------
+    arrays : list of ndarray (num-rows, ...)
+        The data.
+    size : int
+        Number of rows in a batch.
+    is_mixed : bool, optional
+        Whether batches take rows by their numbers: the rows are then added at the end. Default False: they come
+        before the batch at the end.
+
+    Returns
+    -------
+    arrays : list of ndarray
+        The same arrays if they would become larger than :data:`FILLED`, or if there is only one batch.
+    added : int
+        The number of rows that were added.
+
+    Examples
+    --------
+    >>> spaced([np.array([1, 2, 3, 4, 5, 6, 7])], 2)
+    ([array([1, 2, 3, 4, 5, 6, 0, 0, 7])], 2)
+    >>> spaced([np.array([1, 2, 3, 4, 5])], 2)
+    ([array([1, 2, 3, 4, 5])], 0)
+    """
+    length = len(arrays[0])
+    count = length // size
+    added = ((1 << max(count - 1, 0).bit_length()) - count) * size
+    if not added or sum(array[:1].nbytes for array in arrays) * (length + added) > FILLED:
+        return arrays, 0
+    place = length if is_mixed else count * size
+    return [
+        np.concatenate([array[:place], np.zeros((added, *array.shape[1:]), array.dtype), array[place:]])
+        for array in arrays
+    ], added
 
 
 def number_of_batches(dataset):

@@ -10,7 +10,7 @@ import downhill
 import numpy as np
 
 from .. import util
-from ..data.batches import MixedRows, Ordered, filled_up, inner_dataset
+from ..data.batches import MixedRows, Ordered, filled_up, inner_dataset, spaced
 from ..data.blocks import Blocks
 from ..xla import processes, selection
 from .compiled import Loops
@@ -75,6 +75,8 @@ class Pass:
         self.weights = weights
         self.plan = plan.for_parts() if plan is not None and self._makes_batches() else plan
         self.axis = 0
+        # where rows that no batch takes have been added to the data, and how many.
+        self.full = self.added = 0
         self.shapes = set()
         # whether batches of a form are small.
         self.forms = {}
@@ -104,9 +106,13 @@ class Pass:
             # follow() raises an error for a batch with another number of sequences when it is its turn.
             return None
         arrays, size = inner._inputs, max(sizes)
-        if self.weights and self.axis == 0 and all(type(array) is np.ndarray for array in arrays):
-            arrays = filled_up(arrays, size, self.weights)
-        return self._loop_over(arrays, size, self.axis, isinstance(inner, MixedRows))
+        is_mixed = isinstance(inner, MixedRows)
+        if self.axis == 0 and all(type(array) is np.ndarray for array in arrays):
+            if self.weights:
+                arrays = filled_up(arrays, size, self.weights)
+            self.full = len(arrays[0]) // size * size
+            arrays, self.added = spaced(arrays, size, is_mixed)
+        return self._loop_over(arrays, size, self.axis, is_mixed)
 
     def _loop_over(self, arrays, size, axis=0, is_mixed=False):
         """Put data on the device, and return a compiled loop over them; None if that is not possible."""
@@ -326,8 +332,21 @@ class Pass:
         for batches, order in self._draw():
             starts = np.array([where[0][self.axis].start for where in batches])
             take = functools.partial(self._take, batches, order)
+            if self.added:
+                starts[starts >= self.full] += self.added
+                order = self._spaced(order)
             if not (yield from self._run_loop(self.loop, starts, take, deadline, order)):
                 self.loop = None
+
+    def _spaced(self, order):
+        """Return a permutation of the rows with the numbers of the added ones before the batch at the end."""
+        if order is None:
+            return None
+        length = len(self._inner()._inputs[0])
+        numbers = np.arange(len(order), length + self.added, dtype=order.dtype)
+        own, added = numbers[: length - len(order)], numbers[length - len(order) :]
+        order = np.concatenate([order, own])
+        return np.concatenate([order[: self.full], added, order[self.full :]])
 
     def _run_loop(self, loop, starts, take, deadline, order=None):
         """Run batches of data on the device in a compiled loop, given their starts.
