@@ -34,7 +34,7 @@ ALIGNED = 64
 FIRST = 32
 
 #: Rows of mapped arrays, and parts of files, by which data are told from others.
-SAMPLED_ROWS, SAMPLED_PARTS = 1 << 12, 1 << 6
+SAMPLED_ROWS, SAMPLED_PARTS = 1 << 12, 1 << 3
 
 
 class MappedRows:
@@ -119,7 +119,10 @@ class Arrow:
     def sample(self):
         """Return the first rows of blocks from everywhere, as arrays, by which the data are told from others."""
         full = self.blocks(1)
-        tables = [self.parts[full[i]].head(FIRST, columns=self.names) for i in _spread(len(full), SAMPLED_PARTS)]
+        tables = [
+            self.parts[full[i]].head(FIRST, columns=self.names, batch_size=FIRST, batch_readahead=1)
+            for i in _spread(len(full), SAMPLED_PARTS)
+        ]
         batches = [batch for table in tables for batch in table.to_batches() if batch.num_rows]
         arrays = zip(
             *([self._array(batch, *about) for about in zip(self.columns, self.is_matrix)] for batch in batches)
