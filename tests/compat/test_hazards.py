@@ -17,6 +17,7 @@ ELSEWHERE = {
     "compiled-modules",
     "compiler-asked",
     "compiler-not-asked-yet",
+    "ctc-without-its-library",
     "cumulation-over-all-axes",
     "debugmode-with-scalars",
     "digests-of-arrays",
