@@ -422,6 +422,20 @@ def test_an_algorithm_that_takes_all_examples_at_once():
     assert scores == sorted(set(scores))
 
 
+def test_learning_in_parts_with_averaged_weights():
+    x = np.random.RandomState(0).randn(64, 3)
+    models = [
+        NetworkRegressor(hidden=(4,), algo="sgd", learning_rate=0.1, batch_size=64, options=options)
+        for options in (None, {"average_weights": 0.5})
+    ]
+    seen = []
+    for _ in range(3):
+        seen.append([model.partial_fit(x, x[:, 0]).network_.find("out", "w").get_value() for model in models])
+    plain, averaged = zip(*seen)
+    # each epoch is one step; training goes on from the parameters themselves.
+    np.testing.assert_allclose(averaged[2], (plain[0] + 2 * plain[1] + 4 * plain[2]) / 7, rtol=1e-5)
+
+
 def test_options_reach_training(iris):
     x, y = iris
     with pytest.raises(theanets.util.ConfigurationError, match="hiden_l1"):

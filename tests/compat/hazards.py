@@ -6,6 +6,7 @@ They run in Python mode, in this process, where all repairs are done, and in pro
 import importlib
 import logging
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -376,6 +377,35 @@ def data_sets_are_printed():
     with _Records() as records:
         downhill.Dataset(np.zeros((4, 2)), name="data", batch_size=2)
     return records.lines != ["data: 2 of 2 mini-batches from (4, 2)"]
+
+
+@symptom_of("constants-of-threads")
+def graphs_get_constants_of_the_cache_when_another_thread_is_done():
+    begun, ended, values = [threading.Event() for _ in range(2)], threading.Event(), []
+
+    class Rewriting(theano.gof.Optimizer):
+        def apply(self, fgraph):
+            begun[self.place].set()
+            if self.place:
+                ended.wait(10)
+                fgraph.replace(fgraph.outputs[0], TT.constant(7.0))
+                values.append(float(fgraph.outputs[0].data))
+            else:
+                begun[1].wait(10)
+
+    def rewrite(place):
+        optimizer = Rewriting()
+        optimizer.place = place
+        optimizer.optimize(theano.gof.FunctionGraph([], [TT.as_tensor_variable(np.float32(place)) + 1]))
+        ended.set()
+
+    threads = [threading.Thread(target=rewrite, args=(place,), daemon=True) for place in range(2)]
+    for place, thread in enumerate(threads):
+        thread.start()
+        begun[place].wait(10)
+    for thread in threads:
+        thread.join()
+    return values != [7.0] or TT.constant(7.0) is not TT.constant(7.0)
 
 
 def optional_modules():

@@ -6,6 +6,7 @@ import pytest
 import theanets
 from pyarrow import dataset, parquet
 from theanets.data import blocks, sources
+from theanets.trainer.sweeps import records
 
 ROWS, SIZE = 1030, 20
 
@@ -88,6 +89,33 @@ def test_what_does_not_fit_is_refused_at_once(small, mapped):
         network().train([mapped, np.zeros((5, 2))])
     with pytest.raises(theanets.util.ConfigurationError, match="batch_size=0"):
         network().train([mapped, np.zeros((ROWS, 2))], batch_size=0)
+
+
+def test_checkpoints_and_sweeps_know_their_rows(small, mapped, tmp_path):
+    x = np.array(mapped) / ROWS
+    for name, values in (("one", x), ("other", x[::-1])):
+        parquet.write_table(arrow.table(dict(zip("abc", values.T))), tmp_path / name, row_group_size=300)
+
+    def rows(name, *columns):
+        return theanets.data.Arrow(str(tmp_path / name), ["a", "b", "c", "a"], list(columns))
+
+    scaled = np.memmap(tmp_path / "scaled", "float32", "w+", shape=(ROWS, 4))
+    scaled[:] = x
+    for number, (one, *others) in enumerate([
+        (rows("one", "b", "c"), rows("other", "b", "c"), rows("one", "c", "b")),
+        ([scaled, x[:, :2]], [mapped, x[:, :2]]),
+    ]):
+        path = tmp_path / f"{number}.checkpoint"
+        network().train(one, epochs=1, checkpoint=path)
+        for other in others:
+            with pytest.raises(theanets.util.ConfigurationError, match="the values of the train data"):
+                network().train(other, epochs=2, checkpoint=path)
+        net = network()
+        net.train(one, epochs=2, checkpoint=path)
+        assert len(net.history) == 2
+    names = [records.Records(tmp_path / "sweep", network, rows(*given), None).name({}, None) for given in
+             (("one", "b"), ("one", "b"), ("other", "b"), ("one", "c"))]
+    assert names[0] == names[1] and len(set(names)) == 3
 
 
 def test_errors_of_the_reading_thread_are_raised(small, tmp_path):

@@ -264,3 +264,12 @@ def test_samples_are_what_a_network_makes_up(net):
     np.testing.assert_array_equal(picture[:3, :3], np.arange(9).reshape(3, 3))
     with pytest.raises(TypeError, match="no method sample"):
         plot.samples(object())
+
+
+def test_data_without_examples_and_networks_for_histories_are_refused():
+    net = theanets.Autoencoder([4, 2, 4])
+    for draw in (plot.saliency, plot.reconstructions):
+        with pytest.raises(ValueError, match=r"of shape \(0, 4\), hold no example"):
+            draw(net, np.zeros((0, 4)))
+    with pytest.raises(TypeError, match=r"expected its history: net\.history"):
+        plot.learning_curves(net)

@@ -1,6 +1,8 @@
 """Repairs of graph rewrites that crash, change results, or put C code where Python should run."""
 
+import contextlib
 import sys
+import threading
 
 from .first_compile import uses_c
 from .registry import after_importing
@@ -34,6 +36,38 @@ class WithoutC:
             return self.optimizer(fgraph)
 
     optimize = __call__
+
+
+@after_importing("theano.gof.opt")
+def constants_of_threads(module):
+    """Constants that one thread puts into a graph are cached because another thread has come to its end.
+
+    Optimizer.optimize (theano/gof/opt.py:85) switches the cache of constants off for the whole process, and on again
+    afterwards, although another thread may still be rewriting a graph, which refuses constants of the cache then
+    (CachedConstantError), and remains half rewritten. It is on again when the last of them is done.
+    """
+    lock, active = threading.Lock(), []
+
+    @contextlib.contextmanager
+    def uncached():
+        constant = sys.modules["theano.tensor.basic"].constant
+        with lock:
+            active.append(constant.enable if not active else active[0])
+            constant.enable = False
+        try:
+            yield
+        finally:
+            with lock:
+                before = active.pop()
+                if not active:
+                    constant.enable = before
+
+    def optimize(self, fgraph, *args, **kwargs):
+        self.add_requirements(fgraph)
+        with uncached():
+            return self.apply(fgraph, *args, **kwargs)
+
+    module.Optimizer.optimize = optimize
 
 
 @after_importing("theano.compile.mode")

@@ -19,7 +19,7 @@ import numpy as np
 from .. import util
 from .arrays import cast_all, check
 
-__all__ = ["Arrow", "BlockSource", "Blocks", "find"]
+__all__ = ["Arrow", "BlockSource", "Blocks", "find", "sample_of"]
 
 #: Memory-mapped arrays of so many bytes in all are read block by block; smaller ones are treated as other arrays.
 LARGE = 1 << 28
@@ -32,6 +32,9 @@ ALIGNED = 64
 
 #: Rows that are looked at in advance, to check that the data fit the network.
 FIRST = 32
+
+#: Rows of mapped arrays, and parts of files, by which data are told from others.
+SAMPLED_ROWS, SAMPLED_PARTS = 1 << 12, 1 << 3
 
 
 class MappedRows:
@@ -54,6 +57,11 @@ class MappedRows:
     def blocks(self, rows):
         """Return the blocks, as pairs of the first row and the one behind the last."""
         return [(start, min(start + rows, self.count)) for start in range(0, self.count, rows)]
+
+    def sample(self):
+        """Return rows from everywhere, as arrays, by which the data are told from others."""
+        places = _spread(self.count, SAMPLED_ROWS)
+        return [array[places] for array in self.arrays]
 
     def read(self, block):
         """Yield arrays of the rows of a block, which are to be copied before the next ones are read."""
@@ -108,6 +116,19 @@ class Arrow:
         """Return the blocks: row groups, or files, however many rows they have."""
         return [place for place, size in enumerate(self.sizes) if size]
 
+    def sample(self):
+        """Return the first rows of blocks from everywhere, as arrays, by which the data are told from others."""
+        full = self.blocks(1)
+        tables = [
+            self.parts[full[i]].head(FIRST, columns=self.names, batch_size=FIRST, batch_readahead=1)
+            for i in _spread(len(full), SAMPLED_PARTS)
+        ]
+        batches = [batch for table in tables for batch in table.to_batches() if batch.num_rows]
+        arrays = zip(
+            *([self._array(batch, *about) for about in zip(self.columns, self.is_matrix)] for batch in batches)
+        )
+        return [np.concatenate(parts) for parts in arrays]
+
     def read(self, block):
         """Yield arrays of the rows of a block, piece by piece."""
         for batch in self.parts[block].to_batches(columns=self.names):
@@ -118,6 +139,11 @@ class Arrow:
     def _array(batch, names, is_matrix):
         found = [_values(batch.column(name), name) for name in names]
         return np.stack(found, axis=1) if is_matrix else found[0]
+
+
+def _spread(count, most):
+    """Return some of the numbers below ``count``, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
 
 def _split(fragment):
@@ -181,6 +207,10 @@ class BlockSource:
         first = next(iter(rows.read(rows.blocks(FIRST)[0])))
         self.cast([array[:FIRST] for array in first])
         self.row_bytes = sum(array.nbytes for array in self.cast(first)) / len(first[0])
+
+    def sample(self):
+        """Return the number of rows, and some of them, by which the data are told from others."""
+        return [np.array(self.rows.count), *self.rows.sample()]
 
     def cast(self, arrays, is_new=True):
         """Return arrays as the network needs them, checked unless they were before."""
@@ -403,6 +433,14 @@ def find(value, slots, label="train", surplus=False):
     if sum(item.nbytes for item in mapped) < LARGE or not all(isinstance(item, np.ndarray) for item in values):
         return None
     return BlockSource(MappedRows(values), slots, label, surplus)
+
+
+def sample_of(value):
+    """Return arrays by which rows of files are told from others; None for other data."""
+    if not _is_arrow(value):
+        return None
+    rows = value if isinstance(value, Arrow) else Arrow(value)
+    return [np.array(rows.sizes), *rows.sample()]
 
 
 def _is_arrow(value):

@@ -133,6 +133,8 @@ class _Answers:
         base = importlib.import_module("sklearn.base")
         kind = base.ClassifierMixin if is_classifier else base.RegressorMixin
         answers = self
+        losses = self.network.losses
+        is_multilabel = bool(losses and losses[0].is_multilabel)
 
         class Answering(kind, base.BaseEstimator):
             """An estimator that knows its answers."""
@@ -146,7 +148,9 @@ class _Answers:
 
         def predict_proba(self, X):
             """Return the probabilities of the classes."""
-            return np.asarray(answers.get("predict_proba"), "float64")
+            found = np.asarray(answers.get("predict_proba"), "float64")
+            # in single precision they do not sum to one as exactly as is expected.
+            return found / found.sum(axis=1, keepdims=True) if found.ndim > 1 and not is_multilabel else found
 
         if is_classifier:
             # scorers look for what an estimator has.

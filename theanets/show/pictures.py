@@ -198,6 +198,8 @@ def reconstructions(
         x = x[:count]
         return _curves(ax, list(map(np.asarray, x)), list(map(np.asarray, network.predict(x))))
     data = np.asarray(x, util.FLOAT)[:count]
+    if not data.size:
+        raise ValueError(f"reconstructions(): the data, of shape {data.shape}, hold no example")
     made = np.asarray(network.predict(data))
     if data.ndim == 2:
         shape = image_shape(data.shape[1], shape, "an example")
@@ -390,6 +392,8 @@ def saliency(
     ['data', 'saliency']
     """
     data = np.asarray(x, util.FLOAT)[:count]
+    if not data.size:
+        raise ValueError(f"saliency(): the data, of shape {data.shape}, hold no example")
     if unit is None:
         slopes = network.gradient(lambda outputs: outputs[util.output_name(layer)].max(axis=-1), "in", data)
     else:

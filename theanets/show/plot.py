@@ -83,6 +83,8 @@ def learning_curves(
     >>> sorted(text.get_text() for text in learning_curves(net.history).texts)
     ['training', 'validation']
     """
+    if hasattr(history, "history"):
+        raise TypeError(f"learning_curves(): found a {type(history).__name__}, expected its history: net.history")
     rows = [_row(entry) for entry in history]
     if not rows:
         raise ValueError("learning_curves(): there is no epoch in this history")

@@ -111,6 +111,9 @@ def _contents_of(sources):
     for name, source in sources.items():
         if id(source) not in found:
             arrays, lengths = _arrays_of(source), getattr(source, "lengths", None)
+            if arrays is None and hasattr(source, "sample"):
+                # of data that may be larger than memory, only some are read for this.
+                arrays = source.sample()
             lengths = [] if arrays is None or lengths is None else [np.asarray(lengths)]
             found[id(source)] = None if arrays is None else digests.of_arrays([*arrays, *lengths])
         by_name[name] = found[id(source)]

@@ -370,6 +370,11 @@ class Run:
         """Tell whether to restore the best parameters at the end, rather than to keep the last ones."""
         return not self.session.is_incremental or self.outcome is DIVERGED
 
+    def _averaged(self):
+        """Return the averaged parameters of the last epoch, and the statistics; None if there is no average."""
+        averages = self.optimizer.averages_of_weights
+        return None if not averages else xla.read([*averages, *self.statistics])
+
     def _leave(self):
         """End the run: validate the last parameters if necessary, and restore the best ones."""
         failed = self.outcome is None
@@ -395,12 +400,12 @@ class Run:
                 # no process leaves while others may still wait for it.
                 with contextlib.suppress(processes.LostError, KeyboardInterrupt):
                     processes.agree(None)
-            if is_restored:
+            left = [*self.best_params, *self.best_statistics] if is_restored else self._averaged()
+            if left is not None:
                 # all under one lock, as other threads may be using the network.
-                variables = [*self.optimizer._params, *self.statistics]
-                xla.assign(zip(variables, [*self.best_params, *self.best_statistics]))
+                xla.assign(zip([*self.optimizer._params, *self.statistics], left))
             if self.memory is not None:
-                self.memory.settle([*self.best_params, *self.best_statistics] if is_restored else None)
+                self.memory.settle(left)
             self.outcome = self.outcome or FAILED
             self.session.stage_ends(self.outcome)
             self.session.leaves(self.best or self.optimizer.averages.nothing(), self._trains_whole_network())

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from ... import storage, util
-from ...data import digests
+from ...data import blocks, digests
 from ...storage import archive
 
 __all__ = ["Records"]
@@ -122,6 +122,9 @@ def _digest(data):
         return [[str(key), _digest(value)] for key, value in data.items()]
     if isinstance(data, (list, tuple)):
         return [_digest(item) for item in data]
+    sample = blocks.sample_of(data)
+    if sample is not None:
+        return digests.of_arrays(sample)
     if scipy.sparse.issparse(data):
         return digests.of_arrays([data])
     return digests.of_arrays([np.asarray(data)]) if hasattr(data, "shape") else _described(data)
