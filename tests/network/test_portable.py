@@ -73,6 +73,10 @@ def test_what_cannot_be_exported_is_refused():
         theanets.Regressor([dict(size=4, sparse="csr"), 1]).to_jax()
     with pytest.raises(KeyError, match="nothing"):
         theanets.Regressor([4, 1]).to_jax("nothing")
+    function, params = theanets.Regressor([4, 1]).to_jax()
+    for error, arrays in ((TypeError, [FLAT, FLAT]), (TypeError, []), (ValueError, [FLAT[0]])):
+        with pytest.raises(error, match="expected (1: in|one of 2 dimensions)"):
+            function(params, *arrays)
     for wrong in ("gpu", ["cpu", "gpu"], []):
         with pytest.raises(util.ConfigurationError, match="platforms=.*expected some of 'cpu', 'cuda'"):
             theanets.Regressor([4, 1]).export(platforms=wrong)

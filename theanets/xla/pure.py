@@ -37,12 +37,21 @@ class Pure:
 
     def __init__(self, inputs, variables, outputs):
         self.names = list(variables)
+        self.inputs = [(variable.name, getattr(variable, "ndim", None)) for variable in inputs]
         self.graph = Graph(theano.gof.FunctionGraph([*inputs, *variables.values()], list(outputs), clone=True))
 
     def __call__(self, values, *arrays):
         missing = [name for name in self.names if name not in values]
         if missing:
             raise KeyError(f"there is no value for {missing[0]!r} (there are: {', '.join(values)})")
+        if len(arrays) != len(self.inputs):
+            wanted = ", ".join(str(name) for name, _ in self.inputs)
+            raise TypeError(f"found {len(arrays)} arrays after the parameters, expected {len(self.inputs)}: {wanted}")
+        for (name, ndim), array in zip(self.inputs, arrays):
+            if ndim is not None and jax.numpy.ndim(array) != ndim:
+                raise ValueError(
+                    f"array {name!r} has the shape {jax.numpy.shape(array)}, expected one of {ndim} dimensions"
+                )
         arguments = [*arrays, *(values[name] for name in self.names)]
         # graphs have indices of 64 bits, whatever the caller's setting.
         with devices.enable_x64(True), frame(known={}, calls={}) as level, devices.precision():
