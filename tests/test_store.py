@@ -249,7 +249,7 @@ def test_results_are_the_same_without_the_store_whatever_the_structure(structure
     assert_same(second, use(lambda seed: make(rng=seed), 2, data, runs[1]))
 
 
-class Scaled(theanets.Regularizer):
+class Amplified(theanets.Regularizer):
     """Changes outputs without chance, by a number that its own code reads."""
 
     def modify_graph(self, outputs):
@@ -270,7 +270,7 @@ NOISY = {
     "seeds": (regressor((5, "tanh")), X, lambda: dict(regularizers=two_seeds(0.3)),
               lambda: dict(regularizers=two_seeds(0.1))),
     "lengths": (recurrent("Regressor", (4, "gru"), 2), RAGGED, dict(hidden_noise=0.3), dict(hidden_noise=0.1)),
-    "user's own": (regressor((5, "tanh")), X, dict(scaled=0.5, hidden_noise=0.1), dict(scaled=0.5, hidden_noise=0.2)),
+    "user's own": (regressor((5, "tanh")), X, dict(amplified=0.5, hidden_noise=0.1), dict(amplified=0.5, hidden_noise=0.2)),
 }  # fmt: skip
 
 
@@ -329,7 +329,7 @@ def test_a_number_that_a_users_method_reads_is_part_of_the_structure():
     for scale in (0.5, 2.0):
         net = make(1)
         hidden = net.feed_forward(X)["hid1:out"]
-        np.testing.assert_allclose(net.feed_forward(X, scaled=scale)["hid1:out"], scale * hidden, rtol=1e-6)
+        np.testing.assert_allclose(net.feed_forward(X, amplified=scale)["hid1:out"], scale * hidden, rtol=1e-6)
 
 
 def test_nothing_of_a_network_is_kept():
