@@ -23,7 +23,8 @@ def main():
     net = theanets.Autoencoder([64, (16, "tanh"), (64, "tied")])
     _, valid = net.train([x[:1200]], [x[1200:]], algo="adam", learning_rate=0.003, epochs=60)
     print(f"{valid['loss']:.3f} {net.score(x[1200:]):.3f} {net.encode(x[:1]).round(1)}")
-    figure, axes = plt.subplots(2, figsize=(8, 3.6), layout="constrained")
+    sizes = {"width_ratios": [3, 1]}
+    figure, axes = plt.subplots(1, 2, figsize=(9, 1.9), layout="constrained", gridspec_kw=sizes)
     theanets.plot.reconstructions(net, x[1200:], ax=axes[0])
     theanets.plot.weights(net, "hid1", ax=axes[1]).set_title("")
     save("front")
