@@ -13,6 +13,8 @@ if "THEANO_FLAGS" not in os.environ:
 import gc
 import json
 import pathlib
+import signal
+import threading
 
 import numpy as np
 import pytest
@@ -24,6 +26,10 @@ gc.disable()
 #: Scripts that tests run in processes of their own: the search for doctests would import them, with the settings of the
 #: environment that they make.
 collect_ignore_glob = ["*_worker.py", "*/*_worker.py"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    # a shell without job control starts what runs in the background so; tests of Ctrl-C need the signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = pathlib.Path(__file__).parent / "files"
 

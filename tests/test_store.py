@@ -270,7 +270,8 @@ NOISY = {
     "seeds": (regressor((5, "tanh")), X, lambda: dict(regularizers=two_seeds(0.3)),
               lambda: dict(regularizers=two_seeds(0.1))),
     "lengths": (recurrent("Regressor", (4, "gru"), 2), RAGGED, dict(hidden_noise=0.3), dict(hidden_noise=0.1)),
-    "user's own": (regressor((5, "tanh")), X, dict(amplified=0.5, hidden_noise=0.1), dict(amplified=0.5, hidden_noise=0.2)),
+    "user's own": (regressor((5, "tanh")), X, dict(amplified=0.5, hidden_noise=0.1),
+                   dict(amplified=0.5, hidden_noise=0.2)),
 }  # fmt: skip
 
 
